@@ -1,0 +1,87 @@
+"""Crop parameters, boxes and their overlap: plain NumPy, no network, no TensorFlow.
+
+The paper's crop is `theta = (x, y, s)` (Sec. 3.1): the centre in coordinates that run from -1 to 1
+over the photo's width and height, and the scale, the crop's side as a share of the photo's. A crop
+therefore has the photo's own aspect ratio and covers `[x - s, x + s] x [y - s, y + s]`.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+
+def normalized_box(center: Sequence[float], scale: float) -> tuple[float, float, float, float]:
+    """The crop's corners as shares of the photo, cut to the photo.
+
+    Args:
+      center: `(x, y)`, each in [-1, 1].
+      scale: Side of the crop as a share of the photo's side, in (0, 1].
+
+    Returns:
+      `(x0, y0, x1, y1)` in [0, 1], with the origin in the top left corner.
+    """
+    x, y = (float(value) for value in center)
+    corners = np.array([x - scale, y - scale, x + scale, y + scale], np.float64)
+    return tuple(float(value) for value in np.clip((corners + 1) / 2, 0, 1))
+
+
+def pixel_box(
+    center: Sequence[float], scale: float, width: int, height: int
+) -> tuple[int, int, int, int]:
+    """The crop in whole pixels, inside the photo and at least one pixel wide and high.
+
+    Args:
+      center: `(x, y)`, each in [-1, 1].
+      scale: Side of the crop as a share of the photo's side, in (0, 1].
+      width: Width of the photo in pixels.
+      height: Height of the photo in pixels.
+
+    Returns:
+      `(x, y, w, h)` in pixels; `x + w <= width` and `y + h <= height`.
+    """
+    x0, y0, _, _ = normalized_box(center, scale)
+    w = min(max(round(scale * width), 1), width)
+    h = min(max(round(scale * height), 1), height)
+    return min(round(x0 * width), width - w), min(round(y0 * height), height - h), w, h
+
+
+def clip_center(center: np.ndarray, scale: float | np.ndarray) -> np.ndarray:
+    """Moves centres so that a crop of this scale stays inside the photo (Sec. 3.3).
+
+    Args:
+      center: `[..., 2]` centres in [-1, 1].
+      scale: Scale in (0, 1], one number or `[..., 1]`.
+
+    Returns:
+      `[..., 2]`, within `[-(1 - scale), 1 - scale]`.
+    """
+    bound = np.maximum(1 - np.asarray(scale, np.float64), 0)
+    return np.clip(np.asarray(center, np.float64), -bound, bound)
+
+
+def iou(box: Sequence[float], other: Sequence[float]) -> float:
+    """Intersection over union of two boxes, the paper's measure (Sec. 4.1.1).
+
+    Args:
+      box: `(x, y, w, h)` in any unit.
+      other: `(x, y, w, h)` in the same unit.
+
+    Returns:
+      A number in [0, 1]; 0 for boxes that do not touch or that have no area.
+    """
+    x, y, w, h = box
+    other_x, other_y, other_w, other_h = other
+    across = min(x + w, other_x + other_w) - max(x, other_x)
+    down = min(y + h, other_y + other_h) - max(y, other_y)
+    if across <= 0 or down <= 0:
+        return 0.0
+    intersection = across * down
+    return intersection / (w * h + other_w * other_h - intersection)
+
+
+def contains_center(box: Sequence[float], target: Sequence[float]) -> bool:
+    """Whether the centre of `box` lies in `target`, both `(x, y, w, h)` in one unit."""
+    x, y = box[0] + box[2] / 2, box[1] + box[3] / 2
+    return (
+        target[0] <= x <= target[0] + target[2] and target[1] <= y <= target[1] + target[3]
+    )

@@ -1,0 +1,76 @@
+"""EfficientNet-Lite0 up to its last convolution: a trunk whose batch norms are folded away.
+
+Tan and Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks", ICML 2019;
+the Lite variants drop squeeze-and-excitation and use ReLU6.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+import tensorflow as tf
+
+# Stages of the B0 layout: kernel, stride, expansion, output channels, repeats.
+STAGES = (
+    (3, 1, 1, 16, 1),
+    (3, 2, 6, 24, 2),
+    (5, 2, 6, 40, 2),
+    (3, 2, 6, 80, 3),
+    (5, 1, 6, 112, 3),
+    (5, 2, 6, 192, 4),
+    (3, 1, 6, 320, 1),
+)
+
+
+def blocks() -> list[tuple[int, int, int, int]]:
+    """The sixteen blocks as `(kernel, stride, expansion, output channels)`."""
+    return [
+        (kernel, stride if index == 0 else 1, expansion, channels)
+        for kernel, stride, expansion, channels, repeats in STAGES
+        for index in range(repeats)
+    ]
+
+
+class Lite0:
+    """The trunk: pictures to a 7 x 7 grid of annotation vectors.
+
+    Attributes:
+      input_size: Height and width that the network was trained at, in pixels.
+    """
+
+    input_size = (224, 224)
+
+    def __init__(self, tensors: Mapping[str, np.ndarray], dtype: tf.DType = tf.float32):
+        """Takes the tensors of a "lite0" checkpoint: NAME/kernel and NAME/bias."""
+        self._weights = {name: tf.constant(value, dtype) for name, value in tensors.items()}
+
+    def __call__(self, images: tf.Tensor) -> tf.Tensor:
+        """Computes the annotation vectors.
+
+        Args:
+          images: `[N, 224, 224, 3]`, RGB in [0, 1].
+
+        Returns:
+          `[N, 49, 1280]`, rows of the 7 x 7 grid one after the other, each value in [0, 6].
+        """
+        x = (images * 255 - 127) / 128
+        x = self._convolution(x, "stem", stride=2)
+        for index, (_, stride, expansion, channels) in enumerate(blocks()):
+            name, block_input = f"block{index:02d}", x
+            if expansion != 1:
+                x = self._convolution(x, f"{name}/expand")
+            x = self._depthwise(x, f"{name}/depthwise", stride)
+            x = self._convolution(x, f"{name}/project", activate=False)
+            if stride == 1 and block_input.shape[-1] == channels:
+                x += block_input
+        x = self._convolution(x, "head")
+        return tf.reshape(x, [-1, x.shape[1] * x.shape[2], x.shape[3]])
+
+    def _convolution(self, x, name, stride=1, activate=True):
+        x = tf.nn.conv2d(x, self._weights[f"{name}/kernel"], stride, "SAME")
+        x = tf.nn.bias_add(x, self._weights[f"{name}/bias"])
+        return tf.nn.relu6(x) if activate else x
+
+    def _depthwise(self, x, name, stride):
+        strides = [1, stride, stride, 1]
+        x = tf.nn.depthwise_conv2d(x, self._weights[f"{name}/kernel"], strides, "SAME")
+        return tf.nn.relu6(tf.nn.bias_add(x, self._weights[f"{name}/bias"]))

