@@ -1,0 +1,176 @@
+"""Show, Attend and Tell: the captioner's decoder, soft attention over annotation vectors.
+
+Xu et al., "Show, Attend and Tell: Neural Image Caption Generation with Visual Attention", ICML 2015
+(Sec. 3.1.2, Eq. 1-7; soft attention, Sec. 4.2), with the layers and names of DeepRNN's
+`image_captioning`: tanh heads, an LSTM with forget bias 1, a deep output layer. Sizes come from
+the tensors.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+
+START = 0  # Index of `<start>`, the word before the first.
+END_WORD = "."
+
+Dropout = Callable[[tf.Tensor], tf.Tensor]
+
+
+class Caption(NamedTuple):
+    """A greedy caption of each picture.
+
+    Attributes:
+      words: `[N, T]` int32, the most likely word at each step.
+      probabilities: `[N, T, V]`, the word distribution at each step.
+      lengths: `[N]` int32: how many words stand before the end word; T when it never came.
+    """
+
+    words: tf.Tensor
+    probabilities: tf.Tensor
+    lengths: tf.Tensor
+
+
+def _keep(x: tf.Tensor) -> tf.Tensor:
+    return x
+
+
+class ShowAttendTell:
+    """The decoder, from annotation vectors `[N, L, D]` to word distributions.
+
+    Attributes:
+      vocabulary: The words, index 0 is `<start>`.
+      end: Index of the end word.
+    """
+
+    def __init__(
+        self,
+        tensors: Mapping[str, Any],
+        vocabulary: Sequence[str],
+        dtype: tf.DType = tf.float32,
+    ):
+        """Takes the tensors of a "sat" checkpoint (or variables, to train) and its vocabulary."""
+        self._weights = {
+            name: value if isinstance(value, tf.Variable) else tf.constant(value, dtype)
+            for name, value in tensors.items()
+        }
+        self.vocabulary = list(vocabulary)
+        self.end = self.vocabulary.index(END_WORD)
+
+    def initialize(self, contexts: tf.Tensor, dropout: Dropout = _keep) -> tuple:
+        """The LSTM's first memory and output `[N, H]` from the mean annotation vector (Sec. 3.1.2)."""
+        mean = dropout(tf.reduce_mean(contexts, axis=1))
+        memory = self._head(mean, "initialize/fc_a", dropout)
+        return memory, self._head(mean, "initialize/fc_b", dropout)
+
+    def attention_keys(self, contexts: tf.Tensor, dropout: Dropout = _keep) -> tf.Tensor:
+        """The picture's half of the attention network, the same at every step: `[N, L, A]`."""
+        contexts = dropout(contexts)
+        if "attend/fc_a/kernel" in self._weights:
+            return self._dense(contexts, "attend/fc_a")
+        return tf.tanh(self._dense(contexts, "attend/fc_1a"))
+
+    def attend(
+        self, contexts: tf.Tensor, keys: tf.Tensor, output: tf.Tensor, dropout: Dropout = _keep
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """The context vector `[N, D]` and the attention weights `[N, L]` (Xu et al., Eq. 4-6, 13)."""
+        if "attend/fc_a/kernel" in self._weights:
+            scores = keys[..., 0] + self._dense(output, "attend/fc_b")
+        else:
+            query = tf.tanh(self._dense(output, "attend/fc_1b"))
+            scores = self._dense(dropout(keys + query[:, tf.newaxis]), "attend/fc_2")[..., 0]
+        alpha = tf.nn.softmax(scores)
+        return tf.linalg.matvec(contexts, alpha, transpose_a=True), alpha
+
+    def embed(self, words: tf.Tensor) -> tf.Tensor:
+        """Word indices of any shape to their embeddings, one more axis."""
+        return tf.gather(self._weights["word_embedding/weights"], words)
+
+    def lstm(
+        self, context: tf.Tensor, embedding: tf.Tensor, memory: tf.Tensor, output: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """One step of the LSTM (Xu et al., Eq. 1-3): the new memory and output, `[N, H]` each."""
+        gates = self._dense(tf.concat([context, embedding, output], -1), "lstm/lstm_cell")
+        i, j, f, o = tf.split(gates, 4, axis=-1)
+        memory = tf.sigmoid(f + 1) * memory + tf.sigmoid(i) * tf.tanh(j)
+        return memory, tf.sigmoid(o) * tf.tanh(memory)
+
+    def decode(
+        self,
+        output: tf.Tensor,
+        context: tf.Tensor,
+        embedding: tf.Tensor,
+        dropout: Dropout = _keep,
+    ) -> tf.Tensor:
+        """The deep output layer (Xu et al., Eq. 7): word logits `[..., V]`."""
+        expanded = dropout(tf.concat([output, context, embedding], -1))
+        if "decode/fc/kernel" in self._weights:
+            return self._dense(expanded, "decode/fc")
+        hidden = dropout(tf.tanh(self._dense(expanded, "decode/fc_1")))
+        return self._dense(hidden, "decode/fc_2")
+
+    def step(
+        self, contexts: tf.Tensor, keys: tf.Tensor, words: tf.Tensor, state: tuple
+    ) -> tuple[tf.Tensor, tuple]:
+        """One step of captioning: word logits `[N, V]` after `words` `[N]`, and the next state."""
+        memory, output = state
+        context, _ = self.attend(contexts, keys, output)
+        embedding = self.embed(words)
+        memory, output = self.lstm(context, embedding, memory, output)
+        return self.decode(output, context, embedding), (memory, output)
+
+    def greedy(self, contexts: tf.Tensor, max_words: int) -> Caption:
+        """Captions pictures, each step fed the most likely word of the one before (Eq. 4's `f`).
+
+        The loop stops when every caption of the batch has ended; steps after a caption's own end
+        are not part of it (`lengths`).
+
+        Args:
+          contexts: `[N, L, D]` annotation vectors.
+          max_words: The longest caption, end word included.
+
+        Returns:
+          A `Caption` with T between 1 and `max_words`.
+        """
+        keys = self.attention_keys(contexts)
+        count = tf.shape(contexts)[0]
+        size = len(self.vocabulary)
+
+        def unfinished(step, words, state, ended, *arrays):
+            return tf.logical_not(tf.reduce_all(ended))
+
+        def advance(step, words, state, ended, all_words, all_probabilities):
+            logits, state = self.step(contexts, keys, words, state)
+            words = tf.argmax(logits, axis=-1, output_type=tf.int32)
+            all_words = all_words.write(step, words)
+            all_probabilities = all_probabilities.write(step, tf.nn.softmax(logits))
+            ended |= words == self.end
+            return step + 1, words, state, ended, all_words, all_probabilities
+
+        shape = tf.TensorShape([contexts.shape[0]])
+        arrays = (
+            tf.TensorArray(tf.int32, max_words, element_shape=shape),
+            tf.TensorArray(contexts.dtype, max_words, element_shape=shape + [size]),
+        )
+        start = tf.fill([count], START), self.initialize(contexts), tf.zeros([count], tf.bool)
+        steps, _, _, _, all_words, all_probabilities = tf.while_loop(
+            unfinished, advance, (0, *start, *arrays), maximum_iterations=max_words
+        )
+        words = tf.transpose(all_words.stack()[:steps])
+        probabilities = tf.transpose(all_probabilities.stack()[:steps], [1, 0, 2])
+        before_end = tf.math.cumprod(tf.cast(words != self.end, tf.int32), axis=1)
+        return Caption(words, probabilities, tf.reduce_sum(before_end, axis=1))
+
+    def text(self, words: Sequence[int], length: int) -> str:
+        """The first `length` word indices as a sentence without its end word."""
+        return " ".join(self.vocabulary[int(word)] for word in words[:length])
+
+    def _head(self, x, name, dropout):
+        if f"{name}/kernel" in self._weights:
+            return self._dense(x, name)
+        return self._dense(dropout(tf.tanh(self._dense(x, f"{name}1"))), f"{name}2")
+
+    def _dense(self, x, name):
+        y = tf.linalg.matmul(x, self._weights[f"{name}/kernel"])
+        bias = self._weights.get(f"{name}/bias")
+        return y if bias is None else y + bias
