@@ -1,0 +1,18 @@
+"""CAGIC: crops a photo to a caption by optimising through frozen networks."""
+
+from typing import Any
+
+__version__ = "0.1.0"
+__all__ = ["CropResult", "Cropper", "crop_image", "load_cropper"]
+
+_HOMES = {"load_cropper": "config"}
+
+
+def __getattr__(name: str) -> Any:
+    """Imports TensorFlow when something that needs it is first used."""
+    if name in __all__:
+        import importlib
+
+        module = importlib.import_module(f"cagic_tf.{_HOMES.get(name, 'pipeline')}")
+        return getattr(module, name)
+    raise AttributeError(f"module 'cagic_tf' has no attribute {name!r}")

@@ -15,6 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from cagic_tf import files
+
 WEIGHTS, MANIFEST = "weights.npz", "manifest.json"
 
 
@@ -84,8 +86,8 @@ def save(
             for name, value in sorted(tensors.items())
         },
     }
-    write_atomically(directory / WEIGHTS, buffer.getvalue())
-    write_atomically(
+    files.write_atomically(directory / WEIGHTS, buffer.getvalue())
+    files.write_atomically(
         directory / MANIFEST, (json.dumps(manifest, indent=1, ensure_ascii=False) + "\n").encode()
     )
     return manifest
@@ -139,16 +141,6 @@ def check_tensors(
         wanted = (list(entry["shape"]), entry["dtype"])
         if found != wanted:
             raise CheckpointError(f"{where}: tensor {name!r} is {found}, expected {wanted}")
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Writes a file so that a reader sees the old content or the new, never a part."""
-    temporary = path.with_name(path.name + ".partial")
-    with open(temporary, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
 
 
 def _read_tensors(path: Path, data: bytes) -> dict[str, np.ndarray]:

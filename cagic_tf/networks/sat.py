@@ -71,14 +71,14 @@ class ShowAttendTell:
         return tf.tanh(self._dense(contexts, "attend/fc_1a"))
 
     def attend(
-        self, contexts: tf.Tensor, keys: tf.Tensor, output: tf.Tensor, dropout: Dropout = _keep
+        self, contexts: tf.Tensor, keys: tf.Tensor, output: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """The context vector `[N, D]` and the attention weights `[N, L]` (Xu et al., Eq. 4-6, 13)."""
         if "attend/fc_a/kernel" in self._weights:
             scores = keys[..., 0] + self._dense(output, "attend/fc_b")
         else:
             query = tf.tanh(self._dense(output, "attend/fc_1b"))
-            scores = self._dense(dropout(keys + query[:, tf.newaxis]), "attend/fc_2")[..., 0]
+            scores = self._dense(keys + query[:, tf.newaxis], "attend/fc_2")[..., 0]
         alpha = tf.nn.softmax(scores)
         return tf.linalg.matvec(contexts, alpha, transpose_a=True), alpha
 

@@ -1,0 +1,72 @@
+"""Beyond the paper: a forward scan of centres and scales, then Alg. 1 near the best of them.
+
+The objective is the paper's. A scan needs no gradients and sees the whole photo, so few scales and
+restarts are enough afterwards.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from cagic_tf import annealing
+
+BATCH = 35  # Crops a forward pass; more needs memory and gains no speed on a CPU.
+
+
+@dataclasses.dataclass(frozen=True)
+class CoarseToFine:
+    """A scan, then Alg. 1 restricted to a few scales around the scan's best.
+
+    Attributes:
+      scan_scales: Scales to scan.
+      scan_centers: Centres a side at each scale, evenly from border to border.
+      refine_scales: Scales of the annealing after it, as factors of the best scanned scale.
+      refinement: Settings of Alg. 1; its own schedule is not used.
+    """
+
+    scan_scales: Sequence[float] = (0.36, 0.44, 0.52, 0.6, 0.68)
+    scan_centers: int = 7
+    refine_scales: Sequence[float] = (1.04, 1.0, 0.96)
+    refinement: annealing.Annealing = annealing.Annealing()
+
+    def compile(self, loss: annealing.LossFunction, signature: Any) -> annealing.Search:
+        """Makes the search for one loss; its graphs are traced once."""
+        step = annealing.compile_step(self.refinement, loss, signature)
+        grid = scan_grid(self.scan_scales, self.scan_centers)
+
+        @tf.function(input_signature=[signature, tf.TensorSpec([None, 3], tf.float32)])
+        def evaluate(problem, theta):
+            return loss(problem, theta)[0]
+
+        def search(problem, seed, progress=None):
+            totals = np.concatenate(
+                [
+                    evaluate(problem, tf.constant(grid[at : at + BATCH], tf.float32)).numpy()
+                    for at in range(0, len(grid), BATCH)
+                ]
+            )
+            lowest = int(np.argmin(totals))
+            *center, scale = grid[lowest]
+            scales = [min(factor * scale, 1.0) for factor in self.refine_scales]
+            path = annealing.anneal(
+                step, problem, seed, scales, np.array(center), self.refinement.keep_restarts, progress
+            )
+            best = path.loss < totals[lowest]
+            return path._replace(
+                theta=path.theta if best else grid[lowest],
+                loss=min(path.loss, float(totals[lowest])),
+                evaluations=path.evaluations + len(grid),
+            )
+
+        return search
+
+
+def scan_grid(scales: Sequence[float], centers: int) -> np.ndarray:
+    """`[len(scales) * centers^2, 3]` rows `(x, y, s)`; every crop stays inside the photo."""
+    places = np.linspace(-1, 1, centers)
+    return np.array(
+        [[x * (1 - scale), y * (1 - scale), scale] for scale in scales for y in places for x in places]
+    )

@@ -1,0 +1,121 @@
+"""gin: which classes its files may bind, and how the files become a `Cropper`.
+
+Everything that is bound is read while the cropper is built, never while a graph runs, so the
+operative configuration is whole, and a binding that nothing read is known, before any photo.
+"""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import gin
+
+from cagic_tf import (
+    annealing,
+    coarse_to_fine,
+    joint_search,
+    lbfgs,
+    losses,
+    pipeline,
+    resources,
+    restarts,
+)
+from cagic_tf.networks import bundle
+
+CONFIGURABLES = (
+    bundle.Networks,
+    losses.Objective,
+    restarts.Normal,
+    restarts.AddedNoise,
+    restarts.Uniform,
+    lbfgs.Minimizer,
+    annealing.Annealing,
+    joint_search.JointSearch,
+    coarse_to_fine.CoarseToFine,
+    pipeline.Cropper,
+)
+_configured = {made: gin.external_configurable(made, module="cagic_tf") for made in CONFIGURABLES}
+
+
+class ConfigError(Exception):
+    """A gin file or binding is wrong; the message is one line."""
+
+
+def load_cropper(
+    *gin_files: str, bindings: Sequence[str] = (), **networks: bundle.Networks
+) -> pipeline.Cropper:
+    """Builds a cropper from gin files. A gin file can import modules: it is code, so trust it.
+
+        >>> import cagic_tf
+        >>> cropper = cagic_tf.load_cropper("fast.gin", bindings=["Cropper.seed = 7"])
+        >>> cropper.seed
+        7
+
+    Args:
+      *gin_files: Paths, or names under the project's `gin/`; later ones win.
+      bindings: Single bindings such as "Annealing.restart_count = 5"; they win over files.
+      **networks: `networks=...` takes loaded networks instead of what the files name.
+
+    Returns:
+      The cropper. gin's global state holds the configuration afterwards (`operative_config`).
+
+    Raises:
+      ConfigError: A file is missing, a name or value is wrong, or nothing reads a binding.
+      checkpoints.CheckpointError: A checkpoint is missing or damaged.
+    """
+    gin.clear_config()
+    parse(gin_files, bindings)
+    try:
+        cropper = _configured[pipeline.Cropper](**networks)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(_one_line(error)) from error
+    unread = [] if networks else unread_bindings()
+    if unread:
+        raise ConfigError(
+            f"nothing reads {', '.join(unread)}: the chosen search does not use it, so remove it"
+        )
+    return cropper
+
+
+def parse(gin_files: Sequence[str], bindings: Sequence[str]) -> None:
+    """Parses gin files and bindings into gin's global state; see `load_cropper`."""
+    gin.add_config_file_search_path(str(resources.path("gin")))
+    known = sorted(str(p.relative_to(resources.path("gin"))) for p in _shipped_files())
+    logging.disable(logging.ERROR)  # gin logs every folder in which a file is not.
+    try:
+        gin.parse_config_files_and_bindings(
+            list(gin_files), list(bindings), finalize_config=False, skip_unknown=False
+        )
+    except OSError as error:
+        raise ConfigError(
+            f"{_one_line(error)}; give a path or one of the project's own: {', '.join(known)}"
+        ) from error
+    except Exception as error:  # gin raises ValueError, SyntaxError, NameError, ImportError, ...
+        raise ConfigError(_one_line(error)) from error
+    finally:
+        logging.disable(logging.NOTSET)
+
+
+def unread_bindings() -> list[str]:
+    """Bindings that no configurable has read, as "Name.parameter"."""
+    # gin has no public way to ask; tests/test_config.py fails if these tables ever go away.
+    read = gin.config._OPERATIVE_CONFIG
+    return sorted(
+        f"{selector.removeprefix('cagic_tf.')}.{parameter}"
+        for (scope, selector), parameters in gin.config._CONFIG.items()
+        for parameter in parameters
+        if selector != "gin.macro" and parameter not in read.get((scope, selector), {})
+    )
+
+
+def operative_config() -> str:
+    """What was read while the last cropper was built, as gin text."""
+    return gin.operative_config_str()
+
+
+def _shipped_files() -> list[Path]:
+    return list(resources.path("gin").rglob("*.gin"))
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())

@@ -1,0 +1,145 @@
+"""The objective of the paper: caption loss (Eq. 4), aesthetic loss (Eq. 5), their total (Eq. 3).
+
+A `Problem` is one photo and one caption, read once: the blurred pyramid and the bag of words. From
+then on only crop parameters go in and losses come out, so that one trace serves every problem.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from cagic_tf import sampling
+from cagic_tf.networks.bundle import Networks
+from cagic_tf.networks.sat import END_WORD, Caption
+
+
+class Problem(NamedTuple):
+    """What stays the same while a crop is searched.
+
+    Attributes:
+      levels: The blurred pyramid of Eq. 1, `[H_s, W_s, 3]` each, RGB in [0, 1].
+      target: `[V]`, the mean of the user's one-hot words (Eq. 4).
+    """
+
+    levels: tuple[tf.Tensor, ...]
+    target: tf.Tensor
+
+
+class Losses(NamedTuple):
+    """Losses of N crops, each `[N]`."""
+
+    total: tf.Tensor
+    caption: tf.Tensor
+    aesthetic: tf.Tensor
+
+
+@dataclasses.dataclass(frozen=True)
+class Objective:
+    """Settings of Eq. 1 and Eq. 3-5; see the faithfulness table in WORKSPACE.md for the open ones.
+
+    Attributes:
+      aesthetic_weight: lambda of Eq. 3.
+      max_words: Longest caption of the greedy decode, end word included.
+      count_end_word: Whether the end word's step is one of Eq. 4's T_c.
+      user_end_word: Whether the user's words get an end word, one of Eq. 4's T_u.
+      pyramid: The set S of Eq. 1.
+      blur_sigma: Blur after each resize, in pixels of the resized level.
+    """
+
+    aesthetic_weight: float = 0.01
+    max_words: int = 20
+    count_end_word: bool = False
+    user_end_word: bool = False
+    pyramid: Sequence[float] = (1 / 4, 1 / 3, 1 / 2, 1)
+    blur_sigma: float = 1.0
+
+    def __post_init__(self):
+        if self.max_words < 1:
+            raise ValueError(f"Objective.max_words is {self.max_words}; at least 1 is needed")
+        if not self.pyramid or not all(0 < factor <= 1 for factor in self.pyramid):
+            raise ValueError(f"Objective.pyramid is {self.pyramid}; factors in (0, 1] are needed")
+        if self.blur_sigma < 0:
+            raise ValueError(f"Objective.blur_sigma is {self.blur_sigma}; it cannot be negative")
+
+    @property
+    def end_word(self) -> str | None:
+        """What the user's words end with, for `vocabulary.bag_of_words`."""
+        return END_WORD if self.user_end_word else None
+
+
+def caption_distribution(caption: Caption, count_end_word: bool) -> tf.Tensor:
+    """`1/T_c sum_t f(I_crop)_t` of Eq. 4, `[N, V]`.
+
+    A caption that ends at once still has its first step, so that the mean exists.
+    """
+    steps = tf.shape(caption.words)[1]
+    counted = caption.lengths + int(count_end_word)
+    counted = tf.clip_by_value(counted, 1, steps)
+    weights = tf.sequence_mask(counted, steps, caption.probabilities.dtype)
+    total = tf.linalg.matvec(caption.probabilities, weights, transpose_a=True)
+    return total / tf.reduce_sum(weights, axis=1, keepdims=True)
+
+
+def caption_loss(target: tf.Tensor, distribution: tf.Tensor) -> tf.Tensor:
+    """Cross-entropy `H(target, distribution)` of Eq. 4, in nats.
+
+    Args:
+      target: `[V]` or `[N, V]`, the user's words.
+      distribution: `[N, V]`, the captioner's words.
+
+    Returns:
+      `[N]`.
+    """
+    tiny = np.finfo(distribution.dtype.as_numpy_dtype).tiny
+    return -tf.reduce_sum(target * tf.math.log(tf.maximum(distribution, tiny)), axis=-1)
+
+
+class CropLoss:
+    """L_total of crops (Eq. 3), with the captioner's and the scorer's parts.
+
+    Attributes:
+      objective: The settings.
+      networks: The frozen networks.
+      signature: The `tf.TypeSpec`s of a `Problem`, for `tf.function`.
+    """
+
+    def __init__(self, objective: Objective, networks: Networks):
+        self.objective, self.networks = objective, networks
+        level = tf.TensorSpec([None, None, 3], networks.dtype)
+        words = tf.TensorSpec([len(networks.decoder.vocabulary)], networks.dtype)
+        self.signature = Problem((level,) * len(objective.pyramid), words)
+        self._pyramid = tf.function(self._build_levels, input_signature=[level])
+
+    def problem(self, image: np.ndarray, target: np.ndarray) -> Problem:
+        """Reads a photo `[H, W, 3]` (RGB in [0, 1]) and a bag of words `[V]` once."""
+        dtype = self.networks.dtype
+        return Problem(self._pyramid(tf.cast(image, dtype)), tf.cast(target, dtype))
+
+    def __call__(self, problem: Problem, theta: tf.Tensor) -> Losses:
+        """Losses of the crops `theta`, `[N, 3]` rows `(x, y, s)`."""
+        networks, objective = self.networks, self.objective
+        caption_features, scorer_features = networks.features(
+            lambda size: sampling.crop_pyramid(problem.levels, theta, size)
+        )
+        caption = networks.decoder.greedy(caption_features, objective.max_words)
+        distribution = caption_distribution(caption, objective.count_end_word)
+        likeness = caption_loss(problem.target, distribution)
+        aesthetic = -networks.scorer(scorer_features)  # Eq. 5
+        total = likeness
+        if objective.aesthetic_weight:  # Else the graph has no scorer at all.
+            total = likeness + objective.aesthetic_weight * aesthetic  # Eq. 3
+        return Losses(total, likeness, aesthetic)
+
+    def captions(self, problem: Problem, theta: tf.Tensor) -> Caption:
+        """The captioner's greedy captions of the crops `theta`, `[N, 3]`."""
+        features, _ = self.networks.features(
+            lambda size: sampling.crop_pyramid(problem.levels, theta, size)
+        )
+        return self.networks.decoder.greedy(features, self.objective.max_words)
+
+    def _build_levels(self, image):
+        objective = self.objective
+        return tuple(sampling.build_pyramid(image, objective.pyramid, objective.blur_sigma))

@@ -1,0 +1,11 @@
+"""Where the files that ship with the project are: `gin/`, `checkpoints/`, `samples/`."""
+
+from pathlib import Path
+
+_PACKAGE = Path(__file__).resolve().parent
+
+
+def path(name: str) -> Path:
+    """The folder `name`, inside an installed wheel or beside the package in a source tree."""
+    installed = _PACKAGE / "resources_data" / name
+    return installed if installed.is_dir() else _PACKAGE.parent / name
