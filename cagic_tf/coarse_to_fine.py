@@ -52,7 +52,13 @@ class CoarseToFine:
             *center, scale = grid[lowest]
             scales = [min(factor * scale, 1.0) for factor in self.refine_scales]
             path = annealing.anneal(
-                step, problem, seed, scales, np.array(center), self.refinement.keep_restarts, progress
+                step,
+                problem,
+                seed,
+                scales,
+                np.array(center),
+                self.refinement.keep_restarts,
+                progress,
             )
             best = path.loss < totals[lowest]
             return path._replace(
@@ -68,5 +74,10 @@ def scan_grid(scales: Sequence[float], centers: int) -> np.ndarray:
     """`[len(scales) * centers^2, 3]` rows `(x, y, s)`; every crop stays inside the photo."""
     places = np.linspace(-1, 1, centers)
     return np.array(
-        [[x * (1 - scale), y * (1 - scale), scale] for scale in scales for y in places for x in places]
+        [
+            [x * (1 - scale), y * (1 - scale), scale]
+            for scale in scales
+            for y in places
+            for x in places
+        ]
     )

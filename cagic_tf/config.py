@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import gin
-
 from cagic_tf import (
     annealing,
     coarse_to_fine,

@@ -54,15 +54,15 @@ def read(path: Path) -> list[Row]:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise ManifestError(f"cannot read the manifest {path}: {error}") from error
-    rows = [
-        _parse(line, number, path) for number, line in enumerate(lines, 1) if line.strip()
-    ]
+    rows = [_parse(line, number, path) for number, line in enumerate(lines, 1) if line.strip()]
     if not rows:
         raise ManifestError(f"the manifest {path} has no rows")
     seen = set()
     for row in rows:
         if row.id in seen:
-            raise ManifestError(f"{path}: the id {row.id!r} occurs twice (ids name the output files)")
+            raise ManifestError(
+                f"{path}: the id {row.id!r} occurs twice (ids name the output files)"
+            )
         seen.add(row.id)
     return rows
 

@@ -141,9 +141,7 @@ class Cropper:
         begin = time.monotonic()
         seed = self.seed if seed is None else seed
         decoder = self.loss.networks.decoder
-        words = vocabulary.bag_of_words(
-            caption, decoder.vocabulary, self.loss.objective.end_word
-        )
+        words = vocabulary.bag_of_words(caption, decoder.vocabulary, self.loss.objective.end_word)
         photo = image_io.read(image)
         problem = self.loss.problem(self._reduce(photo), words.distribution)
         path = self._search(problem, seed, progress)

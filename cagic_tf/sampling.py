@@ -137,9 +137,7 @@ def crop_level(image: tf.Tensor, theta: tf.Tensor, size: tuple[int, int]) -> tf.
     return sample(theta)
 
 
-def crop_pyramid(
-    levels: Sequence[tf.Tensor], theta: tf.Tensor, size: tuple[int, int]
-) -> tf.Tensor:
+def crop_pyramid(levels: Sequence[tf.Tensor], theta: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
     """`I_crop(theta)`, the mean over the pyramid of its bilinear crops (Eq. 1).
 
     Args:

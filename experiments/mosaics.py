@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 import numpy as np
 from absl import app, flags
-from PIL import Image
 from tqdm import tqdm
 
 from cagic_tf import files, image_io

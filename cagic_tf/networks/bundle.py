@@ -21,9 +21,7 @@ class Networks:
       dtype: What everything is computed in.
     """
 
-    def __init__(
-        self, captioner: str = "sat", scorer: str = "vfn", dtype: tf.DType = tf.float32
-    ):
+    def __init__(self, captioner: str = "sat", scorer: str = "vfn", dtype: tf.DType = tf.float32):
         """Loads the checkpoints and the trunks that they were trained on.
 
         Args:

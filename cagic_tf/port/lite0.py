@@ -71,6 +71,4 @@ def port(weights: Path | None, output: Path, command: str, commit: str) -> dict:
     tensors = fold_batch_norms({name: value.numpy() for name, value in state.items()})
     digest = hashlib.sha256(Path(weights).read_bytes()).hexdigest()
     source = f"{PACKAGE}, {Path(weights).name}, SHA-256 {digest}; batch norms folded"
-    return checkpoints.save(
-        output, "lite0", tensors, source=source, command=command, commit=commit
-    )
+    return checkpoints.save(output, "lite0", tensors, source=source, command=command, commit=commit)

