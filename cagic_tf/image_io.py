@@ -22,8 +22,8 @@ def read(source: str | os.PathLike | Image.Image | np.ndarray) -> np.ndarray:
     RGB, 16-bit pictures are reduced to 8 bits.
 
     Args:
-      source: A path, a PIL image, or an array `[H, W]`, `[H, W, 1]`, `[H, W, 3]` or `[H, W, 4]`: uint8
-        in 0..255, uint16 in 0..65535, or float in [0, 1].
+      source: A path, a PIL image, or an array `[H, W]`, `[H, W, 1]`, `[H, W, 3]` or `[H, W, 4]`:
+        uint8 in 0..255, uint16 in 0..65535, or float in [0, 1].
 
     Returns:
       `[H, W, 3]` uint8.

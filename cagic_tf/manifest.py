@@ -105,7 +105,7 @@ def _parse_crops(crops: Sequence, where: str) -> tuple[tuple[float, float, float
         boxes = ((),)
     if not all(len(box) == 4 and box[2] > 0 and box[3] > 0 for box in boxes):
         raise ManifestError(
-            f"{where}: crops are {json.dumps(crops)}; a list of [x, y, w, h] in pixels with w and h "
-            "above 0 is needed"
+            f"{where}: crops are {json.dumps(crops)}; a list of [x, y, w, h] in pixels with w and "
+            "h above 0 is needed"
         )
     return boxes

@@ -102,7 +102,10 @@ class Cropper:
 
         Raises:
           checkpoints.CheckpointError: An embedded checkpoint is missing or damaged.
+          ValueError: `max_side` is negative.
         """
+        if max_side < 0:
+            raise ValueError(f"Cropper.max_side is {max_side}; pixels are needed, or 0")
         self.loss = CropLoss(objective or Objective(), networks or Networks())
         self.seed = seed
         self._max_side = max_side

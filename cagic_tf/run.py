@@ -17,7 +17,7 @@ flags.DEFINE_multi_string(
     "gin_file",
     ["paper.gin"],
     "Configuration: a path, or a name under the project's gin/ (paper.gin, fast.gin, "
-    "ablations/cn.gin, ...). Repeatable, later ones win. A gin file is code: it can import modules.",
+    "ablations/cn.gin, ...). Repeatable, later ones win. A gin file can import modules: trust it.",
 )
 flags.DEFINE_multi_string(
     "gin_param", [], "A single binding, such as 'Annealing.restart_count = 5'. Repeatable."

@@ -1,4 +1,4 @@
-"""Degraded views of photos, as the pyramid of Eq. 1 shows crops to the networks, and their features.
+"""Views of photos as the pyramid of Eq. 1 shows crops to the networks, and their features.
 
 A captioner that never saw blur is hurt by it, so training photos go through the same sampler as
 the method's crops: cropped, reduced, blurred and averaged over the levels. The trunk is frozen,

@@ -58,7 +58,7 @@ class ShowAttendTell:
         self.end = self.vocabulary.index(END_WORD)
 
     def initialize(self, contexts: tf.Tensor, dropout: Dropout = _keep) -> tuple:
-        """The LSTM's first memory and output `[N, H]` from the mean annotation vector (Sec. 3.1.2)."""
+        """The LSTM's first memory and output `[N, H]`, from the mean annotation vector."""
         mean = dropout(tf.reduce_mean(contexts, axis=1))
         memory = self._head(mean, "initialize/fc_a", dropout)
         return memory, self._head(mean, "initialize/fc_b", dropout)
@@ -73,7 +73,7 @@ class ShowAttendTell:
     def attend(
         self, contexts: tf.Tensor, keys: tf.Tensor, output: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """The context vector `[N, D]` and the attention weights `[N, L]` (Xu et al., Eq. 4-6, 13)."""
+        """The context vector `[N, D]` and the attention weights `[N, L]` (Xu et al., Eq. 4-6)."""
         if "attend/fc_a/kernel" in self._weights:
             scores = keys[..., 0] + self._dense(output, "attend/fc_b")
         else:

@@ -1,0 +1,98 @@
+"""gin files: what they bind, and the errors that users meet."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+import gin
+from cagic_tf import annealing, coarse_to_fine, config, joint_search, losses, pipeline, resources
+
+FILES = sorted(
+    str(path.relative_to(resources.path("gin"))) for path in resources.path("gin").rglob("*.gin")
+)
+
+
+@pytest.fixture(autouse=True)
+def _clean_gin():
+    yield
+    gin.clear_config()
+
+
+def test_paper_gin_holds_the_defaults_of_the_code():
+    """`Cropper()` and `paper.gin` are the same method: no value lives in one place only."""
+    config.parse(["paper.gin"], [])
+    assert gin.get_configurable("cagic_tf.Annealing")() == annealing.Annealing()
+    assert gin.get_configurable("cagic_tf.Objective")() == losses.Objective()
+    for parameter, default in (("max_side", 1024), ("seed", 0)):
+        assert gin.query_parameter(f"cagic_tf.Cropper.{parameter}") == default
+
+
+def test_paper_gin_has_the_papers_numbers():
+    config.parse(["paper.gin"], [])
+    search = gin.get_configurable("cagic_tf.Annealing")()
+    objective = gin.get_configurable("cagic_tf.Objective")()
+    assert search.scale_factor == 0.98 and search.restart_count == 10
+    assert objective.aesthetic_weight == 0.01
+    np.testing.assert_allclose(objective.pyramid, (1 / 4, 1 / 3, 1 / 2, 1))
+
+
+@pytest.mark.parametrize(
+    ("name", "weight", "levels", "restarts", "search"),
+    [
+        ("paper", 0.01, 4, 10, annealing.Annealing),
+        ("ablations/cn_sa_mr_ms", 0.0, 4, 10, annealing.Annealing),
+        ("ablations/cn_sa_mr", 0.0, 1, 10, annealing.Annealing),
+        ("ablations/cn_sa", 0.0, 1, 1, annealing.Annealing),
+        ("ablations/cn", 0.0, 1, None, joint_search.JointSearch),
+        ("fast", 0.01, 4, None, coarse_to_fine.CoarseToFine),
+    ],
+)
+def test_each_row_of_table_4_switches_one_part(name, weight, levels, restarts, search):
+    config.parse([f"{name}.gin"], [])
+    objective = gin.get_configurable("cagic_tf.Objective")()
+    assert (objective.aesthetic_weight, len(objective.pyramid)) == (weight, levels)
+    assert (objective.blur_sigma > 0) == (levels > 1)
+    reference = gin.query_parameter("cagic_tf.Cropper.search")
+    built = reference.configurable.wrapper()
+    assert isinstance(built, search)
+    if restarts:
+        assert built.restart_count == restarts
+        assert (built.draw_starts.sigma > 0) == (restarts > 1)
+
+
+@pytest.mark.parametrize("name", [name for name in FILES if not name.startswith("networks/")])
+def test_every_binding_of_a_shipped_file_is_read(name):
+    if name == "base.gin":
+        pytest.skip("base.gin has no search: it is included by the others")
+    cropper = config.load_cropper(name)
+    assert isinstance(cropper, pipeline.Cropper)
+    assert config.unread_bindings() == []
+    assert "Objective.blur_sigma" in config.operative_config()
+
+
+@pytest.mark.parametrize(
+    ("files", "bindings", "message"),
+    [
+        (["nowhere.gin"], [], "paper.gin"),
+        (["paper.gin"], ["Annealing.restart_cuont = 3"], "restart_cuont"),
+        (["paper.gin"], ["Aneling.restart_count = 3"], "Aneling"),
+        (["paper.gin"], ["Annealing.restart_count = "], "restart_count"),
+        (["paper.gin"], ["nonsense"], "nonsense"),
+        (["paper.gin"], ["Uniform.low = -1.0"], "nothing reads Uniform.low"),
+        (["paper.gin"], ["Annealing.restart_count = 0"], "restart_count is 0"),
+        (["paper.gin"], ["Objective.pyramid = ()"], "pyramid is"),
+        (["paper.gin"], ["Cropper.max_side = -1"], "max_side is -1"),
+        (["fast.gin"], ["Annealing.scale_factor = 1.5"], "scale_factor is 1.5"),
+    ],
+)
+def test_mistakes_are_one_line(files, bindings, message):
+    with pytest.raises(config.ConfigError) as caught:
+        config.load_cropper(*files, bindings=bindings)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_settings_are_frozen():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        annealing.Annealing().restart_count = 3

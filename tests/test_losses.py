@@ -1,0 +1,103 @@
+"""Eq. 3-5 against hand-computed values, and their gradient against finite differences."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from cagic_tf import losses
+from cagic_tf.networks.bundle import Networks
+from cagic_tf.networks.sat import Caption
+
+
+@pytest.fixture(scope="module")
+def double_networks():
+    return Networks(dtype=tf.float64)
+
+
+def test_caption_distribution_averages_the_words_before_the_end():
+    probabilities = np.array(
+        [
+            [[0.1, 0.7, 0.2], [0.6, 0.3, 0.1], [0.2, 0.2, 0.6]],
+            [[0.5, 0.4, 0.1], [0.1, 0.1, 0.8], [0.9, 0.05, 0.05]],
+        ]
+    )
+    caption = Caption(
+        tf.constant([[1, 0, 2], [0, 2, 0]]), tf.constant(probabilities), tf.constant([2, 1])
+    )
+    without_end = losses.caption_distribution(caption, count_end_word=False).numpy()
+    np.testing.assert_allclose(without_end, [[0.35, 0.5, 0.15], [0.5, 0.4, 0.1]], atol=1e-12)
+    with_end = losses.caption_distribution(caption, count_end_word=True).numpy()
+    expected = [[0.9 / 3, 1.2 / 3, 0.9 / 3], [0.3, 0.25, 0.45]]
+    np.testing.assert_allclose(with_end, expected, atol=1e-12)
+
+
+def test_caption_distribution_of_an_empty_caption_is_its_first_step():
+    probabilities = tf.constant([[[0.2, 0.8], [0.5, 0.5]]], tf.float64)
+    caption = Caption(tf.constant([[1, 0]]), probabilities, tf.constant([0]))
+    for count_end_word in (False, True):
+        found = losses.caption_distribution(caption, count_end_word).numpy()
+        np.testing.assert_allclose(found, [[0.2, 0.8]])
+
+
+def test_caption_loss_is_the_cross_entropy_of_eq_4():
+    target = tf.constant([0.0, 0.5, 0.5], tf.float64)
+    distribution = tf.constant([[0.2, 0.3, 0.5], [1.0, 0.0, 0.0]], tf.float64)
+    found = losses.caption_loss(target, distribution).numpy()
+    assert found[0] == pytest.approx(-0.5 * np.log(0.3) - 0.5 * np.log(0.5), abs=1e-12)
+    assert np.isfinite(found[1]) and found[1] > 100  # log(0) is cut, not infinite.
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("max_words", 0), ("pyramid", ()), ("pyramid", (0.5, 2)), ("blur_sigma", -1)],
+)
+def test_objective_refuses(field, value):
+    with pytest.raises(ValueError, match=f"Objective.{field} is"):
+        losses.Objective(**{field: value})
+
+
+def smooth_photo(height: int, width: int) -> np.ndarray:
+    rng = np.random.default_rng(3)
+    coarse = tf.constant(rng.uniform(0, 1, (5, 6, 3)))
+    return tf.image.resize(coarse, (height, width), "bicubic").numpy().clip(0, 1)
+
+
+def test_total_loss_is_eq_3_of_its_parts(double_networks):
+    loss = losses.CropLoss(losses.Objective(aesthetic_weight=0.25), double_networks)
+    words = len(double_networks.decoder.vocabulary)
+    problem = loss.problem(smooth_photo(90, 120), np.full(words, 1 / words))
+    theta = tf.constant([[0.1, -0.2, 0.5], [0.0, 0.0, 1.0]], tf.float64)
+    found = loss(problem, theta)
+    np.testing.assert_allclose(found.total, found.caption + 0.25 * found.aesthetic, rtol=1e-12)
+    features, scorer_features = double_networks.features(
+        lambda size: losses.sampling.crop_pyramid(problem.levels, theta, size)
+    )
+    np.testing.assert_allclose(found.aesthetic, -double_networks.scorer(scorer_features))
+    distribution = losses.caption_distribution(double_networks.decoder.greedy(features, 20), False)
+    np.testing.assert_allclose(found.caption, losses.caption_loss(problem.target, distribution))
+
+
+def test_gradient_of_the_total_loss_matches_finite_differences(double_networks):
+    """Central differences in float64 through sampler, trunk, greedy decoder and scorer.
+
+    ReLU6 has kinks, so the step is small and the photo smooth.
+    """
+    loss = losses.CropLoss(losses.Objective(aesthetic_weight=0.1), double_networks)
+    target = np.zeros(len(double_networks.decoder.vocabulary))
+    target[[1, 5, 9]] = 1 / 3
+    problem = loss.problem(smooth_photo(180, 240), target)
+    total = tf.function(lambda theta: loss(problem, theta).total)
+    theta = np.array([[0.13, -0.21, 0.47], [-0.35, 0.3, 0.6]])
+    with tf.GradientTape() as tape:
+        variable = tf.constant(theta)
+        tape.watch(variable)
+        value = total(variable)
+    gradient = tape.gradient(value, variable).numpy()
+    step = 1e-7
+    for axis in range(3):
+        offset = np.zeros(3)
+        offset[axis] = step
+        after, before = total(tf.constant(theta + offset)), total(tf.constant(theta - offset))
+        numeric = (after.numpy() - before.numpy()) / (2 * step)
+        np.testing.assert_allclose(gradient[:, axis], numeric, rtol=2e-4, atol=1e-5)
+    assert np.abs(gradient).min() > 1e-4  # Nothing is compared with zero.

@@ -1,0 +1,121 @@
+"""The whole method on the embedded checkpoints: small searches, real networks."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import cagic_tf
+from cagic_tf import annealing, coarse_to_fine, image_io, lbfgs, resources
+from cagic_tf.losses import Objective
+
+SAMPLES = resources.package_path("samples")
+
+
+@pytest.fixture(scope="module")
+def cropper():
+    search = annealing.Annealing(
+        scale_factor=0.7,
+        restart_count=3,
+        minimizer=lbfgs.Minimizer(max_iterations=1, max_line_search_iterations=1),
+    )
+    return cagic_tf.Cropper(search=search)
+
+
+@pytest.fixture(scope="module")
+def result(cropper):
+    return cropper.crop(SAMPLES / "workers.jpg", "a woman in a blue shirt and a zyzzyva", seed=4)
+
+
+def test_result_is_consistent(result):
+    with Image.open(SAMPLES / "workers.jpg") as photo:
+        width, height = photo.size
+    x, y, w, h = result.box
+    assert 0 <= x <= x + w <= width and 0 <= y <= y + h <= height
+    assert result.crop.shape == (h, w, 3)
+    assert w / width == pytest.approx(result.scale, abs=1 / width)
+    assert result.scale in (0.7, pytest.approx(0.49), pytest.approx(0.343))
+    assert abs(result.center[0]) <= 1 - result.scale + 1e-6
+    weighted = result.loss["caption"] + 0.01 * result.loss["aesthetic"]
+    assert result.loss["total"] == pytest.approx(weighted, rel=1e-6)
+    assert list(result.unknown_words) == ["zyzzyva"]
+    assert set(result.checkpoints) == {"lite0", "sat", "vfn"}
+    assert result.predicted_caption and "." not in result.predicted_caption
+
+
+def test_result_is_the_lowest_loss_of_the_search(result):
+    lowest = min(
+        min(float(step.losses.total), float(np.min(step.end_losses))) for step in result.path.steps
+    )
+    assert result.path.loss == lowest
+    # The final crop is computed once more, in a batch of one.
+    assert result.loss["total"] == pytest.approx(lowest, rel=1e-4)
+
+
+def test_same_seed_same_bits_other_seed_other_search(cropper, result):
+    again = cropper.crop(SAMPLES / "workers.jpg", "a woman in a blue shirt", seed=4)
+    assert again.center == result.center and again.scale == result.scale
+    assert again.loss == result.loss
+    for step, other in zip(result.path.steps, again.path.steps, strict=True):
+        np.testing.assert_array_equal(step.ends, other.ends)
+    third = cropper.crop(SAMPLES / "workers.jpg", "a woman in a blue shirt", seed=5)
+    assert not np.array_equal(third.path.steps[0].starts, result.path.steps[0].starts)
+
+
+def test_one_trace_for_pictures_of_three_sizes_and_several_captions(cropper, result, monkeypatch):
+    traces = []
+    monkeypatch.setattr(
+        type(cropper.loss), "__call__", lambda *args: traces.append(args)
+    )  # A second trace would come here.
+    for size, caption in (((300, 200), "a dog"), ((64, 81), "a red ball on the grass")):
+        photo = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
+        found = cropper.crop(photo, caption)
+        assert found.evaluations > 0
+    assert traces == []
+
+
+def test_an_array_a_pil_image_and_a_path_are_the_same_photo(cropper):
+    path = SAMPLES / "lake.jpg"
+    with Image.open(path) as image:
+        photo = np.asarray(image)
+        results = [cropper.crop(source, "a lake", seed=1) for source in (path, image, photo)]
+    assert results[0].center == results[1].center == results[2].center
+
+
+def test_large_photos_are_reduced_to_max_side_and_cropped_at_full_size():
+    cropper = cagic_tf.Cropper(
+        search=coarse_to_fine.CoarseToFine(scan_scales=(0.5,), scan_centers=1, refine_scales=()),
+        max_side=100,
+    )
+    photo = np.zeros((300, 500, 3), np.uint8)
+    found = cropper.crop(photo, "a dog")
+    assert found.crop.shape == (150, 250, 3)
+    assert cropper._reduce(photo).shape == (60, 100, 3)
+    assert found.evaluations == 1
+
+
+def test_errors(cropper):
+    with pytest.raises(image_io.ImageError, match="no photo at"):
+        cropper.crop("nowhere.jpg", "a dog")
+    with pytest.raises(ValueError, match="has no words"):
+        cropper.crop(SAMPLES / "lake.jpg", " .,!")
+    with pytest.raises(ValueError, match="no word of the caption is known: dogg .*dog"):
+        cropper.crop(SAMPLES / "lake.jpg", "dogg")
+
+
+def test_zero_weight_reports_the_aesthetic_loss_and_does_not_use_it():
+    search = coarse_to_fine.CoarseToFine(scan_scales=(0.6,), scan_centers=2, refine_scales=())
+    cropper = cagic_tf.Cropper(search=search, objective=Objective(aesthetic_weight=0.0))
+    found = cropper.crop(SAMPLES / "workers.jpg", "a woman in a blue shirt")
+    assert found.loss["total"] == found.loss["caption"]
+    assert found.loss["aesthetic"] != 0
+
+
+def test_crop_image_is_the_default_cropper(monkeypatch):
+    from cagic_tf import pipeline
+
+    class Mock:
+        def crop(self, image, caption, seed):
+            return image, caption, seed
+
+    monkeypatch.setattr(pipeline, "_default_cropper", Mock)
+    assert cagic_tf.crop_image("a.jpg", "a dog", seed=3) == ("a.jpg", "a dog", 3)

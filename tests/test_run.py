@@ -1,0 +1,159 @@
+"""The command: files that it leaves, going on where it stopped, one-line errors."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from absl import flags
+from absl.testing import flagsaver
+from PIL import Image
+
+from cagic_tf import outputs, resources, run
+
+SAMPLES = resources.package_path("samples")
+QUICK = [
+    "CoarseToFine.scan_scales = (0.5,)",
+    "CoarseToFine.scan_centers = 2",
+    "CoarseToFine.refine_scales = (1.0,)",
+    "Annealing.restart_count = 2",
+    "Minimizer.max_iterations = 1",
+]
+KEYS = (
+    "id image caption status error box box_normalized scale center loss predicted_caption "
+    "unknown_words iou evaluations seconds seed checkpoints"
+).split()
+
+if not flags.FLAGS.is_parsed():
+    flags.FLAGS(["test"])
+
+
+def call(output_dir, **values):
+    values = {"gin_file": ["fast.gin"], "gin_param": QUICK, **values}
+    with flagsaver.flagsaver(output_dir=str(output_dir), **values):
+        return run.main(["run"])
+
+
+def read(directory):
+    return [json.loads(line) for line in (directory / outputs.RESULTS).read_text().splitlines()]
+
+
+@pytest.fixture
+def manifest_path(tmp_path):
+    Image.open(SAMPLES / "workers.jpg").save(tmp_path / "photo.png")
+    (tmp_path / "broken.jpg").write_bytes(b"no photo")
+    rows = [
+        {"image": "photo.png", "caption": "a woman", "crops": [[0, 0, 270, 180], [0, 0, 540, 360]]},
+        {"id": 7, "image": "broken.jpg", "caption": "a dog"},
+        {"id": "a/../b", "image": "photo.png", "caption": "qwxz"},
+        {"image": "missing.jpg", "caption": "a dog"},
+        {"image": "photo.png", "caption": ""},
+    ]
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def test_manifest_with_good_and_bad_rows(manifest_path, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert call(out, manifest=str(manifest_path)) == run.EXIT_SOME_FAILED
+    lines = read(out)
+    assert [list(line) for line in lines] == [KEYS] * 5
+    assert [line["status"] for line in lines] == ["ok"] + ["error"] * 4
+    assert [line["id"] for line in lines] == ["0001-photo", "7", "a-..-b", "0004-missing"] + [
+        "0005-photo"
+    ]
+    good = lines[0]
+    x, y, w, h = good["box"]
+    inside = np.array([270 * 180, 540 * 360])
+    overlap = max(0, min(x + w, 270) - x) * max(0, min(y + h, 180) - y), w * h
+    expected = np.mean(overlap / (w * h + inside - overlap))
+    assert good["iou"] == pytest.approx(expected)
+    with Image.open(out / "0001-photo_crop.jpg") as crop:
+        assert crop.size == (w, h)
+    with Image.open(out / "0001-photo_overlay.jpg") as overlay:
+        assert overlay.size == (540, 360)
+    with Image.open(out / "0001-photo_losses.png") as plot:
+        assert plot.size[0] > 300
+    assert "Objective.aesthetic_weight = 0.01" in (out / outputs.CONFIG).read_text()
+    for line, words in zip(
+        lines[1:], ("broken.jpg", "qwxz", "missing.jpg", "no words"), strict=True
+    ):
+        assert words in line["error"] and "\n" not in line["error"]
+    assert "5 rows, 4 errors, mean IoU" in capsys.readouterr().out
+    assert sorted(path.name for path in out.iterdir() if "partial" in path.name) == []
+
+
+def test_the_same_command_goes_on_and_another_refuses(manifest_path, tmp_path, capsys):
+    out = tmp_path / "out"
+    call(out, manifest=str(manifest_path))
+    results = out / outputs.RESULTS
+    before = results.read_bytes()
+    assert call(out, manifest=str(manifest_path)) == run.EXIT_SOME_FAILED
+    assert results.read_bytes() == before
+    lines = before.splitlines(keepends=True)
+    results.write_bytes(b"".join(lines[:-1]) + lines[-1][:20])  # Killed while it wrote.
+    call(out, manifest=str(manifest_path))
+    assert results.read_bytes() == before
+    other = [*QUICK, "Cropper.seed = 9"]
+    capsys.readouterr()
+    assert call(out, manifest=str(manifest_path), gin_param=other) == run.EXIT_NOTHING
+    assert "another configuration" in capsys.readouterr().err
+    assert results.read_bytes() == before
+
+
+def test_one_photo(tmp_path):
+    out = tmp_path / "out"
+    image = str(SAMPLES / "lake.jpg")
+    assert call(out, image=image, caption="Rocks in the water!") == run.EXIT_OK
+    (line,) = read(out)
+    assert line["id"] == "lake-Rocks-in-the-water" and line["iou"] is None
+    assert call(out, image="nowhere.jpg", caption="a dog") == run.EXIT_NOTHING
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"image": "a.jpg"}, "--image and --caption go together"),
+        ({"image": "a.jpg", "caption": "a", "manifest": "m"}, "not both"),
+        ({"manifest": "nowhere.jsonl"}, "cannot read the manifest nowhere.jsonl"),
+        ({"gin_file": ["nowhere.gin"]}, "nowhere.gin"),
+        ({"gin_param": ["Nothing.at_all = 1"]}, "Nothing"),
+        ({"gin_param": ["Networks.captioner = 'nowhere'"]}, "no readable checkpoint"),
+    ],
+)
+def test_mistakes_are_one_line_and_leave_nothing(values, message, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert call(out, **values) == run.EXIT_NOTHING
+    error = capsys.readouterr().err
+    assert error.startswith("error: ") and message in error and error.count("\n") == 1
+    assert not out.exists()
+
+
+def test_help_and_bad_flags_need_no_tensorflow():
+    code = (
+        "import sys; from cagic_tf import run; import cagic_tf; "
+        "assert 'tensorflow' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "cagic_tf.run", "--nonsense"], capture_output=True, text=True
+    )
+    assert done.returncode != 0
+    assert "Traceback" not in done.stderr and "nonsense" in done.stderr
+
+
+def test_every_sample_has_its_photo_and_known_words():
+    from cagic_tf import checkpoints, manifest, vocabulary
+
+    words = checkpoints.load(resources.path("checkpoints") / "sat").manifest["vocabulary"]
+    rows = manifest.read(SAMPLES / "manifest.jsonl")
+    assert len(rows) == 5
+    for row in rows:
+        with Image.open(row.path) as photo:
+            width, height = photo.size
+        for x, y, w, h in row.crops:
+            assert 0 <= x <= x + w <= width and 0 <= y <= y + h <= height
+            assert w / h == pytest.approx(width / height, rel=0.02)
+        assert not vocabulary.bag_of_words(row.caption, words, None).unknown
