@@ -1,7 +1,7 @@
 """IoU and hit rate on mosaics: results of `cagic_tf.run` beside crops that look at nothing.
 
     python -m experiments.evaluate_mosaics --manifest=MOSAICS/manifest.jsonl \\
-        --results=fast.gin=OUT_FAST --results=paper.gin=OUT_PAPER --output=experiments/results/mosaics
+        --results=fast.gin=OUT_FAST --results=paper.gin=OUT_PAPER --output=RESULTS/mosaics
 
 A hit is a crop whose centre lies in the caption's tile. Writes OUTPUT.json and OUTPUT.md.
 """
