@@ -1,0 +1,164 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from cagic_tf import manifest
+
+
+def write(tmp_path, text, encoding="utf-8"):
+    path = tmp_path / "photos.jsonl"
+    path.write_text(text, encoding=encoding, newline="")
+    return path
+
+
+def line(**entry):
+    return json.dumps({"image": "a.jpg", "caption": "a dog", **entry}) + "\n"
+
+
+def error(path):
+    with pytest.raises(manifest.ManifestError) as caught:
+        manifest.read(path)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert str(path) in message
+    return message
+
+
+def test_rows(tmp_path):
+    text = (
+        '{"image": "a.jpg", "caption": "A dog."}\n'
+        "\n"
+        '{"id": "second row", "image": "sub/b.png", "caption": "é", "crops": [[1, 2, 3, 4.5]]}\n'
+        f'{{"id": 7, "image": "{Path("/elsewhere/c d.jpg").as_posix()}", "caption": ""}}'
+    )
+    assert manifest.read(write(tmp_path, text)) == [
+        manifest.Row("0001-a", "a.jpg", tmp_path / "a.jpg", "A dog."),
+        manifest.Row(
+            "second-row", "sub/b.png", tmp_path / "sub" / "b.png", "é", ((1.0, 2.0, 3.0, 4.5),)
+        ),
+        manifest.Row("7", "/elsewhere/c d.jpg", Path("/elsewhere/c d.jpg"), ""),
+    ]
+
+
+def test_default_id_names_line_and_photo(tmp_path):
+    rows = manifest.read(write(tmp_path, "\n" + line(image="x/my photo.jpg") + line()))
+    assert [row.id for row in rows] == ["0002-my-photo", "0003-a"]
+
+
+def test_windows_line_ends(tmp_path):
+    rows = manifest.read(write(tmp_path, line().replace("\n", "\r\n") * 2))
+    assert [row.id for row in rows] == ["0001-a", "0002-a"]
+
+
+@pytest.mark.parametrize("character", ["\u2028", "\u0085", "\u000b", "\u00a0"])
+@pytest.mark.parametrize("escape", [True, False])
+def test_caption_with_unusual_white_space(tmp_path, character, escape):
+    entry = {"image": "a.jpg", "caption": f"a{character}dog"}
+    text = json.dumps(entry, ensure_ascii=escape)  # JSON escapes only what is below U+0020.
+    (row,) = manifest.read(write(tmp_path, text))
+    assert row.caption == entry["caption"]
+
+
+@pytest.mark.parametrize("crops", [None, []])
+def test_no_crops(tmp_path, crops):
+    assert manifest.read(write(tmp_path, line(crops=crops)))[0].crops == ()
+
+
+def test_several_crops(tmp_path):
+    rows = manifest.read(write(tmp_path, line(crops=[[0, 0, 1, 1], [5.5, 6, 7, 8]])))
+    assert rows[0].crops == ((0, 0, 1, 1), (5.5, 6, 7, 8))
+
+
+@pytest.mark.parametrize(
+    ("bad", "said"),
+    [
+        ("no json", "no JSON object"),
+        ('{"image": "a.jpg", "caption": "a dog"', "no JSON object"),
+        ('{"image": "a.jpg", "caption": "a dog"} {}', "no JSON object"),
+        ("[]", '"image" and "caption"'),
+        ("null", '"image" and "caption"'),
+        ('"text"', '"image" and "caption"'),
+        ("{}", '"image" and "caption"'),
+        ('{"image": "a.jpg"}', '"image" and "caption"'),
+        ('{"caption": "a dog"}', '"image" and "caption"'),
+        (line(caption=None), '"image" and "caption"'),
+        (line(image=5), '"image" and "caption"'),
+        (line(image=["a.jpg"]), '"image" and "caption"'),
+        (line(text="a dog", boxes=[]), "unknown keys ['boxes', 'text']"),
+        (line(id=1.5), "1.5"),
+        (line(id=["a"]), "['a']"),
+        (line(id=True), "True"),
+        (line(crops=5), "crops are 5"),
+        (line(crops="box"), 'crops are "box"'),
+        (line(crops=["1234"]), "crops are"),
+        (line(crops={"x": 1}), "crops are"),
+        (line(crops=[1, 2, 3, 4]), "crops are [1, 2, 3, 4]"),
+        (line(crops=[[1, 2, 3]]), "crops are [[1, 2, 3]]"),
+        (line(crops=[[1, 2, 3, 4, 5]]), "crops are"),
+        (line(crops=[[1, 2, 3, "wide"]]), "crops are"),
+        (line(crops=[[1, 2, 3, None]]), "crops are"),
+        (line(crops=[[1, 2, 0, 4]]), "above 0"),
+        (line(crops=[[1, 2, 3, -4]]), "above 0"),
+        (line(crops=[[1, 2, 3, 4], [1, 2, 3, 0]]), "above 0"),
+        (line(crops=[[0, 0, float("nan"), 4]]), "crops are"),
+        (line(crops=[[float("nan"), 0, 3, 4]]), "crops are"),
+        (line(crops=[[0, 0, float("inf"), 4]]), "crops are"),
+    ],
+)
+def test_bad_line(tmp_path, bad, said):
+    path = write(tmp_path, line() + "\n" + bad.rstrip("\n") + "\n" + line())
+    message = error(path)
+    assert f"{path}, line 3:" in message
+    assert said in message
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "name"), [("x", "x", "'x'"), ("a b", "a-b", "'a-b'"), (7, "7", "'7'")]
+)
+def test_id_that_occurs_twice(tmp_path, first, second, name):
+    message = error(write(tmp_path, line(id=first) + line() + line(id=second)))
+    assert name in message and "twice" in message
+    assert "line 3" in message
+
+
+@pytest.mark.parametrize("text", ["", "\n", "  \n\t\n"])
+def test_no_rows(tmp_path, text):
+    assert "no rows" in error(write(tmp_path, text))
+
+
+def test_missing_file(tmp_path):
+    error(tmp_path / "nowhere.jsonl")
+
+
+def test_folder(tmp_path):
+    error(tmp_path)
+
+
+def test_other_encoding(tmp_path):
+    error(write(tmp_path, line(), encoding="utf-16"))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a dog", "a-dog"),
+        ("  A_dog.2 ", "A_dog.2"),
+        ("../../etc/passwd", "etc-passwd"),
+        ("..", "row"),
+        ("", "row"),
+        ("é/ü", "row"),
+        ("dog, é cat", "dog-cat"),
+        ("x" * 100, "x" * 80),
+        ("-rf", "rf"),
+    ],
+)
+def test_safe_name(text, expected):
+    assert manifest.safe_name(text) == expected
+
+
+def test_single():
+    (row,) = manifest.single("folder/my photo.jpg", "A dog!")
+    assert row == manifest.Row(
+        "my-photo-A-dog", "folder/my photo.jpg", Path("folder/my photo.jpg"), "A dog!"
+    )

@@ -1,0 +1,241 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from cagic_tf import sampling
+
+SIZES = [(1, 1), (1, 7), (6, 1), (2, 2), (5, 9), (12, 8)]
+THETAS = np.array(
+    [
+        [0, 0, 1],
+        [0.13, -0.21, 0.37],
+        [-0.5, 0.5, 0.5],  # At the border.
+        [0.63, 0.63, 0.37],
+        [0.9, -0.8, 0.6],  # Partly outside.
+        [0.02, 0.01, 1e-3],  # Far within one pixel.
+    ]
+)
+
+
+def picture(height, width, seed=0):
+    return np.random.default_rng(seed).uniform(0, 1, (height, width, 3))
+
+
+def bilinear_crop(image, theta, size):
+    """Every output pixel by itself: hat functions around the clamped position on each axis."""
+    height, width = image.shape[:2]
+    x, y, scale = theta
+    crop = np.zeros((*size, 3))
+    for i in range(size[0]):
+        row = (y + scale * ((i + 0.5) / size[0] * 2 - 1) + 1) / 2 * height - 0.5
+        down = np.maximum(0, 1 - np.abs(np.arange(height) - min(max(row, 0), height - 1)))
+        for j in range(size[1]):
+            column = (x + scale * ((j + 0.5) / size[1] * 2 - 1) + 1) / 2 * width - 0.5
+            across = np.maximum(0, 1 - np.abs(np.arange(width) - min(max(column, 0), width - 1)))
+            crop[i, j] = np.einsum("h,w,hwc->c", down, across, image)
+    return crop
+
+
+def resize(image, size):
+    """Antialiased bilinear: a triangle as wide as the step between output pixels, normalized."""
+    for axis, target in enumerate(size):
+        length = image.shape[axis]
+        step = length / target
+        centers = (np.arange(target) + 0.5) * step - 0.5
+        distance = np.abs(np.arange(length) - centers[:, None]) / max(step, 1)
+        weights = np.maximum(0, 1 - distance)
+        weights /= weights.sum(1, keepdims=True)
+        image = np.moveaxis(np.tensordot(weights, image, (1, axis)), 0, axis)
+    return image
+
+
+def blur(image, sigma):
+    """One axis after the other, edges mirrored with the edge pixel repeated."""
+    radius = min(int(np.ceil(3 * sigma)), *image.shape[:2])
+    offsets = np.arange(-radius, radius + 1)
+    kernel = np.exp(-0.5 * (offsets / sigma) ** 2) if sigma else np.ones(1)
+    kernel /= kernel.sum()
+    for axis in (0, 1):
+        length = image.shape[axis]
+        blurred = np.zeros_like(image)
+        for offset, weight in zip(offsets, kernel, strict=True):
+            at = np.arange(length) + offset
+            at = np.where(at < 0, -1 - at, np.where(at >= length, 2 * length - 1 - at, at))
+            blurred += weight * np.take(image, at, axis)
+        image = blurred
+    return image
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, 1e-13), (np.float32, 2e-6)])
+def test_crop_is_bilinear(size, dtype, tolerance):
+    image = picture(*size)
+    theta = THETAS.astype(dtype)
+    for crop_size in [(4, 4), (3, 5), (1, 1)]:
+        crops = sampling.crop_level(tf.constant(image, dtype), tf.constant(theta), crop_size)
+        assert crops.dtype == dtype and crops.shape == (len(theta), *crop_size, 3)
+        expected = [bilinear_crop(image, row, crop_size) for row in theta.astype(np.float64)]
+        # The position is rounded in the picture's pixels, where the slope is at most 1.
+        np.testing.assert_allclose(crops, expected, rtol=0, atol=tolerance * max(size))
+
+
+@pytest.mark.parametrize("size", [(5, 9), (12, 8), (1, 7), (1, 1), (224, 224)])
+@pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, 1e-12), (np.float32, 5e-5)])
+def test_whole_picture_at_its_own_size_is_the_picture(size, dtype, tolerance):
+    image = picture(*size).astype(dtype)
+    crop = sampling.crop_level(tf.constant(image), tf.constant([[0, 0, 1]], dtype), size)[0]
+    np.testing.assert_allclose(crop, image, rtol=0, atol=tolerance)
+
+
+def test_crop_on_whole_pixels_is_that_part_of_the_picture():
+    image = picture(12, 16)
+    # Rows 3 to 9 and columns 4 to 12: centre (0, 0), half of each side.
+    theta = tf.constant([[0, 0, 0.5], [-0.5, 0.5, 0.5], [0.25, 0, 0.5]], tf.float64)
+    crops = sampling.crop_level(tf.constant(image), theta, (6, 8))
+    expected = [image[3:9, 4:12], image[6:12, 0:8], image[3:9, 6:14]]
+    np.testing.assert_allclose(crops, expected, rtol=0, atol=1e-14)
+
+
+def test_crops_of_a_batch_are_those_of_single_calls():
+    image = tf.constant(picture(12, 8), tf.float32)
+    theta = tf.constant(THETAS, tf.float32)
+    crops = sampling.crop_level(image, theta, (4, 5))
+    for at in range(len(THETAS)):
+        single = sampling.crop_level(image, theta[at : at + 1], (4, 5))[0]
+        np.testing.assert_array_equal(crops[at], single)
+
+
+def test_crop_of_pyramid_is_the_mean_of_its_levels():
+    levels = [picture(3, 4, 0), picture(12, 16, 1), picture(1, 2, 2)]
+    constants = [tf.constant(level) for level in levels]
+    crops = sampling.crop_pyramid(constants, tf.constant(THETAS), (5, 4))
+    expected = [
+        np.mean([bilinear_crop(level, theta, (5, 4)) for level in levels], axis=0)
+        for theta in THETAS
+    ]
+    np.testing.assert_allclose(crops, expected, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("axis", [0, 1, 2], ids=["x", "y", "s"])
+def test_gradient_is_the_finite_difference(size, axis):
+    levels = sampling.build_pyramid(tf.constant(picture(*size)), (1 / 4, 1 / 2, 1), 0.7)
+    rng = np.random.default_rng(4)
+    # The last two are partly outside, where edge pixels repeat with derivative zero.
+    theta = np.array([[0.1234, -0.2, 0.4], [-0.31, 0.27, 0.61], [0.7, 0.3, 0.5], [0, -0.9, 0.8]])
+    theta += rng.uniform(-0.01, 0.01, theta.shape)
+    weights = rng.normal(size=(len(theta), 5, 6, 3))
+
+    def function(values):
+        crops = sampling.crop_pyramid(levels, values, (5, 6))
+        return tf.reduce_sum(weights * tf.sin(3 * crops), axis=[1, 2, 3])
+
+    variable = tf.constant(theta)
+    with tf.GradientTape() as tape:
+        tape.watch(variable)
+        value = function(variable)
+    gradient = tape.gradient(value, variable)[:, axis]
+    step = np.zeros(3)
+    step[axis] = 1e-6  # The crop is piecewise linear; none of these steps crosses a kink.
+    difference = (function(theta + step) - function(theta - step)) / 2e-6
+    np.testing.assert_allclose(gradient, difference, rtol=1e-6, atol=1e-7)
+    if size[1] > 2 and axis == 0 or size[0] > 2 and axis == 1:
+        assert np.abs(difference).min() > 1e-3  # Not zero against zero.
+
+
+def test_gradient_is_the_same_in_a_graph_and_in_single_precision():
+    image, size = picture(12, 8), (6, 6)
+    theta = THETAS[[1, 2, 4]] + 0.003
+
+    def gradient(dtype, wrap):
+        levels = sampling.build_pyramid(tf.constant(image, dtype), (1 / 2, 1), 1.0)
+
+        def function(values):
+            with tf.GradientTape() as tape:
+                tape.watch(values)
+                total = tf.reduce_sum(sampling.crop_pyramid(levels, values, size) ** 2)
+            return tape.gradient(total, values)
+
+        return wrap(function)(tf.constant(theta, dtype)).numpy()
+
+    exact = gradient(tf.float64, lambda function: function)
+    np.testing.assert_allclose(gradient(tf.float64, tf.function), exact, rtol=1e-12)
+    single = gradient(tf.float32, tf.function)
+    np.testing.assert_allclose(single, exact, rtol=1e-4, atol=1e-3)
+
+
+def test_photo_is_a_constant():
+    image, theta = tf.constant(picture(5, 6)), tf.constant(THETAS)
+    with tf.GradientTape() as tape:
+        tape.watch([image, theta])
+        value = tf.reduce_sum(sampling.crop_pyramid([image], theta, (3, 3)) ** 2)
+    by_image, by_theta = tape.gradient(value, [image, theta])
+    assert by_image is None
+    assert np.abs(by_theta).max() > 0.1
+
+
+@pytest.mark.parametrize("size", [*SIZES, (3, 40)])
+@pytest.mark.parametrize("sigma", [0, 0.4, 1, 2.5])
+@pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, 1e-13), (np.float32, 1e-6)])
+def test_gaussian_blur(size, sigma, dtype, tolerance):
+    image = picture(*size)
+    blurred = sampling.gaussian_blur(tf.constant(image, dtype), sigma)
+    assert blurred.dtype == dtype
+    np.testing.assert_allclose(blurred, blur(image, sigma), rtol=0, atol=tolerance)
+
+
+def test_gaussian_blur_spreads_a_point_by_its_sigma():
+    image = np.zeros((41, 51, 3))
+    image[20, 25] = 1
+    blurred = sampling.gaussian_blur(tf.constant(image), 2.0).numpy()[..., 0]
+    assert blurred.sum() == pytest.approx(1, abs=1e-12)
+    rows, columns = np.mgrid[-20:21, -25:26]
+    # A Gaussian cut at three standard deviations has 0.973 of its variance left.
+    assert (blurred * rows**2).sum() == pytest.approx(4 * 0.973, rel=0.02)
+    assert (blurred * columns**2).sum() == pytest.approx(4 * 0.973, rel=0.02)
+    assert (blurred[np.abs(rows) > 6] == 0).all() and (blurred[np.abs(columns) > 6] == 0).all()
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 7), (5, 9), (33, 50)])
+def test_pyramid_levels(size):
+    image, factors = picture(*size), (1 / 4, 1 / 3, 1 / 2, 1)
+    levels = sampling.build_pyramid(tf.constant(image), factors, 1.0)
+    for level, factor in zip(levels, factors, strict=True):
+        target = [max(1, round(side * factor)) for side in size]
+        expected = blur(resize(image, target), 1.0)
+        # TensorFlow resizes in single precision.
+        np.testing.assert_allclose(level, expected, rtol=0, atol=1e-6)
+
+
+def test_pyramid_without_resize_and_blur_is_the_picture():
+    image = tf.constant(picture(5, 9))
+    (level,) = sampling.build_pyramid(image, [1], 0)
+    np.testing.assert_array_equal(level, image)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 7), (5, 9), (33, 50)])
+@pytest.mark.parametrize("sigma", [0, 1.0, 3.0])
+def test_constant_picture_stays_constant(size, sigma):
+    image = tf.fill([*size, 3], tf.constant(0.7, tf.float32))
+    levels = sampling.build_pyramid(image, (1 / 4, 1 / 3, 1 / 2, 1), sigma)
+    theta = tf.constant(THETAS, tf.float32)
+    with tf.GradientTape() as tape:
+        tape.watch(theta)
+        crops = sampling.crop_pyramid(levels, theta, (4, 4))
+    np.testing.assert_allclose(crops, np.full(crops.shape, 0.7), rtol=0, atol=1e-6)
+    # Rounding of a level's pixels times half its side, over 48 values.
+    np.testing.assert_allclose(tape.gradient(crops, theta), np.zeros((6, 3)), rtol=0, atol=1e-3)
+
+
+def test_pyramid_traces_once_for_all_sizes():
+    level = tf.TensorSpec([None, None, 3], tf.float32)
+    build = tf.function(
+        lambda image: sampling.build_pyramid(image, (1 / 2, 1), 1.0), input_signature=[level]
+    )
+    for size in [(1, 1), (5, 9), (33, 50)]:
+        image = tf.constant(picture(*size), tf.float32)
+        for level, eager in zip(
+            build(image), sampling.build_pyramid(image, (1 / 2, 1), 1.0), strict=True
+        ):
+            np.testing.assert_allclose(level, eager, rtol=0, atol=1e-6)
+    assert build.experimental_get_tracing_count() == 1

@@ -1,0 +1,99 @@
+import numpy as np
+import pytest
+
+from cagic_tf import vocabulary
+
+WORDS = ["<start>", "a", "dog", "on", "the", "grass", "man's", "running", "2", "."]
+
+
+def weights(caption, end_word=None):
+    bag = vocabulary.bag_of_words(caption, WORDS, end_word)
+    assert bag.distribution.dtype == np.float32
+    assert bag.distribution.shape == (len(WORDS),)
+    assert bag.distribution.sum() == pytest.approx(1, abs=1e-6)
+    present = np.flatnonzero(bag.distribution)
+    return {WORDS[at]: pytest.approx(float(bag.distribution[at]), abs=1e-7) for at in present}
+
+
+@pytest.mark.parametrize(
+    ("caption", "tokens"),
+    [
+        ("A dog on the grass.", ["a", "dog", "on", "the", "grass"]),
+        ("  A man's\tDOG,\n(running)! ", ["a", "man's", "dog", "running"]),
+        ("the man\u2019s dog", ["the", "man's", "dog"]),
+        ("'quoted' words-joined", ["quoted", "words", "joined"]),
+        ("2 dogs, route66", ["2", "dogs", "route66"]),
+        ("boys' dogs", ["boys", "dogs"]),
+        ("<start> a", ["start", "a"]),
+        ("...!?", []),
+        ("", []),
+    ],
+)
+def test_tokenize(caption, tokens):
+    assert vocabulary.tokenize(caption) == tokens
+
+
+@pytest.mark.parametrize(
+    ("caption", "end_word", "expected"),
+    [
+        ("a dog", None, {"a": 1 / 2, "dog": 1 / 2}),
+        ("A DOG!", None, {"a": 1 / 2, "dog": 1 / 2}),
+        ("the dog on the grass", None, {"the": 2 / 5, "dog": 1 / 5, "on": 1 / 5, "grass": 1 / 5}),
+        ("dog dog dog", None, {"dog": 1}),
+        ("a dog", ".", {"a": 1 / 3, "dog": 1 / 3, ".": 1 / 3}),
+        ("a dog.", ".", {"a": 1 / 3, "dog": 1 / 3, ".": 1 / 3}),
+        ("the man\u2019s dog", None, {"the": 1 / 3, "man's": 1 / 3, "dog": 1 / 3}),
+        ("2 zebras", None, {"2": 1}),  # Unknown words do not count.
+        ("a zebra on grass", ".", {"a": 1 / 4, "on": 1 / 4, "grass": 1 / 4, ".": 1 / 4}),
+    ],
+)
+def test_distribution(caption, end_word, expected):
+    assert weights(caption, end_word) == expected
+
+
+def test_words_in_order_with_repeats_and_without_the_end_word():
+    bag = vocabulary.bag_of_words("the dog on the xylophone", WORDS, ".")
+    assert bag.words == ("the", "dog", "on", "the")
+
+
+@pytest.mark.parametrize(
+    ("caption", "expected"),
+    [
+        ("a dog", {}),
+        ("the gras", {"gras": ("grass",)}),
+        ("a zebra, a zebra", {"zebra": ()}),
+        ("dogs runing on zebra", {"dogs": ("dog",), "runing": ("running",), "zebra": ()}),
+        ("a start", {"start": ()}),  # `<start>` is no word to suggest.
+    ],
+)
+def test_unknown_words_and_their_nearest(caption, expected):
+    unknown = vocabulary.bag_of_words(caption, WORDS, None).unknown
+    assert unknown == expected
+    assert list(unknown) == list(expected)
+
+
+def test_at_most_three_nearest_words_best_first():
+    # Shared letters in order, twice, over the letters of both: 12/15, 12/14, 12/13, 14/15.
+    words = ["<start>", "stalking", "talking", "walkin", "walkings", "zebra", "."]
+    bag = vocabulary.bag_of_words("zebra walking", words, None)
+    assert bag.unknown == {"walking": ("walkings", "walkin", "talking")}
+
+
+@pytest.mark.parametrize("caption", ["", "   ", "\n", "?!.", "\u2019"])
+def test_caption_without_words(caption):
+    with pytest.raises(ValueError, match="has no words") as caught:
+        vocabulary.bag_of_words(caption, WORDS, ".")
+    assert "\n" not in str(caught.value)
+
+
+def test_caption_without_known_words():
+    with pytest.raises(ValueError) as caught:
+        vocabulary.bag_of_words("dogs\nzebra", WORDS, ".")
+    assert str(caught.value) == (
+        "no word of the caption is known: dogs (nearest known: dog); zebra (nearest known: none)"
+    )
+
+
+def test_describe_unknown():
+    described = vocabulary.describe_unknown({"gras": ("grass", "glass"), "zebra": ()})
+    assert described == "gras (nearest known: grass, glass); zebra (nearest known: none)"
