@@ -226,8 +226,8 @@ def test_shipped_trunk():
     sizes = {name: value.size for name, value in loaded.tensors.items()}
     assert loaded.tensors["stem/kernel"].shape == (3, 3, 3, 32)
     assert loaded.tensors["head/kernel"].shape == (1, 1, 320, 1280)
-    # EfficientNet-Lite0 has 4,652,008 parameters, 1,281,000 of them in its classifier; the scale and
-    # shift of each channel's batch norm were folded into a kernel and one bias.
+    # EfficientNet-Lite0 has 4,652,008 parameters, 1,281,000 of them in its classifier; each
+    # channel's scale and shift were folded into a kernel and one bias.
     channels = sum(size for name, size in sizes.items() if name.endswith("/bias"))
     kernels = sum(size for name, size in sizes.items() if name.endswith("/kernel"))
     assert channels + kernels == sum(sizes.values())

@@ -1,0 +1,143 @@
+import functools
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from cagic_tf import annealing, coarse_to_fine, lbfgs, restarts
+
+SIGNATURE = tf.TensorSpec([2], tf.float32)
+REFINEMENT = annealing.Annealing(
+    restart_count=3,
+    draw_starts=restarts.Normal(0.05),
+    minimizer=lbfgs.Minimizer(max_iterations=5, max_line_search_iterations=5),
+)
+
+
+def bowl(problem, theta):
+    distance = tf.reduce_sum(tf.square(theta[:, :2] - problem), axis=1)
+    size = tf.square(theta[:, 2] - 0.5)
+    return distance + size, distance, size
+
+
+@functools.lru_cache
+def compiled(loss, **settings):
+    settings = {"refinement": REFINEMENT, **settings}
+    return coarse_to_fine.CoarseToFine(**settings).compile(loss, SIGNATURE)
+
+
+def run(loss, target, seed=0, progress=None, **settings):
+    search = compiled(loss, **settings)
+    return search(tf.constant(target, tf.float32), seed, progress)
+
+
+def test_scan_grid():
+    grid = coarse_to_fine.scan_grid([0.4, 0.8], 3)
+    expected = [[x, y, 0.4] for y in (-0.6, 0, 0.6) for x in (-0.6, 0, 0.6)]
+    expected += [[x, y, 0.8] for y in (-0.2, 0, 0.2) for x in (-0.2, 0, 0.2)]
+    key = lambda rows: sorted(np.round(rows, 12).tolist())  # noqa: E731
+    assert key(grid) == key(expected)
+
+
+@pytest.mark.parametrize("centers", [1, 2, 7])
+def test_scanned_crops_are_inside(centers):
+    grid = coarse_to_fine.scan_grid([0.3, 0.55, 1.0], centers)
+    assert grid.shape == (3 * centers**2, 3)
+    assert (np.abs(grid[:, :2]) <= 1 - grid[:, 2:] + 1e-15).all()
+    # An odd number a side has the middle; so has a single one.
+    if centers % 2:
+        assert [0, 0, 0.3] in grid.tolist()
+
+
+def test_finds_the_known_minimum():
+    path = run(bowl, (0.17, -0.23))
+    # Scale 0.52 is scanned and is nearest to 0.5; of 0.52 times 1.04, 1 and 0.96, the last is.
+    np.testing.assert_allclose(path.theta, [0.17, -0.23, 0.52 * 0.96], rtol=0, atol=2e-3)
+    np.testing.assert_allclose(
+        [step.scale for step in path.steps], 0.52 * np.array([1.04, 1, 0.96])
+    )
+    assert path.loss == pytest.approx((0.52 * 0.96 - 0.5) ** 2, abs=1e-5)
+
+
+def test_narrow_hole_that_restarts_would_miss():
+    def loss(problem, theta):
+        away = tf.reduce_sum(tf.square(theta - tf.constant([-0.48, 0.16, 0.52])), axis=1)
+        value = -tf.exp(-away / 0.001)
+        return value, value, value
+
+    path = run(loss, (0, 0))
+    np.testing.assert_allclose(path.theta, [-0.48, 0.16, 0.52], rtol=0, atol=1e-3)
+    assert path.loss == pytest.approx(-1, abs=1e-3)
+
+
+def test_scan_alone_may_be_best():
+    def loss(problem, theta):  # Lower only at scanned places of one scale, without slope.
+        value = tf.where(tf.abs(theta[:, 2] - 0.6) < 1e-4, -tf.ones_like(theta[:, 0]), 0.0)
+        value += 0 * tf.reduce_sum(theta, axis=1)
+        return value, value, value
+
+    path = run(loss, (0, 0), refine_scales=(1.1, 0.9))
+    assert path.loss == -1
+    assert path.theta[2] == pytest.approx(0.6)
+    assert min(step.end_losses.min() for step in path.steps) == 0
+
+
+def test_best_is_the_lowest_of_scan_and_steps():
+    def waves(problem, theta):
+        x, y, scale = tf.unstack(theta, axis=1)
+        total = tf.sin(9 * x + problem[0]) * tf.cos(7 * y) + tf.square(scale - 0.6)
+        return total, x, y
+
+    for offset in np.linspace(0, 3, 4):
+        problem = np.float32([offset, 0])
+        path = run(waves, problem)
+        grid = coarse_to_fine.scan_grid((0.36, 0.44, 0.52, 0.6, 0.68), 7)
+        scanned = waves(tf.constant(problem), tf.constant(grid, tf.float32))[0].numpy().min()
+        recorded = [step.losses[0] for step in path.steps]
+        recorded += [value for step in path.steps for value in step.end_losses]
+        assert path.loss == pytest.approx(min(scanned, *recorded), abs=1e-6)
+        value = waves(tf.constant(problem), tf.constant(path.theta[None], tf.float32))[0]
+        assert path.loss == pytest.approx(float(value[0]), abs=1e-6)
+
+
+def test_scales_stay_within_the_photo():
+    path = run(bowl, (0, 0), scan_scales=(0.98,), refine_scales=(1.5, 1.0))
+    assert [step.scale for step in path.steps] == [1.0, 0.98]
+    np.testing.assert_array_equal(path.steps[0].ends, np.zeros((3, 2)))
+
+
+@pytest.mark.parametrize("centers", [2, 6])
+def test_evaluations_and_traces(centers):
+    counted, traces = [], []
+
+    def loss(problem, theta):
+        traces.append(1)
+        tf.py_function(lambda rows: counted.append(len(rows)), [theta], [])
+        return bowl(problem, theta)
+
+    settings = coarse_to_fine.CoarseToFine(scan_centers=centers, refinement=REFINEMENT)
+    search = settings.compile(loss, SIGNATURE)
+    path = search(tf.constant([0.1, 0.1]), 0)
+    assert path.evaluations == sum(counted)
+    traced = len(traces)
+    search(tf.constant([-0.1, 0.3]), 1)
+    assert len(traces) == traced
+
+
+def test_same_seed_same_bits_and_progress():
+    seen = []
+    first = run(bowl, (0.1, 0.2), 3, lambda *told: seen.append(told))
+    again, other = run(bowl, (0.1, 0.2), 3), run(bowl, (0.1, 0.2), 4)
+    tf.nest.map_structure(np.testing.assert_array_equal, again, first)
+    assert (first.steps[0].starts != other.steps[0].starts).any()
+    assert [told[:2] for told in seen] == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_scanned_losses_that_are_no_numbers():
+    def loss(problem, theta):
+        value = tf.where(theta[:, 0] < -0.3, tf.constant(np.nan), bowl(problem, theta)[0])
+        return value, value, value
+
+    path = run(loss, (0.17, -0.23))
+    np.testing.assert_allclose(path.theta, [0.17, -0.23, 0.52 * 0.96], rtol=0, atol=2e-3)
+    assert np.isfinite(path.loss)

@@ -1,0 +1,258 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from cagic_tf.networks import sat
+
+L, D, H, A, E, P = 4, 6, 5, 3, 4, 7  # Places, features, LSTM, attention, embedding, heads.
+WORDS = ["<start>", "a", "dog", "on", "the", "grass", "man's", "."]
+V, END = len(WORDS), 7
+
+
+def random_weights(layers, seed=0, end_bias=0.0):
+    """Names and shapes of DeepRNN's `image_captioning`, for one or two layers a head."""
+    shapes = {
+        "word_embedding/weights": (V, E),
+        "lstm/lstm_cell/kernel": (D + E + H, 4 * H),
+        "lstm/lstm_cell/bias": (4 * H,),
+    }
+    if layers == 1:
+        sizes = {"initialize/fc_a": (D, H), "initialize/fc_b": (D, H)}
+        sizes["decode/fc"] = (H + D + E, V)
+        shapes |= {"attend/fc_a/kernel": (D, 1), "attend/fc_b/kernel": (H, L)}
+    else:
+        sizes = {
+            "initialize/fc_a1": (D, P),
+            "initialize/fc_a2": (P, H),
+            "initialize/fc_b1": (D, P),
+            "initialize/fc_b2": (P, H),
+            "attend/fc_1a": (D, A),
+            "attend/fc_1b": (H, A),
+            "decode/fc_1": (H + D + E, P),
+            "decode/fc_2": (P, V),
+        }
+        shapes["attend/fc_2/kernel"] = (A, 1)
+    for name, (rows, columns) in sizes.items():
+        shapes |= {f"{name}/kernel": (rows, columns), f"{name}/bias": (columns,)}
+    rng = np.random.default_rng(seed)
+    weights = {name: rng.normal(0, 0.8, shape) for name, shape in shapes.items()}
+    weights["decode/fc/bias" if layers == 1 else "decode/fc_2/bias"][END] += end_bias
+    return weights
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def softmax(x):
+    return np.exp(x - x.max()) / np.exp(x - x.max()).sum()
+
+
+class Reference:
+    """DeepRNN's decoder for one picture, written out in NumPy."""
+
+    def __init__(self, weights, layers):
+        self.w, self.layers = weights, layers
+
+    def dense(self, name, x):
+        return x @ self.w[f"{name}/kernel"] + self.w.get(f"{name}/bias", 0)
+
+    def initialize(self, features):
+        mean = features.mean(0)
+        if self.layers == 1:
+            return self.dense("initialize/fc_a", mean), self.dense("initialize/fc_b", mean)
+        memory = self.dense("initialize/fc_a2", np.tanh(self.dense("initialize/fc_a1", mean)))
+        return memory, self.dense("initialize/fc_b2", np.tanh(self.dense("initialize/fc_b1", mean)))
+
+    def alpha(self, features, output):
+        if self.layers == 1:
+            picture = self.dense("attend/fc_a", features)[:, 0]
+            return softmax(picture + self.dense("attend/fc_b", output))
+        scores = [
+            self.dense(
+                "attend/fc_2",
+                np.tanh(self.dense("attend/fc_1a", place))
+                + np.tanh(self.dense("attend/fc_1b", output)),
+            )[0]
+            for place in features
+        ]
+        return softmax(np.array(scores))
+
+    def step(self, features, word, memory, output):
+        context = sum(
+            weight * place
+            for weight, place in zip(self.alpha(features, output), features, strict=True)
+        )
+        embedding = self.w["word_embedding/weights"][word]
+        gates = self.dense("lstm/lstm_cell", np.concatenate([context, embedding, output]))
+        i, j, f, o = gates.reshape(4, H)
+        memory = memory * sigmoid(f + 1.0) + sigmoid(i) * np.tanh(j)
+        output = np.tanh(memory) * sigmoid(o)
+        expanded = np.concatenate([output, context, embedding])
+        if self.layers == 1:
+            return self.dense("decode/fc", expanded), memory, output
+        hidden = np.tanh(self.dense("decode/fc_1", expanded))
+        return self.dense("decode/fc_2", hidden), memory, output
+
+    def greedy(self, features, steps):
+        memory, output = self.initialize(features)
+        word, words, probabilities = 0, [], []
+        for _ in range(steps):
+            logits, memory, output = self.step(features, word, memory, output)
+            word = int(np.argmax(logits))
+            words.append(word)
+            probabilities.append(softmax(logits))
+        return np.array(words), np.array(probabilities)
+
+
+def pictures(count, seed=1):
+    return np.random.default_rng(seed).normal(size=(count, L, D))
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+@pytest.mark.parametrize(("dtype", "tolerance"), [(tf.float64, 1e-12), (tf.float32, 1e-5)])
+@pytest.mark.parametrize(("end_bias", "steps"), [(-50, 6), (1.5, 6), (50, 6), (1.5, 1), (1.5, 20)])
+def test_greedy_is_deeprnns(layers, dtype, tolerance, end_bias, steps):
+    weights, features = random_weights(layers, end_bias=end_bias), pictures(9)
+    decoder = sat.ShowAttendTell(weights, WORDS, dtype)
+    caption = decoder.greedy(tf.constant(features, dtype), steps)
+    reference = [Reference(weights, layers).greedy(picture, steps) for picture in features]
+    words = np.array([entry[0] for entry in reference])
+    probabilities = np.array([entry[1] for entry in reference])
+    lengths = np.array([[*row, END].index(END) for row in words])
+    np.testing.assert_array_equal(caption.lengths, lengths)
+    # The loop ends with the longest caption of the batch, its end word included.
+    needed = min(lengths.max() + 1, steps)
+    assert caption.words.shape == (9, needed) and caption.probabilities.dtype == dtype
+    np.testing.assert_array_equal(caption.words, words[:, :needed])
+    expected = probabilities[:, :needed]
+    np.testing.assert_allclose(caption.probabilities, expected, rtol=0, atol=tolerance)
+    if end_bias == -50:
+        assert (lengths == steps).all()
+    if end_bias == 50:
+        assert (lengths == 0).all() and needed == 1
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+def test_captions_of_different_lengths_were_compared(layers):
+    weights = random_weights(layers, end_bias=1.5)
+    decoder = sat.ShowAttendTell(weights, WORDS, tf.float64)
+    lengths = decoder.greedy(tf.constant(pictures(9)), 20).lengths.numpy()
+    assert len(set(lengths.tolist())) > 1
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+def test_attention_and_first_state(layers):
+    weights, features = random_weights(layers), pictures(3)
+    decoder, reference = sat.ShowAttendTell(weights, WORDS, tf.float64), Reference(weights, layers)
+    contexts = tf.constant(features)
+    memory, output = decoder.initialize(contexts)
+    context, alpha = decoder.attend(contexts, decoder.attention_keys(contexts), output)
+    for at, picture in enumerate(features):
+        expected = reference.initialize(picture)
+        np.testing.assert_allclose(memory[at], expected[0], rtol=0, atol=1e-13)
+        np.testing.assert_allclose(output[at], expected[1], rtol=0, atol=1e-13)
+        weight = reference.alpha(picture, expected[1])
+        np.testing.assert_allclose(alpha[at], weight, rtol=0, atol=1e-13)
+        np.testing.assert_allclose(context[at], weight @ picture, rtol=0, atol=1e-13)
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+def test_picture_does_not_depend_on_its_batch(layers):
+    decoder = sat.ShowAttendTell(random_weights(layers, end_bias=1.5), WORDS, tf.float64)
+    features = tf.constant(pictures(5))
+    together = decoder.greedy(features, 8)
+    for at in range(5):
+        alone = decoder.greedy(features[at : at + 1], 8)
+        steps = alone.words.shape[1]
+        np.testing.assert_array_equal(alone.lengths[0], together.lengths[at])
+        np.testing.assert_array_equal(alone.words[0], together.words[at, :steps])
+        np.testing.assert_allclose(
+            alone.probabilities[0], together.probabilities[at, :steps], rtol=0, atol=1e-13
+        )
+
+
+def test_graph_with_unknown_batch_size_is_traced_once():
+    decoder = sat.ShowAttendTell(random_weights(2, end_bias=1.5), WORDS, tf.float64)
+    greedy = tf.function(
+        lambda contexts: decoder.greedy(contexts, 8),
+        input_signature=[tf.TensorSpec([None, L, D], tf.float64)],
+    )
+    for count in (1, 4, 9):
+        features = tf.constant(pictures(count, seed=count))
+        for traced, eager in zip(greedy(features), decoder.greedy(features, 8), strict=True):
+            np.testing.assert_allclose(traced, eager, rtol=0, atol=1e-13)
+    assert greedy.experimental_get_tracing_count() == 1
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+def test_gradient_is_the_finite_difference(layers):
+    decoder = sat.ShowAttendTell(random_weights(layers, end_bias=-50), WORDS, tf.float64)
+    features = pictures(2)
+    weights = np.random.default_rng(5).normal(size=(2, 4, V))
+
+    def function(contexts):
+        return tf.reduce_sum(weights * decoder.greedy(contexts, 4).probabilities)
+
+    contexts = tf.constant(features)
+    with tf.GradientTape() as tape:
+        tape.watch(contexts)
+        value = function(contexts)
+    gradient = tape.gradient(value, contexts).numpy()
+    words = decoder.greedy(contexts, 4).words.numpy()
+    for place in [(0, 0, 0), (0, 3, 2), (1, 1, 5), (1, 2, 1)]:
+        step = np.zeros_like(features)
+        step[place] = 1e-6
+        for moved in (features + step, features - step):
+            np.testing.assert_array_equal(decoder.greedy(tf.constant(moved), 4).words, words)
+        difference = (function(features + step) - function(features - step)) / 2e-6
+        assert gradient[place] == pytest.approx(float(difference), rel=1e-6, abs=1e-9)
+        assert abs(difference) > 1e-5
+
+
+def test_dropout_is_where_deeprnn_has_it():
+    decoder = sat.ShowAttendTell(random_weights(2), WORDS, tf.float64)
+    contexts, sizes = tf.constant(pictures(2)), []
+
+    def dropout(x):
+        sizes.append(tuple(x.shape))
+        return x
+
+    _, output = decoder.initialize(contexts, dropout)
+    assert sorted(sizes) == [(2, D), (2, P), (2, P)]
+    sizes.clear()
+    decoder.attention_keys(contexts, dropout)
+    assert sizes == [(2, L, D)]
+    sizes.clear()
+    decoder.decode(output, contexts[:, 0], decoder.embed([1, 2]), dropout)
+    assert sizes == [(2, H + D + E), (2, P)]
+
+
+def test_variables_are_used_as_they_are():
+    weights = random_weights(1)
+    kernel = tf.Variable(weights["decode/fc/kernel"])
+    decoder = sat.ShowAttendTell({**weights, "decode/fc/kernel": kernel}, WORDS, tf.float64)
+    with tf.GradientTape() as tape:
+        value = tf.reduce_sum(decoder.greedy(tf.constant(pictures(1)), 3).probabilities[..., 1])
+    assert np.abs(tape.gradient(value, kernel)).max() > 1e-4
+
+
+@pytest.mark.parametrize(
+    ("words", "length", "expected"),
+    [
+        ([1, 2, END], 2, "a dog"),
+        ([1, 2, END], 0, ""),
+        ([END, 1], 0, ""),
+        ([1, 6, 2], 3, "a man's dog"),
+    ],
+)
+def test_text(words, length, expected):
+    decoder = sat.ShowAttendTell({}, WORDS)
+    assert decoder.end == END
+    assert decoder.text(words, length) == expected
+    assert decoder.text(tf.constant(words), length) == expected
+
+
+def test_vocabulary_without_end_word():
+    with pytest.raises(ValueError):
+        sat.ShowAttendTell({}, WORDS[:-1])
