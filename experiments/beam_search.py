@@ -11,8 +11,9 @@ def captions(
 ) -> list[str]:
     """The most likely caption of each photo.
 
-    A finished caption is ranked by its mean log-probability a word, so that short captions are not
-    preferred; unfinished ones count only where a photo has none that finished.
+    A photo is done when as many captions have finished as there are beams; the best has the highest
+    mean log-probability a word, so that short captions are not preferred. Unfinished ones count
+    only where none finished. With one beam this is greedy decoding.
 
     Args:
       decoder: The captioner.
@@ -58,18 +59,21 @@ def _search(decoder, begin, advance, contexts, beam, max_words):
         parents = np.zeros((photos, beam), np.int64)
         for photo in range(photos):
             kept, candidates = [], sorted(best[photo], key=lambda at: -totals[photo, at])
-            for candidate in candidates:
+            for rank, candidate in enumerate(candidates):
                 parent, word = divmod(int(candidate), size)
                 total = totals[photo, candidate]
                 prefix = prefixes[photo][parent]
                 if word == decoder.end:
-                    finished[photo].append((total / (step + 1), prefix))
+                    if rank < beam and len(finished[photo]) < beam:
+                        finished[photo].append((total / (step + 1), prefix))
                 elif len(kept) < beam:
                     kept.append((total, parent, word, [*prefix, word]))
             scores[photo] = [entry[0] for entry in kept]
             parents[photo] = [entry[1] for entry in kept]
             words[photo * beam : (photo + 1) * beam] = [entry[2] for entry in kept]
             prefixes[photo] = [entry[3] for entry in kept]
+        if all(len(captions) == beam for captions in finished):
+            break
         rows = (parents + beam * np.arange(photos)[:, np.newaxis]).reshape(-1)
         memory, output = tf.gather(memory, rows), tf.gather(output, rows)
     chosen = []

@@ -24,6 +24,7 @@ from experiments import flickr8k, views
 FLAGS = flags.FLAGS
 SCALES = (0.5, 0.9)  # Of the crops that photos are ranked above.
 SIGMA = 1.0
+TEST_DRAWS = 2  # Crops of each test photo.
 
 
 def define_flags() -> None:
@@ -150,7 +151,7 @@ def measure(network: ViewFindingNetwork, trunk, bins: list[int]) -> dict[str, fl
     for matched in (True, False):
         kind = "same number of pixels, pyramid" if matched else "plain 224-pixel photos"
         right, scales = [], []
-        for number in range(4):
+        for number in range(TEST_DRAWS):
             features = pair_features("test", number, trunk, matched)
             right.append(accuracy(network, pool(features, bins)))
             scales.append(draw_crops("test", number, len(features))[:, 2])
