@@ -5,6 +5,8 @@ import tensorflow as tf
 
 from cagic_tf.networks import sat
 
+LENGTH_POWER = 0.7  # Of 0, 0.5, 0.7 and 1 the best CIDEr on dev photos; 0 prefers short captions.
+
 
 def captions(
     decoder: sat.ShowAttendTell, features: np.ndarray, beam: int, max_words: int, batch: int = 50
@@ -12,8 +14,8 @@ def captions(
     """The most likely caption of each photo.
 
     A photo is done when as many captions have finished as there are beams; the best has the highest
-    mean log-probability a word, so that short captions are not preferred. Unfinished ones count
-    only where none finished. With one beam this is greedy decoding.
+    log-probability over length to the power of LENGTH_POWER. Unfinished ones count only where none
+    finished. With one beam this is greedy decoding.
 
     Args:
       decoder: The captioner.
@@ -65,7 +67,7 @@ def _search(decoder, begin, advance, contexts, beam, max_words):
                 prefix = prefixes[photo][parent]
                 if word == decoder.end:
                     if rank < beam and len(finished[photo]) < beam:
-                        finished[photo].append((total / (step + 1), prefix))
+                        finished[photo].append((total / (step + 1) ** LENGTH_POWER, prefix))
                 elif len(kept) < beam:
                     kept.append((total, parent, word, [*prefix, word]))
             scores[photo] = [entry[0] for entry in kept]
@@ -79,7 +81,7 @@ def _search(decoder, begin, advance, contexts, beam, max_words):
     chosen = []
     for photo in range(photos):
         unfinished = [
-            (total / max_words, prefix)
+            (total / max_words**LENGTH_POWER, prefix)
             for total, prefix in zip(scores[photo], prefixes[photo], strict=True)
         ]
         best_first = sorted(finished[photo] or unfinished, key=lambda entry: -entry[0])

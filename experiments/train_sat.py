@@ -25,7 +25,6 @@ from experiments import flickr8k, views
 
 FLAGS = flags.FLAGS
 LENGTHS = (9, 11, 13, 16, 22)  # Captions are padded to the next of these, or cut at the last.
-CLEAN_SHARE = 0.3  # Of the draws, how many take the clean whole photo.
 DEV_VIEWS = {"clean": 0, "pyramid": 2}
 MAX_WORDS = 20
 
@@ -36,10 +35,12 @@ def define_flags() -> None:
     flags.DEFINE_string("work_dir", None, "folder for cached features and the training state")
     flags.DEFINE_string("output", None, "checkpoint folder to write")
     flags.DEFINE_string("trunk", "checkpoints/lite0", "trunk checkpoint")
+    flags.DEFINE_string("init", None, "checkpoint to start from; default: random weights")
     flags.DEFINE_integer("epochs", 12, "epochs; the learning rate falls to zero over them")
     flags.DEFINE_integer("batch", 64, "captions a step")
     flags.DEFINE_float("learning_rate", 6e-4, "Adam's highest learning rate")
     flags.DEFINE_float("dropout", 0.5, "dropout of contexts, attention and output layers")
+    flags.DEFINE_float("clean_share", 0.3, "share of draws that take the clean whole photo")
     flags.DEFINE_float("label_smoothing", 0.1, "share of a target spread over the vocabulary")
     flags.DEFINE_float("average", 0.999, "decay of the averaged weights, which are what is saved")
     flags.DEFINE_integer("min_count", 5, "a word's least number of training captions' uses")
@@ -189,6 +190,8 @@ class Trainer:
 
     def __init__(self, words: list[str], features: int, total_steps: int):
         tensors = initial_tensors(len(words), features, FLAGS.seed)
+        if FLAGS.init:
+            tensors = dict(checkpoints.load(FLAGS.init, "sat").tensors)
         self.variables = {name: tf.Variable(value, name=name) for name, value in tensors.items()}
         self.average = {name: tf.Variable(value) for name, value in tensors.items()}
         self.decoder = MixedDecoder(self.variables, words)
@@ -233,7 +236,7 @@ class Trainer:
         progress = tqdm(make_batches(encoded, rng), desc=f"epoch {epoch + 1}", mininterval=10)
         for rows in progress:
             targets, weights = pad(rows, encoded)
-            clean = rng.random(len(rows)) < CLEAN_SHARE
+            clean = rng.random(len(rows)) < FLAGS.clean_share
             view = np.where(clean, 0, rng.integers(1, len(features), len(rows)))
             contexts = np.stack(
                 [features[v][photo_of[row]] for v, row in zip(view, rows, strict=True)]
@@ -247,15 +250,15 @@ class Trainer:
 
 def save(trainer: Trainer, words: list[str], trunk: checkpoints.Checkpoint, log: list) -> None:
     """Writes the averaged weights as a checkpoint, in half precision."""
-    flag_values = " ".join(
-        f"--{name}={FLAGS[name].value}" for name in ("epochs", "batch", "learning_rate", "seed")
-    )
+    names = ("init", "epochs", "learning_rate", "dropout", "clean_share", "seed")
+    flag_values = " ".join(f"--{name}={FLAGS[name].value}" for name in names if FLAGS[name].value)
+    before = checkpoints.load(FLAGS.init).manifest["command"] + " && " if FLAGS.init else ""
     checkpoints.save(
         FLAGS.output,
         "sat",
         {name: value.numpy().astype(np.float16) for name, value in trainer.average.items()},
         source="trained on Flickr8k's training split (Hodosh et al. 2013) by this project",
-        command=f"python -m experiments.train_sat --data_dir=FLICKR8K {flag_values}",
+        command=f"{before}python -m experiments.train_sat --data_dir=FLICKR8K {flag_values}",
         commit=current_commit(),
         metrics={"dev": log[-1]},
         extra={"vocabulary": words, "trunk": trunk.name, "trunk_sha256": trunk.sha256},
@@ -279,9 +282,11 @@ def main(_) -> None:
 
     steps = len(make_batches(encoded, np.random.default_rng(0)))
     trainer = Trainer(words, features[0].shape[-1], steps * FLAGS.epochs)
-    manager = tf.train.CheckpointManager(trainer.state, str(work_dir / "sat_state"), 2)
+    manager = tf.train.CheckpointManager(
+        trainer.state, str(work_dir / f"{Path(FLAGS.output).name}_state"), 2
+    )
     trainer.state.restore(manager.latest_checkpoint)
-    log_path = work_dir / "sat_log.json"
+    log_path = work_dir / f"{Path(FLAGS.output).name}_log.json"
     log = json.loads(log_path.read_text()) if trainer.epoch.numpy() else []
     while trainer.epoch.numpy() < FLAGS.epochs:
         loss = trainer.train_epoch(features, photo_of, encoded)
