@@ -46,8 +46,8 @@ class Minimizer:
       correction_pairs: How many past steps approximate the Hessian.
     """
 
-    max_iterations: int = 2
-    max_line_search_iterations: int = 3
+    max_iterations: int = 1
+    max_line_search_iterations: int = 1
     first_step: float = 0.01
     tolerance: float = 1e-4
     correction_pairs: int = 5

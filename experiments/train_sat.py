@@ -241,7 +241,7 @@ class Trainer:
             contexts = np.stack(
                 [features[v][photo_of[row]] for v, row in zip(view, rows, strict=True)]
             )
-            losses.append(self.step(tf.constant(contexts, tf.float32), targets, weights))
+            losses.append(self.step(contexts.astype(np.float32), targets, weights))
             if len(losses) % 20 == 0:
                 progress.set_postfix(loss=f"{np.mean(losses[-20:]):.3f}")
         self.epoch.assign_add(1)

@@ -99,8 +99,12 @@ def pool(features: np.ndarray, bins: list[int], mirrored: bool = False) -> np.nd
 
 def accuracy(network: ViewFindingNetwork, pooled: np.ndarray) -> np.ndarray:
     """For each pair, whether the photo outranks its crop."""
-    scores = network.rank(tf.constant(pooled.reshape(-1, pooled.shape[-1]), tf.float32)).numpy()
-    return scores[::2] > scores[1::2]
+    won = []
+    for start in range(0, len(pooled), 250):  # NumPy widens halves far faster than TensorFlow.
+        rows = pooled[start : start + 250].astype(np.float32)
+        scores = network.rank(tf.constant(rows.reshape(-1, rows.shape[-1]))).numpy()
+        won.append(scores[::2] > scores[1::2])
+    return np.concatenate(won)
 
 
 def train(pooled: np.ndarray, dev: np.ndarray, bins: list[int]) -> tuple[dict, float]:
@@ -124,7 +128,7 @@ def train(pooled: np.ndarray, dev: np.ndarray, bins: list[int]) -> tuple[dict, f
     @tf.function
     def step(pairs):
         with tf.GradientTape() as tape:
-            rows = tf.cast(tf.reshape(pairs, [-1, size]), tf.float32)
+            rows = tf.reshape(pairs, [-1, size])
             scores = tf.reshape(network.rank(tf.nn.dropout(rows, FLAGS.dropout)), [-1, 2])
             loss = tf.reduce_mean(tf.nn.relu(1 + scores[:, 1] - scores[:, 0]))
         optimizer.apply_gradients(zip(tape.gradient(loss, weights), weights, strict=True))
@@ -135,7 +139,7 @@ def train(pooled: np.ndarray, dev: np.ndarray, bins: list[int]) -> tuple[dict, f
     for _ in progress:
         order = rng.permutation(len(pooled))
         for at in range(0, len(order) - FLAGS.batch + 1, FLAGS.batch):
-            loss = step(pooled[np.sort(order[at : at + FLAGS.batch])])
+            loss = step(pooled[np.sort(order[at : at + FLAGS.batch])].astype(np.float32))
         found = float(accuracy(network, dev).mean())
         progress.set_postfix(loss=f"{float(loss):.3f}", dev=f"{found:.3f}")
         if found > best_accuracy:
