@@ -20,6 +20,9 @@ BATCH = 35  # Crops a forward pass; more needs memory and gains no speed on a CP
 class CoarseToFine:
     """A scan, then Alg. 1 restricted to a few scales around the scan's best.
 
+    The scan's best is where the mean loss over neighbouring centres and scales is lowest: single
+    losses jump from pixel to pixel, and a low one among high ones is seldom the place meant.
+
     Attributes:
       scan_scales: Scales to scan.
       scan_centers: Centres a side at each scale, evenly from border to border.
@@ -48,8 +51,9 @@ class CoarseToFine:
                     for at in range(0, len(grid), BATCH)
                 ]
             )
-            lowest = int(np.argmin(np.where(np.isnan(totals), np.inf, totals)))
-            *center, scale = grid[lowest]
+            totals = np.where(np.isnan(totals), np.inf, totals)
+            start = int(np.argmin(neighbourhood_means(totals, self.scan_centers)))
+            *center, scale = grid[start]
             scales = [min(factor * scale, 1.0) for factor in self.refine_scales]
             path = annealing.anneal(
                 step,
@@ -60,10 +64,9 @@ class CoarseToFine:
                 self.refinement.keep_restarts,
                 progress,
             )
-            best = path.loss < totals[lowest]
             return path._replace(
-                theta=path.theta if best else grid[lowest],
-                loss=min(path.loss, float(totals[lowest])),
+                theta=path.theta if path.loss < totals[start] else grid[start],
+                loss=min(path.loss, float(totals[start])),
                 evaluations=path.evaluations + len(grid),
             )
 
@@ -81,3 +84,19 @@ def scan_grid(scales: Sequence[float], centers: int) -> np.ndarray:
             for x in places
         ]
     )
+
+
+def neighbourhood_means(totals: np.ndarray, centers: int) -> np.ndarray:
+    """The mean over each scanned crop and those next to it in x, y and scale.
+
+    Args:
+      totals: `[S * centers^2]` losses in the order of `scan_grid`.
+      centers: Centres a side.
+
+    Returns:
+      `[S * centers^2]`; at the borders the mean is over the neighbours that there are.
+    """
+    cube = totals.reshape(-1, centers, centers)
+    padded = np.pad(cube, 1, constant_values=np.nan)
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3, 3))
+    return np.nanmean(windows, axis=(3, 4, 5)).reshape(-1)

@@ -24,7 +24,7 @@ class JointSearch:
     """
 
     start: Sequence[float] = (0.0, 0.0, 0.8)
-    smallest_scale: float = 0.3
+    smallest_scale: float = 0.36
     minimizer: lbfgs.Minimizer = lbfgs.Minimizer(max_iterations=50)
 
     def __post_init__(self):

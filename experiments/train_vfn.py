@@ -4,8 +4,8 @@
 
 The ranking loss of Chen et al. 2017: a photo should score above any crop of itself, with a margin;
 no labels. A crop of a small photo is blurrier than the photo, which would give the answer away, so
-the photo of each pair is first reduced to the crop's own number of pixels, and both go through the
-pyramid of Eq. 1. Features are cached; a run that was stopped goes on with the next view.
+in half of the pairs the photo is first reduced to about the crop's number of pixels. Most pairs go
+through the pyramid of Eq. 1, as the method's crops do. Features are cached.
 """
 
 from pathlib import Path
@@ -24,7 +24,9 @@ from experiments import flickr8k, views
 FLAGS = flags.FLAGS
 SCALES = (0.5, 0.9)  # Of the crops that photos are ranked above.
 SIGMA = 1.0
-TEST_DRAWS = 2  # Crops of each test photo.
+# How a pair is shown, and the share of training pairs: through the pyramid with the photo reduced
+# to the crop's number of pixels, give or take; through the pyramid as the method sees it; plain.
+KINDS = {"pyramid, same number of pixels": 0.5, "pyramid": 0.25, "plain": 0.25}
 
 
 def define_flags() -> None:
@@ -53,15 +55,14 @@ def draw_crops(split: str, number: int, count: int) -> np.ndarray:
     return np.column_stack([center, scale]).astype(np.float32)
 
 
-def pair_features(split: str, number: int, trunk, matched: bool = True) -> np.ndarray:
+def pair_features(split: str, number: int, trunk, kind: str | None = None) -> np.ndarray:
     """Annotation vectors `[photos, 2, 49, 1280]` of photos and of one crop of each.
 
     Args:
       split: "train", "dev" or "test".
       number: Which draw of crops.
       trunk: The trunk, traced.
-      matched: Both through the pyramid and the photo reduced to the crop's number of pixels; else
-        both plain, so that the crop is the blurrier one.
+      kind: One of `KINDS` for all pairs; None mixes them.
 
     Returns:
       float16, photos first in each pair.
@@ -69,19 +70,26 @@ def pair_features(split: str, number: int, trunk, matched: bool = True) -> np.nd
     data_dir = Path(FLAGS.data_dir)
     names = flickr8k.split_names(data_dir, split)
     crops = draw_crops(split, number, len(names))
+    rng = np.random.default_rng([FLAGS.seed, number, len(split), 1])
+    kinds = rng.choice(list(KINDS), len(names), p=list(KINDS.values()))
+    if kind is not None:
+        kinds = np.full(len(names), kind)
+    matching = np.minimum(crops[:, 2] * rng.uniform(0.75, 1.33, len(names)), 1)
+    reduce = np.where(kinds == "pyramid, same number of pixels", matching, 1)
     whole = np.array([0, 0, 1], np.float32)
 
     def compute(start, stop):
         rendered = []
-        for name, crop in zip(names[start:stop], crops[start:stop], strict=True):
-            image = flickr8k.read_image(data_dir, name)
-            reduce, sigma = (crop[2], SIGMA) if matched else (1.0, 0.0)
-            rendered.append(views.render(image, False, matched, reduce, sigma, whole))
-            rendered.append(views.render(image, False, matched, 1.0, sigma, crop))
+        for at in range(start, stop):
+            image = flickr8k.read_image(data_dir, names[at])
+            pyramid = bool(kinds[at] != "plain")
+            sigma = SIGMA if pyramid else 0.0
+            rendered.append(views.render(image, False, pyramid, reduce[at], sigma, whole))
+            rendered.append(views.render(image, False, pyramid, 1.0, sigma, crops[at]))
         return trunk(tf.stack(rendered)).numpy().reshape(-1, 2, 49, 1280)
 
-    kind = "matched" if matched else "plain"
-    path = Path(FLAGS.work_dir) / f"vfn_{split}_{kind}_{number}.npy"
+    label = (kind or "mixed").replace(" ", "-").replace(",", "")
+    path = Path(FLAGS.work_dir) / f"vfn_{split}_{label}_{number}.npy"
     return views.cached_features(path, len(names), (2, 49, 1280), compute)
 
 
@@ -152,14 +160,10 @@ def measure(network: ViewFindingNetwork, trunk, bins: list[int]) -> dict[str, fl
     """Accuracy on the test photos, by kind of pair and by scale of the crop."""
     figures = {}
     edges = np.linspace(*SCALES, 5)
-    for matched in (True, False):
-        kind = "same number of pixels, pyramid" if matched else "plain 224-pixel photos"
-        right, scales = [], []
-        for number in range(TEST_DRAWS):
-            features = pair_features("test", number, trunk, matched)
-            right.append(accuracy(network, pool(features, bins)))
-            scales.append(draw_crops("test", number, len(features))[:, 2])
-        right, scales = np.concatenate(right), np.concatenate(scales)
+    for kind in KINDS:
+        features = pair_features("test", 0, trunk, kind)
+        right = accuracy(network, pool(features, bins))
+        scales = draw_crops("test", 0, len(features))[:, 2]
         figures[f"test pairs won, {kind}"] = float(right.mean())
         for low, high in zip(edges[:-1], edges[1:], strict=True):
             chosen = (scales >= low) & (scales < high)
@@ -173,7 +177,7 @@ def main(_) -> None:
     bins = [int(count) for count in FLAGS.bins]
     checkpoint = checkpoints.load(FLAGS.trunk, "lite0")
     trunk = tf.function(Lite0(checkpoint.tensors), reduce_retracing=True)
-    dev = np.concatenate([pool(pair_features("dev", n, trunk), bins) for n in range(2)])
+    dev = pool(pair_features("dev", 0, trunk), bins)
     pooled = []
     for number in range(FLAGS.draws):
         features = pair_features("train", number, trunk)
