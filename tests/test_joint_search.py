@@ -7,7 +7,10 @@ import tensorflow as tf
 from cagic_tf import joint_search, lbfgs
 
 SIGNATURE = tf.TensorSpec([3], tf.float32)
-SETTINGS = {"minimizer": lbfgs.Minimizer(max_iterations=50, max_line_search_iterations=20)}
+SETTINGS = {
+    "smallest_scale": 0.3,
+    "minimizer": lbfgs.Minimizer(max_iterations=50, max_line_search_iterations=20),
+}
 
 
 def bowl(problem, theta):
