@@ -250,8 +250,10 @@ class Trainer:
 
 def save(trainer: Trainer, words: list[str], trunk: checkpoints.Checkpoint, log: list) -> None:
     """Writes the averaged weights as a checkpoint, in half precision."""
-    names = ("init", "epochs", "learning_rate", "dropout", "clean_share", "seed")
-    flag_values = " ".join(f"--{name}={FLAGS[name].value}" for name in names if FLAGS[name].value)
+    names = ("init", "epochs", "learning_rate", "dropout", "label_smoothing", "clean_share", "seed")
+    flag_values = " ".join(
+        f"--{name}={FLAGS[name].value}" for name in names if FLAGS[name].value is not None
+    )
     before = checkpoints.load(FLAGS.init).manifest["command"] + " && " if FLAGS.init else ""
     checkpoints.save(
         FLAGS.output,

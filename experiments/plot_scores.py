@@ -1,0 +1,56 @@
+"""Scores of near crops, to see whether Eq. 5 is smooth enough to descend.
+
+python -m experiments.plot_scores --output=experiments/results/vfn_scores.png
+"""
+
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+from absl import app, flags
+from matplotlib.figure import Figure
+
+from cagic_tf import image_io, losses, resources
+from cagic_tf.networks.bundle import Networks
+
+FLAGS = flags.FLAGS
+PHOTOS = ("astronaut", "workers", "lake")
+
+
+def define_flags() -> None:
+    """Flags of this script."""
+    flags.DEFINE_string("output", "experiments/results/vfn_scores.png", "picture to write")
+    flags.DEFINE_string("captioner", "sat", "checkpoint of the captioner (not plotted)")
+    flags.DEFINE_string("scorer", "vfn", "checkpoint of the scorer")
+
+
+def main(_) -> None:
+    networks = Networks(FLAGS.captioner, FLAGS.scorer)
+    loss = losses.CropLoss(losses.Objective(), networks)
+    words = np.zeros(len(networks.decoder.vocabulary), np.float32)
+    evaluate = tf.function(
+        lambda problem, theta: -loss(problem, theta).aesthetic,
+        input_signature=[loss.signature, tf.TensorSpec([None, 3], tf.float32)],
+    )
+    places, scales = np.linspace(-0.4, 0.4, 81), np.linspace(0.36, 1.0, 81)
+    lines = {
+        "x of the centre (y = 0, scale 0.6)": (places, [[x, 0, 0.6] for x in places]),
+        "y of the centre (x = 0, scale 0.6)": (places, [[0, y, 0.6] for y in places]),
+        "scale (centre of the photo)": (scales, [[0, 0, s] for s in scales]),
+    }
+    figure = Figure(figsize=(12, 3.5), layout="constrained")
+    for axes, (label, (along, theta)) in zip(figure.subplots(1, 3), lines.items(), strict=True):
+        for name in PHOTOS:
+            photo = image_io.read(resources.package_path("samples") / f"{name}.jpg")
+            problem = loss.problem(photo.astype(np.float32) / 255, words)
+            axes.plot(along, evaluate(problem, tf.constant(theta, tf.float32)), label=name)
+        axes.set(xlabel=label, ylabel="score g")
+    axes.legend()
+    output = Path(FLAGS.output)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(output, dpi=100)
+
+
+if __name__ == "__main__":
+    define_flags()
+    app.run(main)
