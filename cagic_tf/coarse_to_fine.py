@@ -20,8 +20,8 @@ BATCH = 35  # Crops a forward pass; more needs memory and gains no speed on a CP
 class CoarseToFine:
     """A scan, then Alg. 1 restricted to a few scales around the scan's best.
 
-    The scan's best is where the mean loss over neighbouring centres and scales is lowest: single
-    losses jump from pixel to pixel, and a low one among high ones is seldom the place meant.
+    The scan's best is where the loss plus its mean over neighbouring centres and scales is lowest:
+    single losses jump from pixel to pixel, and a low one among high ones is seldom the place meant.
 
     Attributes:
       scan_scales: Scales to scan.
@@ -30,7 +30,7 @@ class CoarseToFine:
       refinement: Settings of Alg. 1; its own schedule is not used.
     """
 
-    scan_scales: Sequence[float] = (0.36, 0.44, 0.52, 0.6, 0.68)
+    scan_scales: Sequence[float] = (0.44, 0.52, 0.6, 0.68)
     scan_centers: int = 7
     refine_scales: Sequence[float] = (1.04, 1.0, 0.96)
     refinement: annealing.Annealing = annealing.Annealing()
@@ -52,7 +52,8 @@ class CoarseToFine:
                 ]
             )
             totals = np.where(np.isnan(totals), np.inf, totals)
-            start = int(np.argmin(neighbourhood_means(totals, self.scan_centers)))
+            means = neighbourhood_means(totals, self.scan_centers)
+            start = int(np.argmin(totals + means))
             *center, scale = grid[start]
             scales = [min(factor * scale, 1.0) for factor in self.refine_scales]
             path = annealing.anneal(
