@@ -14,7 +14,17 @@ from cagic_tf.port import output, source
 
 # What keras.applications takes off (Caffe's mean), in RGB order.
 PIXEL_MEAN = np.array([123.68, 116.779, 103.939], np.float32)
-CLASSIFIER = ("fc1", "fc2", "predictions")
+CLASSIFIER = ("fc1", "fc2", "predictions", "dense", "dense_1", "dense_2")
+
+
+def layer_names() -> dict[str, str]:
+    """Keras's layer names to ours; Keras 3's `.weights.h5` numbers them by their order."""
+    found = {}
+    ours = [name.removesuffix("/bias") for name in vgg16.shapes() if name.endswith("/bias")]
+    for order, name in enumerate(ours):
+        found[f"block{name.removeprefix('conv').replace('_', '_conv')}"] = name
+        found[f"conv2d_{order}" if order else "conv2d"] = name
+    return found
 
 
 def read(path: Path) -> dict[str, list[np.ndarray]]:
@@ -46,15 +56,15 @@ def convert(layers: dict[str, list[np.ndarray]], where: Path) -> tuple[dict, lis
     Raises:
       checkpoints.CheckpointError: A tensor is missing, left over or of another shape.
     """
-    tensors, dropped = {}, []
+    tensors, dropped, names = {}, [], layer_names()
     for layer, arrays in layers.items():
         if layer in CLASSIFIER:
             dropped.append(layer)
             continue
-        # block1_conv2 is conv1_2; anything else keeps its name and is an error below.
-        name = layer.removeprefix("block").replace("_conv", "_")
-        for part, array in zip(("kernel", "bias"), arrays, strict=False):
-            tensors[f"conv{name}/{part}"] = np.asarray(array, np.float32)
+        for position, array in enumerate(arrays):
+            # What is not known keeps its name, or gets a number, and is an error below.
+            part = {0: "kernel", 1: "bias"}.get(position, position)
+            tensors[f"{names.get(layer, layer)}/{part}"] = np.asarray(array, np.float32)
     source.check(tensors, vgg16.shapes(), where)
     # Keras turns photos to BGR; here the first kernel is turned instead.
     tensors["conv1_1/kernel"] = tensors["conv1_1/kernel"][:, :, ::-1]
