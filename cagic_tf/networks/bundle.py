@@ -68,10 +68,10 @@ class Networks:
             dtype,
             aesthetic.manifest.get("pooling", "mean"),
         )
-        trunk = _load_trunk(find(captioner), caption)
+        trunk = load_trunk(find(captioner), caption)
         self._caption_trunk = build_trunk(trunk, dtype)
         self._scorer_trunk = self._caption_trunk
-        scorer_trunk = _load_trunk(find(scorer), aesthetic)
+        scorer_trunk = load_trunk(find(scorer), aesthetic)
         if scorer_trunk.sha256 != trunk.sha256:
             self._scorer_trunk = build_trunk(scorer_trunk, dtype)
         loaded = (trunk, scorer_trunk, caption, aesthetic)
@@ -113,7 +113,7 @@ def build_trunk(checkpoint: checkpoints.Checkpoint, dtype: tf.DType = tf.float32
     return TRUNKS[checkpoint.kind](checkpoint.tensors, dtype)
 
 
-def _load_trunk(folder: Path, head: checkpoints.Checkpoint) -> checkpoints.Checkpoint:
+def load_trunk(folder: Path, head: checkpoints.Checkpoint) -> checkpoints.Checkpoint:
     """The trunk that a head's manifest names: inside the head's folder, or under `checkpoints/`."""
     name = head.manifest["trunk"]
     own = folder / name
