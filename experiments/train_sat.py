@@ -213,9 +213,12 @@ def trunk_reference(trunk: Path) -> str:
 
 def save(trainer: Trainer, words: list[str], trunk: checkpoints.Checkpoint, log: list) -> None:
     """Writes the averaged weights as a checkpoint, in half precision."""
-    names = ("trunk", "captions", "views", "epochs", "batch", "learning_rate", "seed")
-    given = " ".join(f"--{name}={FLAGS[name].value}" for name in names if FLAGS[name].value)
-    data = Path(FLAGS.captions).name if FLAGS.captions else "Flickr8k (Hodosh et al. 2013)"
+    data, paths = "Flickr8k (Hodosh et al. 2013)", f"--trunk={trunk.name}"
+    if FLAGS.captions:
+        data = Path(FLAGS.captions).name
+        paths += f" --captions={data}"
+    names = ("views", "epochs", "batch", "learning_rate", "min_count", "seed")
+    given = " ".join([paths, *(f"--{name}={FLAGS[name].value}" for name in names)])
     checkpoints.save(
         FLAGS.output,
         "sat",

@@ -82,6 +82,8 @@ def test_loss_falls_and_a_stopped_run_goes_on(coco):
     assert set(head.manifest["vocabulary"]) == {
         *("<start>", "a", "the", "wall", "is", "red", "green", "blue", ".")
     }
+    assert "--trunk=lite0 --captions=captions_train2014.json" in head.manifest["command"]
+    assert str(coco) not in json.dumps(head.manifest)
     sizes = sat.Sizes(9, 49, 1280, 256, 512, 256, 256, 512)
     assert {name: value.shape for name, value in head.tensors.items()} == sat.shapes(sizes)
     assert bundle.load_trunk(coco / "out", head).kind == "lite0"
