@@ -185,7 +185,8 @@ def anneal(
         candidates = [(float(losses[0]), mean)]
         if keep_restarts:
             candidates += zip(found.losses.tolist(), found.positions, strict=True)
-        lowest, where = min(candidates, key=lambda candidate: candidate[0])
+        numbers = [candidate for candidate in candidates if np.isfinite(candidate[0])]
+        lowest, where = min(numbers, key=lambda candidate: candidate[0], default=(np.inf, mean))
         if lowest < best:
             best, best_theta = lowest, np.array([*where, scale], np.float64)
         if progress:

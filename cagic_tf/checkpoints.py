@@ -112,7 +112,9 @@ def load(directory: str | os.PathLike, kind: str | None = None) -> Checkpoint:
         manifest = json.loads((directory / MANIFEST).read_text(encoding="utf-8"))
         data = (directory / WEIGHTS).read_bytes()
         expected, found_kind = manifest["tensors"], manifest["kind"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        for entry in expected.values():
+            entry["dtype"], list(entry["shape"])
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise CheckpointError(
             f"no readable checkpoint in {directory}: {type(error).__name__}: {error}"
         ) from error

@@ -48,7 +48,7 @@ class CoarseToFine:
                     for at in range(0, len(grid), BATCH)
                 ]
             )
-            lowest = int(np.argmin(totals))
+            lowest = int(np.argmin(np.where(np.isnan(totals), np.inf, totals)))
             *center, scale = grid[lowest]
             scales = [min(factor * scale, 1.0) for factor in self.refine_scales]
             path = annealing.anneal(
@@ -72,7 +72,7 @@ class CoarseToFine:
 
 def scan_grid(scales: Sequence[float], centers: int) -> np.ndarray:
     """`[len(scales) * centers^2, 3]` rows `(x, y, s)`; every crop stays inside the photo."""
-    places = np.linspace(-1, 1, centers)
+    places = np.linspace(-1, 1, centers) if centers > 1 else np.zeros(1)
     return np.array(
         [
             [x * (1 - scale), y * (1 - scale), scale]

@@ -1,8 +1,9 @@
 """TensorFlow Probability's L-BFGS on a box, K starting points in one batched call.
 
 The paper cites L-BFGS-B (ref. 35), which keeps to bounds; TFP's minimizer has none. Here a point
-outside the box counts as its nearest point inside, with derivative zero along the axes on which it
-is outside, so that value and gradient agree and the line search can come back.
+outside the box has the loss of its nearest point inside, plus half the squared distance to it over
+the first step: a spring that a step of the usual length undoes, so that a line search which
+overshoots comes back instead of settling on the flat.
 """
 
 import dataclasses
@@ -77,6 +78,10 @@ class Minimizer:
         count = tf.shape(starts)[0]
         begin = tf.clip_by_value(starts, lower, upper)
 
+        def spring(position):
+            outside = position - tf.clip_by_value(position, lower, upper)
+            return 0.5 * tf.reduce_sum(tf.square(outside / unit), axis=1)
+
         # One copy of the networks in the graph: TFP calls this in about ten places, and inlined at
         # each of them it takes most of a minute to trace.
         @tf.function(experimental_attributes={"_noinline": True})
@@ -90,8 +95,8 @@ class Minimizer:
                 tape.watch(inside)
                 value = function(inside)
             gradient = tape.gradient(value, inside)
-            gradient = tf.where(position == inside, gradient, tf.zeros_like(gradient))
-            return tf.where(exists, value, np.inf), gradient * unit
+            gradient = tf.where(position == inside, gradient, (position - inside) / unit**2)
+            return tf.where(exists, value + spring(position), np.inf), gradient * unit
 
         start_losses, _ = value_and_gradient(begin / unit)
         result = tfp.optimizer.lbfgs_minimize(
@@ -102,11 +107,14 @@ class Minimizer:
             max_iterations=self.max_iterations,
             max_line_search_iterations=self.max_line_search_iterations,
         )
-        better = result.objective_value < start_losses
-        ends = tf.clip_by_value(result.position * unit, lower, upper)
+        position = result.position * unit
+        losses = result.objective_value - spring(position)
+        exists = tf.reduce_all(tf.math.is_finite(position), axis=1)
+        better = exists & (losses < start_losses)
+        ends = tf.clip_by_value(position, lower, upper)
         return Minimum(
             tf.where(better[:, tf.newaxis], ends, begin),
-            tf.where(better, result.objective_value, start_losses),
+            tf.where(better, losses, start_losses),
             start_losses,
             result.num_iterations,
             (result.num_objective_evaluations + 1) * count,

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -51,19 +52,22 @@ def read(path: Path) -> list[Row]:
       ManifestError: The file is missing, a line is not such an object, or an id occurs twice.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise ManifestError(f"cannot read the manifest {path}: {error}") from error
-    rows = [_parse(line, number, path) for number, line in enumerate(lines, 1) if line.strip()]
+    rows, seen = [], {}
+    for number, line in enumerate(lines, 1):
+        if line.strip():
+            row = _parse(line, number, path)
+            if row.id in seen:
+                raise ManifestError(
+                    f"{path}, line {number}: the id {row.id!r} is line {seen[row.id]}'s already "
+                    "(ids name the output files)"
+                )
+            seen[row.id] = number
+            rows.append(row)
     if not rows:
         raise ManifestError(f"the manifest {path} has no rows")
-    seen = set()
-    for row in rows:
-        if row.id in seen:
-            raise ManifestError(
-                f"{path}: the id {row.id!r} occurs twice (ids name the output files)"
-            )
-        seen.add(row.id)
     return rows
 
 
@@ -86,7 +90,7 @@ def _parse(line: str, number: int, path: Path) -> Row:
     if unknown:
         raise ManifestError(f"{where}: unknown keys {unknown}; accepted are {list(KEYS)}")
     name = entry.get("id")
-    if name is not None and not isinstance(name, str | int):
+    if not isinstance(name, str | int | None) or isinstance(name, bool):
         raise ManifestError(f"{where}: the id {name!r} is neither text nor a whole number")
     default = f"{number:04d}-{Path(entry['image']).stem}"
     return Row(
@@ -100,10 +104,15 @@ def _parse(line: str, number: int, path: Path) -> Row:
 
 def _parse_crops(crops: Sequence, where: str) -> tuple[tuple[float, float, float, float], ...]:
     try:
-        boxes = tuple(tuple(float(value) for value in crop) for crop in crops)
-    except (TypeError, ValueError):
+        boxes = tuple(tuple(crop) for crop in crops)
+    except TypeError:
         boxes = ((),)
-    if not all(len(box) == 4 and box[2] > 0 and box[3] > 0 for box in boxes):
+    if not all(
+        len(box) == 4
+        and all(isinstance(value, int | float) and math.isfinite(value) for value in box)
+        and min(box[2:]) > 0
+        for box in boxes
+    ):
         raise ManifestError(
             f"{where}: crops are {json.dumps(crops)}; a list of [x, y, w, h] in pixels with w and "
             "h above 0 is needed"

@@ -5,14 +5,17 @@ import tensorflow as tf
 
 from cagic_tf.networks import sat
 
+LENGTH_POWER = 0.7  # Of 0, 0.5, 0.7 and 1 the best CIDEr on dev photos; 0 prefers short captions.
+
 
 def captions(
     decoder: sat.ShowAttendTell, features: np.ndarray, beam: int, max_words: int, batch: int = 50
 ) -> list[str]:
     """The most likely caption of each photo.
 
-    A finished caption is ranked by its mean log-probability a word, so that short captions are not
-    preferred; unfinished ones count only where a photo has none that finished.
+    A photo is done when as many captions have finished as there are beams; the best has the highest
+    log-probability over length to the power of LENGTH_POWER. Unfinished ones count only where none
+    finished. With one beam this is greedy decoding.
 
     Args:
       decoder: The captioner.
@@ -58,24 +61,27 @@ def _search(decoder, begin, advance, contexts, beam, max_words):
         parents = np.zeros((photos, beam), np.int64)
         for photo in range(photos):
             kept, candidates = [], sorted(best[photo], key=lambda at: -totals[photo, at])
-            for candidate in candidates:
+            for rank, candidate in enumerate(candidates):
                 parent, word = divmod(int(candidate), size)
                 total = totals[photo, candidate]
                 prefix = prefixes[photo][parent]
                 if word == decoder.end:
-                    finished[photo].append((total / (step + 1), prefix))
+                    if rank < beam and len(finished[photo]) < beam:
+                        finished[photo].append((total / (step + 1) ** LENGTH_POWER, prefix))
                 elif len(kept) < beam:
                     kept.append((total, parent, word, [*prefix, word]))
             scores[photo] = [entry[0] for entry in kept]
             parents[photo] = [entry[1] for entry in kept]
             words[photo * beam : (photo + 1) * beam] = [entry[2] for entry in kept]
             prefixes[photo] = [entry[3] for entry in kept]
+        if all(len(captions) == beam for captions in finished):
+            break
         rows = (parents + beam * np.arange(photos)[:, np.newaxis]).reshape(-1)
         memory, output = tf.gather(memory, rows), tf.gather(output, rows)
     chosen = []
     for photo in range(photos):
         unfinished = [
-            (total / max_words, prefix)
+            (total / max_words**LENGTH_POWER, prefix)
             for total, prefix in zip(scores[photo], prefixes[photo], strict=True)
         ]
         best_first = sorted(finished[photo] or unfinished, key=lambda entry: -entry[0])

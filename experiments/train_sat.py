@@ -32,7 +32,6 @@ from cagic_tf.port.__main__ import current_commit
 from experiments import flickr8k, photo_sets, teacher_forcing, views
 
 FLAGS = flags.FLAGS
-CLEAN_SHARE = 0.3  # Of the draws, how many take the clean whole photo.
 DEV_VIEWS = {"clean": 0, "pyramid": 2}
 MAX_WORDS = 20
 # Decoder sizes by trunk: small on Lite0, to ship with the project; else DeepRNN's, as the paper's.
@@ -51,10 +50,12 @@ def define_flags() -> None:
     flags.DEFINE_integer(
         "views", len(views.SAT_VIEWS), "views of each photo to cache", 1, len(views.SAT_VIEWS)
     )
+    flags.DEFINE_string("init", None, "checkpoint to start from; default: random weights")
     flags.DEFINE_integer("epochs", 12, "epochs; the learning rate falls to zero over them")
     flags.DEFINE_integer("batch", 64, "captions a step")
     flags.DEFINE_float("learning_rate", 6e-4, "Adam's highest learning rate")
     flags.DEFINE_float("dropout", 0.5, "dropout of contexts, attention and output layers")
+    flags.DEFINE_float("clean_share", 0.3, "share of draws that take the clean whole photo")
     flags.DEFINE_float("label_smoothing", 0.1, "share of a target spread over the vocabulary")
     flags.DEFINE_float("average", 0.999, "decay of the averaged weights, which are what is saved")
     flags.DEFINE_integer("min_count", 5, "a word's least number of training captions' uses")
@@ -142,6 +143,8 @@ class Trainer:
 
     def __init__(self, words: list[str], sizes: sat.Sizes, total_steps: int):
         tensors = initial_tensors(sizes, FLAGS.seed)
+        if FLAGS.init:
+            tensors = dict(checkpoints.load(FLAGS.init, "sat").tensors)
         self.variables = {name: tf.Variable(value, name=name) for name, value in tensors.items()}
         self.average = {name: tf.Variable(value) for name, value in tensors.items()}
         self.decoder = MixedDecoder(self.variables, words)
@@ -190,7 +193,7 @@ class Trainer:
         )
         for rows in progress:
             targets, weights = teacher_forcing.pad(rows, encoded)
-            clean = rng.random(len(rows)) < CLEAN_SHARE
+            clean = rng.random(len(rows)) < FLAGS.clean_share
             view = np.zeros(len(rows), int)
             if len(features) > 1:
                 view = np.where(clean, 0, rng.integers(1, len(features), len(rows)))
@@ -217,14 +220,16 @@ def save(trainer: Trainer, words: list[str], trunk: checkpoints.Checkpoint, log:
     if FLAGS.captions:
         data = Path(FLAGS.captions).name
         paths += f" --captions={data}"
-    names = ("views", "epochs", "batch", "learning_rate", "min_count", "seed")
-    given = " ".join([paths, *(f"--{name}={FLAGS[name].value}" for name in names)])
+    names = ("init", "views", "epochs", "learning_rate", "dropout", "clean_share", "seed")
+    chosen = (f"--{name}={FLAGS[name].value}" for name in names if FLAGS[name].value)
+    before = checkpoints.load(FLAGS.init).manifest["command"] + " && " if FLAGS.init else ""
+    command = f"{before}python -m experiments.train_sat --data_dir=DATA {paths}"
     checkpoints.save(
         FLAGS.output,
         "sat",
         {name: value.numpy().astype(np.float16) for name, value in trainer.average.items()},
         source=f"trained on the training photos of {data} by this project",
-        command=f"python -m experiments.train_sat --data_dir=DATA {given}",
+        command=" ".join([command, *chosen]),
         commit=current_commit(),
         metrics={"dev": log[-1]},
         extra={
@@ -257,9 +262,11 @@ def train() -> None:
 
     steps = len(teacher_forcing.make_batches(encoded, FLAGS.batch, np.random.default_rng(0)))
     trainer = Trainer(words, sizes, steps * FLAGS.epochs)
-    manager = tf.train.CheckpointManager(trainer.state, str(work_dir / "sat_state"), 2)
+    manager = tf.train.CheckpointManager(
+        trainer.state, str(work_dir / f"{Path(FLAGS.output).name}_state"), 2
+    )
     trainer.state.restore(manager.latest_checkpoint)
-    log_path = work_dir / "sat_log.json"
+    log_path = work_dir / f"{Path(FLAGS.output).name}_log.json"
     log = json.loads(log_path.read_text()) if trainer.epoch.numpy() else []
     while trainer.epoch.numpy() < FLAGS.epochs:
         loss = trainer.train_epoch(features, photo_of, encoded)

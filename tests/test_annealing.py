@@ -9,6 +9,10 @@ from cagic_tf import annealing, lbfgs, restarts
 SIGNATURE = tf.TensorSpec([2], tf.float32)
 TARGET = np.array([0.25, -0.15], np.float32)
 QUICK = {"scale_factor": 0.8, "smallest_scale": 0.3, "restart_count": 3}
+THOROUGH = {
+    "scale_factor": 0.98,
+    "minimizer": lbfgs.Minimizer(max_iterations=10, max_line_search_iterations=10),
+}
 
 
 def bowl(problem, theta):
@@ -59,17 +63,13 @@ def test_scale_schedule(start, factor, smallest, count):
 
 
 def test_scales_of_a_search_are_the_schedule():
-    path = run(scale_factor=0.9, smallest_scale=0.5)
-    assert [step.scale for step in path.steps] == annealing.scale_schedule(1.0, 0.9, 0.5)
-    assert len(path.steps) == 6
+    path = run()
+    assert [step.scale for step in path.steps] == annealing.scale_schedule(1.0, 0.8, 0.3)
+    assert len(path.steps) == 5
 
 
 def test_finds_the_known_minimum():
-    path = run(
-        scale_factor=0.98,
-        restart_count=4,
-        minimizer=lbfgs.Minimizer(max_iterations=10, max_line_search_iterations=10),
-    )
+    path = run(**THOROUGH)
     nearest = min(annealing.scale_schedule(1.0, 0.98, 0.3), key=lambda scale: abs(scale - 0.5))
     np.testing.assert_allclose(path.theta, [*TARGET, nearest], rtol=0, atol=2e-3)
     assert path.theta[2] == nearest
@@ -77,10 +77,7 @@ def test_finds_the_known_minimum():
 
 
 def test_minimum_outside_is_found_at_the_border():
-    path = run(
-        target=np.array([3.0, -3.0], np.float32),
-        minimizer=lbfgs.Minimizer(max_iterations=10, max_line_search_iterations=10),
-    )
+    path = run(target=np.array([3.0, -3.0], np.float32), **THOROUGH)
     for step in path.steps:
         border = 1 - step.scale
         np.testing.assert_allclose(step.ends, [[border, -border]] * 3, rtol=0, atol=1e-5)
@@ -117,8 +114,7 @@ def test_record_is_true(loss):
     assert path.evaluations == evaluations
 
 
-@pytest.mark.parametrize("loss", [bowl, waves])
-@pytest.mark.parametrize("keep_restarts", [True, False])
+@pytest.mark.parametrize(("loss", "keep_restarts"), [(bowl, True), (waves, True), (waves, False)])
 def test_best_is_the_lowest_recorded(loss, keep_restarts):
     path = run(loss, keep_restarts=keep_restarts)
     recorded = []
@@ -139,24 +135,35 @@ def test_keeping_restarts_finds_lower_where_the_mean_is_a_hill():
         return depth, depth, depth
 
     # Starts on both sides; their mean lies between the valleys at x = -0.2 and x = 0.2.
-    settings = {"restart_count": 16, "draw_starts": restarts.Uniform(-1, 1)}
-    settings["minimizer"] = lbfgs.Minimizer(max_iterations=10, max_line_search_iterations=10)
-    kept, means = (run(valleys, keep_restarts=keep, **settings) for keep in (True, False))
+    minimizer = THOROUGH["minimizer"]
+    settings = annealing.Annealing(
+        restart_count=16, draw_starts=restarts.Uniform(-1, 1), minimizer=minimizer
+    )
+    step = annealing.compile_step(settings, valleys, SIGNATURE)
+    kept, means = (
+        annealing.anneal(step, tf.zeros([2]), 0, [0.7, 0.6, 0.5], np.zeros(2), keep)
+        for keep in (True, False)
+    )
     assert kept.loss < 1e-6 < means.loss
     # The search itself is the same.
     for first, second in zip(kept.steps, means.steps, strict=True):
         np.testing.assert_array_equal(first.ends, second.ends)
 
 
-def test_evaluations_are_the_counted_ones():
-    counted = []
+def test_evaluations_are_the_counted_ones_and_traces_are_not_repeated():
+    counted, traces = [], []
 
     def loss(problem, theta):
+        traces.append(theta.shape)
         tf.py_function(lambda rows: counted.append(len(rows)), [theta], [])
         return bowl(problem, theta)
 
-    path = run(loss)
+    search = annealing.Annealing(**QUICK).compile(loss, SIGNATURE)
+    path = search(tf.constant([0.1, 0.2]), 0)
     assert path.evaluations == sum(counted)
+    traced = len(traces)
+    search(tf.constant([-0.4, 0.2]), 5)
+    assert len(traces) == traced > 0
 
 
 def test_restarts_begin_around_the_last_mean():
@@ -174,20 +181,6 @@ def test_one_trace_for_many_problems():
         path = annealing.anneal(step, tf.constant(target), seed, scales, np.zeros(2), True)
         np.testing.assert_array_equal(path.theta, run(target=target, seed=seed).theta)
     assert step.experimental_get_tracing_count() == 1
-
-
-def test_compiled_search_does_not_trace_again():
-    traces = []
-
-    def loss(problem, theta):
-        traces.append(theta.shape)
-        return bowl(problem, theta)
-
-    search = annealing.Annealing(**QUICK).compile(loss, SIGNATURE)
-    search(tf.constant([0.1, 0.2]), 0)
-    first = len(traces)
-    search(tf.constant([-0.4, 0.2]), 5)
-    assert len(traces) == first > 0
 
 
 def test_same_seed_same_bits_other_seed_other_starts():

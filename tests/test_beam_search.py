@@ -44,8 +44,8 @@ def random_table(seed):
 
 
 def score(probabilities, words):
-    pairs = zip([0, *words], words, strict=False)
-    return np.mean([np.log(probabilities[last, word]) for last, word in pairs])
+    with np.errstate(divide="ignore"):
+        return np.mean(np.log(probabilities[[0, *words[:-1]], words]))
 
 
 def best_of_all(probabilities, max_words):

@@ -71,7 +71,7 @@ def test_loss_falls_and_a_stopped_run_goes_on(coco):
     for epochs in (1, 3):
         done = run(coco, f"--epochs={epochs}", "--learning_rate=3e-3")
         assert done.returncode == 0, done.stderr
-        log = json.loads((coco / "work" / "sat_log.json").read_text())
+        log = json.loads((coco / "work" / "out_log.json").read_text())
         assert [entry["epoch"] for entry in log] == list(range(1, epochs + 1))
         if epochs == 1:
             first = log
