@@ -11,6 +11,7 @@ from pathlib import Path
 import gin
 from cagic_tf import (
     annealing,
+    checkpoints,
     coarse_to_fine,
     joint_search,
     lbfgs,
@@ -66,6 +67,8 @@ def load_cropper(
     parse(gin_files, bindings)
     try:
         cropper = _configured[pipeline.Cropper](**networks)
+    except checkpoints.CheckpointError as error:  # gin adds lines about its call to a message.
+        raise checkpoints.CheckpointError(str(error).splitlines()[0]) from error
     except (TypeError, ValueError) as error:
         raise ConfigError(_one_line(error)) from error
     unread = [] if networks else unread_bindings()

@@ -32,7 +32,12 @@ def captions_by_name(data_dir: Path) -> dict[str, list[str]]:
 
 def read_image(data_dir: Path, name: str) -> np.ndarray:
     """A photo as `[224, 224, 3]` uint8 RGB."""
-    with Image.open(data_dir / "images" / name) as image:
+    return read_square(data_dir / "images" / name)
+
+
+def read_square(path: Path) -> np.ndarray:
+    """Any photo squashed to `[224, 224, 3]` uint8 RGB."""
+    with Image.open(path) as image:
         return np.asarray(image.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BILINEAR))
 
 

@@ -1,15 +1,24 @@
-"""Trains the embedded captioner: a Show, Attend and Tell decoder on frozen trunk features.
+"""Trains a captioner: a Show, Attend and Tell decoder on frozen trunk features.
+
+The embedded one, on Flickr8k:
 
     python -m experiments.train_sat --data_dir=FLICKR8K --work_dir=WORK --output=checkpoints/sat
+
+The paper's architecture, on MS-COCO (checkpoints/README.md says how to port the trunk):
+
+    python -m experiments.train_sat --trunk=vgg16 --captions=captions_train2014.json \\
+        --data_dir=train2014 --views=1 --work_dir=WORK --output=checkpoints/sat-coco
 
 Features of several views of each photo (clean, mirrored, cropped, blurred through Eq. 1's pyramid)
 are cached in the work folder; each caption then meets a view drawn anew every epoch. The epoch with
 the highest CIDEr of greedy captions on the dev split, clean and blurred together, is kept. A run
-that was stopped goes on at its last finished epoch.
+that was stopped goes on at its last finished epoch. A view of train2014 takes 16 GB with VGG16.
 """
 
 import json
 import math
+import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -17,24 +26,30 @@ import tensorflow as tf
 from absl import app, flags
 from tqdm import tqdm
 
-from cagic_tf import checkpoints, files, vocabulary
-from cagic_tf.networks import sat
-from cagic_tf.networks.lite0 import Lite0
+from cagic_tf import checkpoints, files, resources, vocabulary
+from cagic_tf.networks import bundle, sat
 from cagic_tf.port.__main__ import current_commit
-from experiments import flickr8k, views
+from experiments import flickr8k, photo_sets, teacher_forcing, views
 
 FLAGS = flags.FLAGS
-LENGTHS = (9, 11, 13, 16, 22)  # Captions are padded to the next of these, or cut at the last.
 DEV_VIEWS = {"clean": 0, "pyramid": 2}
 MAX_WORDS = 20
+# Decoder sizes by trunk: small on Lite0, to ship with the project; else DeepRNN's, as the paper's.
+SMALL = {"embedding": 256, "memory": 512, "initialize": 256, "attend": 256, "decode": 512}
 
 
 def define_flags() -> None:
-    """Flags of this script; sizes are the embedded checkpoint's."""
-    flags.DEFINE_string("data_dir", None, "folder of Flickr8k (see experiments/flickr8k.py)")
+    """Flags of this script; the numbers are the embedded checkpoint's."""
+    flags.DEFINE_string(
+        "data_dir", None, "folder of Flickr8k (see experiments/flickr8k.py), or of COCO's photos"
+    )
+    flags.DEFINE_string("captions", None, "captions file of COCO; without it, Flickr8k")
     flags.DEFINE_string("work_dir", None, "folder for cached features and the training state")
     flags.DEFINE_string("output", None, "checkpoint folder to write")
-    flags.DEFINE_string("trunk", "checkpoints/lite0", "trunk checkpoint")
+    flags.DEFINE_string("trunk", "lite0", "trunk: a name under checkpoints/, or a folder")
+    flags.DEFINE_integer(
+        "views", len(views.SAT_VIEWS), "views of each photo to cache", 1, len(views.SAT_VIEWS)
+    )
     flags.DEFINE_string("init", None, "checkpoint to start from; default: random weights")
     flags.DEFINE_integer("epochs", 12, "epochs; the learning rate falls to zero over them")
     flags.DEFINE_integer("batch", 64, "captions a step")
@@ -48,109 +63,47 @@ def define_flags() -> None:
     flags.mark_flags_as_required(["data_dir", "work_dir", "output"])
 
 
-def initial_tensors(words: int, features: int, seed: int) -> dict[str, np.ndarray]:
-    """Glorot-uniform weights, with DeepRNN's names (two-layer heads)."""
-    embedding, hidden, attend, initialize, decode = 256, 512, 256, 256, 512
-    joined = features + embedding + hidden
-    shapes = {
-        "initialize/fc_a1": (features, initialize),
-        "initialize/fc_a2": (initialize, hidden),
-        "initialize/fc_b1": (features, initialize),
-        "initialize/fc_b2": (initialize, hidden),
-        "attend/fc_1a": (features, attend),
-        "attend/fc_1b": (hidden, attend),
-        "attend/fc_2": (attend, 1),
-        "lstm/lstm_cell": (joined, 4 * hidden),
-        "decode/fc_1": (joined, decode),
-        "decode/fc_2": (decode, words),
-    }
+def initial_tensors(sizes: sat.Sizes, seed: int) -> dict[str, np.ndarray]:
+    """Glorot-uniform kernels, zero biases, small embeddings."""
     rng = np.random.default_rng(seed)
-    tensors = {"word_embedding/weights": rng.uniform(-0.1, 0.1, (words, embedding))}
-    for name, shape in shapes.items():
-        limit = math.sqrt(6 / sum(shape))
-        tensors[f"{name}/kernel"] = rng.uniform(-limit, limit, shape)
-        if name != "attend/fc_2":
-            tensors[f"{name}/bias"] = np.zeros(shape[1])
+    tensors = {}
+    for name, shape in sat.shapes(sizes).items():
+        limit = 0.1 if name.startswith("word_embedding") else math.sqrt(6 / sum(shape))
+        is_bias = name.endswith("/bias")
+        tensors[name] = np.zeros(shape) if is_bias else rng.uniform(-limit, limit, shape)
     return {name: value.astype(np.float32) for name, value in tensors.items()}
 
 
-def photo_features(split: str, view: int, trunk: Lite0) -> np.ndarray:
-    """Annotation vectors `[photos, 49, 1280]` of one view of a split, from the cache."""
-    data_dir = Path(FLAGS.data_dir)
-    names = flickr8k.split_names(data_dir, split)
+def read_split(split: str) -> photo_sets.PhotoSet:
+    """The "train" or "dev" photos of what the flags name."""
+    if FLAGS.captions:
+        return photo_sets.coco_split(Path(FLAGS.captions), Path(FLAGS.data_dir), split)
+    return photo_sets.flickr8k_split(Path(FLAGS.data_dir), split)
+
+
+def photo_features(
+    photos: photo_sets.PhotoSet, split: str, view: int, trunk: bundle.Trunk
+) -> np.ndarray:
+    """Annotation vectors `[photos, L, D]` of one view of a split, from the cache."""
     compute_trunk = tf.function(trunk, reduce_retracing=True)
 
     def compute(start, stop):
         rng = np.random.default_rng([FLAGS.seed, view, start])
         rendered = [
-            views.render(
-                flickr8k.read_image(data_dir, name), *views.draw(views.SAT_VIEWS[view], rng)
-            )
-            for name in names[start:stop]
+            views.render(photos.read(name), *views.draw(views.SAT_VIEWS[view], rng))
+            for name in photos.names[start:stop]
         ]
         return compute_trunk(tf.stack(rendered)).numpy()
 
     path = Path(FLAGS.work_dir) / f"sat_{split}_{view}.npy"
-    return views.cached_features(path, len(names), (49, 1280), compute)
-
-
-def encode(captions: list[str], words: list[str]) -> list[list[int]]:
-    """Captions as word indices, cut to the longest length, ended by "."; -1 for unknown words."""
-    index = {word: number for number, word in enumerate(words)}
-    end = index[sat.END_WORD]
-    cut = LENGTHS[-1] - 1
-    return [
-        [index.get(word, -1) for word in vocabulary.tokenize(caption)[:cut]] + [end]
-        for caption in captions
-    ]
-
-
-def make_batches(encoded: list[list[int]], rng: np.random.Generator) -> list[np.ndarray]:
-    """Shuffled batches of row numbers, each of captions with about the same length."""
-    lengths = np.array([len(caption) for caption in encoded])
-    bucket = np.searchsorted(LENGTHS, lengths)
-    batches = []
-    for number in range(len(LENGTHS)):
-        rows = rng.permutation(np.flatnonzero(bucket == number))
-        batches += [rows[at : at + FLAGS.batch] for at in range(0, len(rows), FLAGS.batch)]
-    return [batches[at] for at in rng.permutation(len(batches))]
-
-
-def pad(rows: np.ndarray, encoded: list[list[int]]) -> tuple[np.ndarray, np.ndarray]:
-    """A batch's targets `[N, T]` and their weights: 0 for padding and unknown words."""
-    longest = max(len(encoded[row]) for row in rows)
-    length = LENGTHS[np.searchsorted(LENGTHS, longest)]
-    targets = np.full((len(rows), length), -1, np.int32)
-    for at, row in enumerate(rows):
-        targets[at, : len(encoded[row])] = encoded[row]
-    return np.maximum(targets, 0), (targets >= 0).astype(np.float32)
-
-
-def sequence_loss(decoder, contexts, targets, weights, rate, smoothing):
-    """Cross-entropy of the words given those before them; the words' half of training."""
-
-    def dropout(x):
-        return tf.nn.dropout(x, rate) if rate else x
-
-    keys = decoder.attention_keys(contexts, dropout)
-    memory, output = decoder.initialize(contexts, dropout)
-    previous = tf.pad(targets[:, :-1], [[0, 0], [1, 0]], constant_values=sat.START)
-    embeddings = dropout(decoder.embed(previous))
-    outputs, seen, attention = [], [], 0.0
-    for step in range(targets.shape[1]):
-        context, alpha = decoder.attend(contexts, keys, output)
-        memory, output = decoder.lstm(context, embeddings[:, step], memory, output)
-        outputs.append(output)
-        seen.append(context)
-        attention += alpha * weights[:, step : step + 1]
-    logits = decoder.decode(tf.stack(outputs, 1), tf.stack(seen, 1), embeddings, dropout)
-    likelihood = tf.nn.log_softmax(logits)
-    picked = tf.gather(likelihood, targets, axis=-1, batch_dims=2)
-    smooth = (1 - smoothing) * picked + smoothing * tf.reduce_mean(likelihood, -1)
-    loss = -tf.reduce_sum(smooth * weights) / tf.reduce_sum(weights)
-    # Xu et al., Eq. 14: every place should be looked at about as often as any other.
-    share = attention / tf.reduce_sum(weights, 1, keepdims=True) * alpha.shape[-1]
-    return loss + 0.01 * tf.reduce_mean(tf.square(1 - share))
+    shape = (len(photos.names), *trunk(tf.zeros([1, *trunk.input_size, 3])).shape[1:])
+    features = views.cached_features(path, shape[0], shape[1:], compute)
+    if features.shape != shape:
+        raise checkpoints.CheckpointError(
+            f"{path} has shape {features.shape}, not {shape}: it is of another trunk or other "
+            "photos; give another --work_dir"
+        )
+    return features
 
 
 def greedy_captions(decoder, features: np.ndarray) -> list[str]:
@@ -188,8 +141,8 @@ class MixedDecoder(sat.ShowAttendTell):
 class Trainer:
     """Weights, their average and the optimizer, with everything needed to go on."""
 
-    def __init__(self, words: list[str], features: int, total_steps: int):
-        tensors = initial_tensors(len(words), features, FLAGS.seed)
+    def __init__(self, words: list[str], sizes: sat.Sizes, total_steps: int):
+        tensors = initial_tensors(sizes, FLAGS.seed)
         if FLAGS.init:
             tensors = dict(checkpoints.load(FLAGS.init, "sat").tensors)
         self.variables = {name: tf.Variable(value, name=name) for name, value in tensors.items()}
@@ -216,7 +169,7 @@ class Trainer:
         """One optimizer step; returns the loss."""
         variables = list(self.variables.values())
         with tf.GradientTape() as tape:
-            loss = sequence_loss(
+            loss = teacher_forcing.sequence_loss(
                 self.decoder, contexts, targets, weights, FLAGS.dropout, FLAGS.label_smoothing
             )
         self.optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
@@ -233,11 +186,17 @@ class Trainer:
         rng = np.random.default_rng([FLAGS.seed, epoch])
         tf.random.set_seed(FLAGS.seed * 1000 + epoch)
         losses = []
-        progress = tqdm(make_batches(encoded, rng), desc=f"epoch {epoch + 1}", mininterval=10)
+        progress = tqdm(
+            teacher_forcing.make_batches(encoded, FLAGS.batch, rng),
+            desc=f"epoch {epoch + 1}",
+            mininterval=10,
+        )
         for rows in progress:
-            targets, weights = pad(rows, encoded)
+            targets, weights = teacher_forcing.pad(rows, encoded)
             clean = rng.random(len(rows)) < FLAGS.clean_share
-            view = np.where(clean, 0, rng.integers(1, len(features), len(rows)))
+            view = np.zeros(len(rows), int)
+            if len(features) > 1:
+                view = np.where(clean, 0, rng.integers(1, len(features), len(rows)))
             contexts = np.stack(
                 [features[v][photo_of[row]] for v, row in zip(view, rows, strict=True)]
             )
@@ -248,42 +207,62 @@ class Trainer:
         return float(np.mean(losses))
 
 
+def trunk_reference(trunk: Path) -> str:
+    """How the manifest names the trunk: under checkpoints/, or relative to the output."""
+    if trunk.resolve().parent == resources.path("checkpoints").resolve():
+        return trunk.name
+    return os.path.relpath(trunk.resolve(), Path(FLAGS.output).resolve())
+
+
 def save(trainer: Trainer, words: list[str], trunk: checkpoints.Checkpoint, log: list) -> None:
     """Writes the averaged weights as a checkpoint, in half precision."""
-    names = ("init", "epochs", "learning_rate", "dropout", "label_smoothing", "clean_share", "seed")
-    flag_values = " ".join(
-        f"--{name}={FLAGS[name].value}" for name in names if FLAGS[name].value is not None
-    )
+    data, paths = "Flickr8k (Hodosh et al. 2013)", f"--trunk={trunk.name}"
+    if FLAGS.captions:
+        data = Path(FLAGS.captions).name
+        paths += f" --captions={data}"
+    names = "init views epochs learning_rate dropout label_smoothing clean_share seed".split()
+    values = {name: FLAGS[name].value for name in names}
+    chosen = (f"--{name}={value}" for name, value in values.items() if value is not None)
     before = checkpoints.load(FLAGS.init).manifest["command"] + " && " if FLAGS.init else ""
+    command = f"{before}python -m experiments.train_sat --data_dir=DATA {paths}"
     checkpoints.save(
         FLAGS.output,
         "sat",
         {name: value.numpy().astype(np.float16) for name, value in trainer.average.items()},
-        source="trained on Flickr8k's training split (Hodosh et al. 2013) by this project",
-        command=f"{before}python -m experiments.train_sat --data_dir=FLICKR8K {flag_values}",
+        source=f"trained on the training photos of {data} by this project",
+        command=" ".join([command, *chosen]),
         commit=current_commit(),
         metrics={"dev": log[-1]},
-        extra={"vocabulary": words, "trunk": trunk.name, "trunk_sha256": trunk.sha256},
+        extra={
+            "vocabulary": words,
+            "trunk": trunk_reference(bundle.find(FLAGS.trunk)),
+            "trunk_sha256": trunk.sha256,
+        },
     )
 
 
-def main(_) -> None:
-    data_dir, work_dir = Path(FLAGS.data_dir), Path(FLAGS.work_dir)
-    checkpoint = checkpoints.load(FLAGS.trunk, "lite0")
-    trunk = Lite0(checkpoint.tensors)
-    dev = {name: photo_features("dev", view, trunk) for name, view in DEV_VIEWS.items()}
-    features = [photo_features("train", view, trunk) for view in range(len(views.SAT_VIEWS))]
+def train() -> None:
+    """Caches the features, then trains from the last finished epoch on."""
+    work_dir = Path(FLAGS.work_dir)
+    checkpoint = checkpoints.load(bundle.find(FLAGS.trunk))
+    trunk = bundle.build_trunk(checkpoint)
+    if trunk.input_size != views.SIZE:
+        raise checkpoints.CheckpointError(
+            f"{FLAGS.trunk} reads {trunk.input_size} pixels; {views.SIZE} are needed"
+        )
+    dev_photos, photos = read_split("dev"), read_split("train")
+    dev = {name: photo_features(dev_photos, "dev", view, trunk) for name, view in DEV_VIEWS.items()}
+    features = [photo_features(photos, "train", view, trunk) for view in range(FLAGS.views)]
 
-    by_name = flickr8k.captions_by_name(data_dir)
-    names = flickr8k.split_names(data_dir, "train")
-    pairs = [(row, text) for row, name in enumerate(names) for text in by_name[name]]
+    pairs = [(row, text) for row, texts in enumerate(photos.captions) for text in texts]
     photo_of = np.array([row for row, _ in pairs])
     words = flickr8k.build_vocabulary([text for _, text in pairs], FLAGS.min_count)
-    encoded = encode([text for _, text in pairs], words)
-    references = [by_name[name] for name in flickr8k.split_names(data_dir, "dev")]
+    encoded = teacher_forcing.encode([text for _, text in pairs], words)
+    small = SMALL if checkpoint.kind == "lite0" else {}
+    sizes = sat.Sizes(len(words), *features[0].shape[1:], **small)
 
-    steps = len(make_batches(encoded, np.random.default_rng(0)))
-    trainer = Trainer(words, features[0].shape[-1], steps * FLAGS.epochs)
+    steps = len(teacher_forcing.make_batches(encoded, FLAGS.batch, np.random.default_rng(0)))
+    trainer = Trainer(words, sizes, steps * FLAGS.epochs)
     manager = tf.train.CheckpointManager(
         trainer.state, str(work_dir / f"{Path(FLAGS.output).name}_state"), 2
     )
@@ -293,7 +272,9 @@ def main(_) -> None:
     while trainer.epoch.numpy() < FLAGS.epochs:
         loss = trainer.train_epoch(features, photo_of, encoded)
         scores = {
-            f"greedy CIDEr, {name}": cider(greedy_captions(trainer.averaged, rows), references)
+            f"greedy CIDEr, {name}": cider(
+                greedy_captions(trainer.averaged, rows), dev_photos.captions
+            )
             for name, rows in dev.items()
         }
         log.append({"epoch": int(trainer.epoch.numpy()), "training loss": loss, **scores})
@@ -304,6 +285,13 @@ def main(_) -> None:
             save(trainer, words, checkpoint, log)
         files.write_atomically(log_path, json.dumps(log, indent=1).encode())
         manager.save()
+
+
+def main(_) -> None:
+    try:
+        train()
+    except (checkpoints.CheckpointError, photo_sets.DataError, OSError) as error:
+        sys.exit(f"error: {error}")
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from tqdm import trange
 
 from cagic_tf import checkpoints
 from cagic_tf.networks.lite0 import Lite0
-from cagic_tf.networks.vfn import ViewFindingNetwork, spatial_pyramid_mean
+from cagic_tf.networks.vfn import ViewFindingNetwork, spatial_pyramid
 from cagic_tf.port.__main__ import current_commit
 from experiments import flickr8k, views
 
@@ -99,7 +99,7 @@ def pool(features: np.ndarray, bins: list[int], mirrored: bool = False) -> np.nd
     for start in range(0, len(features), 500):
         grid = features[start : start + 500].astype(np.float32).reshape(-1, 7, 7, 1280)
         grid = grid[:, :, ::-1] if mirrored else grid
-        pooled = spatial_pyramid_mean(tf.constant(grid.reshape(-1, 49, 1280)), bins)
+        pooled = spatial_pyramid(tf.constant(grid.reshape(-1, 49, 1280)), bins)
         rows.append(pooled.numpy().astype(np.float16))
     pooled = np.concatenate(rows)
     return pooled.reshape(len(features), 2, -1)

@@ -33,7 +33,7 @@ def pool(features, bins):
 @pytest.mark.parametrize(("dtype", "tolerance"), [(tf.float64, 1e-14), (tf.float32, 1e-6)])
 def test_spatial_pyramid_mean(side, bins, dtype, tolerance):
     features = np.random.default_rng(0).normal(size=(2, side * side, 3))
-    pooled = vfn.spatial_pyramid_mean(tf.constant(features, dtype), bins)
+    pooled = vfn.spatial_pyramid(tf.constant(features, dtype), bins)
     assert pooled.shape == (2, sum(count * count for count in bins) * 3)
     np.testing.assert_allclose(pooled, pool(features, bins), rtol=0, atol=tolerance)
 
@@ -42,7 +42,7 @@ def test_bins_of_a_small_grid():
     features = np.arange(9.0).reshape(1, 9, 1)
     # Two bins over three places share the middle one.
     expected = [[4, (0 + 1 + 3 + 4) / 4, (1 + 2 + 4 + 5) / 4, (3 + 4 + 6 + 7) / 4, 24 / 4]]
-    np.testing.assert_allclose(vfn.spatial_pyramid_mean(tf.constant(features), (1, 2)), expected)
+    np.testing.assert_allclose(vfn.spatial_pyramid(tf.constant(features), (1, 2)), expected)
 
 
 def test_score():

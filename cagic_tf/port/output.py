@@ -1,0 +1,86 @@
+"""The folder that a port writes: all of it or nothing, with a model card."""
+
+import contextlib
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cagic_tf import checkpoints, files
+
+MODEL_CARD = "MODEL_CARD.md"
+
+
+@contextlib.contextmanager
+def new_folder(output: Path) -> Iterator[Path]:
+    """A folder to fill that becomes `output` when the block ends, and vanishes when it fails.
+
+    Raises:
+      checkpoints.CheckpointError: There is something at `output` already.
+    """
+    if output.exists() and not (output.is_dir() and not any(output.iterdir())):
+        raise checkpoints.CheckpointError(
+            f"{output} exists already; give another --output or remove it"
+        )
+    output.parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=f".{output.name}.", dir=output.parent))
+    try:
+        yield folder
+        folder.chmod(0o755)
+        folder.replace(output)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def save(
+    folder: Path,
+    kind: str,
+    tensors: Mapping[str, np.ndarray],
+    facts: Sequence[str],
+    *,
+    source: str,
+    command: str,
+    commit: str,
+    extra: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Saves a checkpoint and its model card.
+
+    Args:
+      folder: Where to.
+      kind: As in `checkpoints.save`.
+      tensors: Name to array.
+      facts: What the port found, a sentence each, for the card.
+      source: Where the weights come from, in a sentence.
+      command: The command that ported them.
+      commit: The commit of the code that did.
+      extra: As in `checkpoints.save`.
+
+    Returns:
+      The manifest.
+    """
+    manifest = checkpoints.save(
+        folder, kind, tensors, source=source, command=command, commit=commit, extra=extra
+    )
+    found = "\n".join(f"- {fact}" for fact in facts)
+    card = f"""# {kind}: ported weights
+
+Source: {source}.
+
+{found}
+- SHA-256 of `weights.npz`: {manifest["sha256"]}
+
+Made by `{command}` at commit {commit}. This project trained nothing here and measured nothing on
+these weights; use, limits and licence are those of the source. For research on cropping; the data
+behind the weights are web photos and captions, with their biases.
+"""
+    files.write_atomically(folder / MODEL_CARD, card.encode())
+    return manifest
+
+
+def describe(folder: Path, manifest: Mapping[str, Any]) -> str:
+    """A line that says what was made."""
+    count = len(manifest["tensors"])
+    return f"made {folder}: {manifest['kind']}, {count} tensors, SHA-256 {manifest['sha256']}"
