@@ -1,9 +1,9 @@
 """TensorFlow Probability's L-BFGS on a box, K starting points in one batched call.
 
 The paper cites L-BFGS-B (ref. 35), which keeps to bounds; TFP's minimizer has none. Here a point
-outside the box has the loss of its nearest point inside, plus half the squared distance to it over
-the first step: a spring that a step of the usual length undoes, so that a line search which
-overshoots comes back instead of settling on the flat.
+outside the box has the loss of its nearest point inside, continued along the gradient there, plus
+half the squared distance over the first step: smooth across the border, where a kink would make the
+line search fail, and with a spring that brings back what overshoots. Results are inside again.
 """
 
 import dataclasses
@@ -78,9 +78,9 @@ class Minimizer:
         count = tf.shape(starts)[0]
         begin = tf.clip_by_value(starts, lower, upper)
 
-        def spring(position):
-            outside = position - tf.clip_by_value(position, lower, upper)
-            return 0.5 * tf.reduce_sum(tf.square(outside / unit), axis=1)
+        def continuation(outside, gradient):
+            spring = 0.5 * tf.square(outside / unit)
+            return tf.reduce_sum(gradient * outside + spring, axis=1)
 
         # One copy of the networks in the graph: TFP calls this in about ten places, and inlined at
         # each of them it takes most of a minute to trace.
@@ -95,8 +95,9 @@ class Minimizer:
                 tape.watch(inside)
                 value = function(inside)
             gradient = tape.gradient(value, inside)
-            gradient = tf.where(position == inside, gradient, (position - inside) / unit**2)
-            return tf.where(exists, value + spring(position), np.inf), gradient * unit
+            outside = position - inside
+            value += continuation(outside, gradient)
+            return tf.where(exists, value, np.inf), gradient * unit + outside / unit
 
         start_losses, _ = value_and_gradient(begin / unit)
         result = tfp.optimizer.lbfgs_minimize(
@@ -108,10 +109,11 @@ class Minimizer:
             max_line_search_iterations=self.max_line_search_iterations,
         )
         position = result.position * unit
-        losses = result.objective_value - spring(position)
-        exists = tf.reduce_all(tf.math.is_finite(position), axis=1)
-        better = exists & (losses < start_losses)
         ends = tf.clip_by_value(position, lower, upper)
+        outside = position - ends
+        gradient = (result.objective_gradient - outside / unit) / unit
+        losses = result.objective_value - continuation(outside, gradient)
+        better = tf.reduce_all(tf.math.is_finite(position), axis=1) & (losses < start_losses)
         return Minimum(
             tf.where(better[:, tf.newaxis], ends, begin),
             tf.where(better, losses, start_losses),
