@@ -85,15 +85,16 @@ def parse(gin_files: Sequence[str], bindings: Sequence[str]) -> None:
     known = sorted(str(p.relative_to(resources.path("gin"))) for p in _shipped_files())
     logging.disable(logging.ERROR)  # gin logs every folder in which a file is not.
     try:
-        gin.parse_config_files_and_bindings(
-            list(gin_files), list(bindings), finalize_config=False, skip_unknown=False
-        )
+        for given in gin_files:
+            gin.parse_config_file(given, skip_unknown=False)
+        for given in bindings:
+            gin.parse_config(given, skip_unknown=False)
     except OSError as error:
         raise ConfigError(
             f"{_one_line(error)}; give a path or one of the project's own: {', '.join(known)}"
         ) from error
     except Exception as error:  # gin raises ValueError, SyntaxError, NameError, ImportError, ...
-        raise ConfigError(_one_line(error)) from error
+        raise ConfigError(f"in {given!r}: {_one_line(error)}") from error
     finally:
         logging.disable(logging.NOTSET)
 

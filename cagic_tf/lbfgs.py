@@ -3,7 +3,8 @@
 The paper cites L-BFGS-B (ref. 35), which keeps to bounds; TFP's minimizer has none. Here a point
 outside the box has the loss of its nearest point inside, continued along the gradient there, plus
 half the squared distance over the first step: smooth across the border, where a kink would make the
-line search fail, and with a spring that brings back what overshoots. Results are inside again.
+line search fail, and with a spring that brings back what overshoots. Results are inside again; on a
+border they are its minimum to first order in the first step.
 """
 
 import dataclasses

@@ -90,7 +90,10 @@ def test_quadratic_whose_axes_are_not_the_boxs():
     found = THOROUGH(function, begin, lower, upper)
     check(found, function, begin, lower, upper)
     expected = [0.5, 0.1 + 0.9 * 0.4]
-    np.testing.assert_allclose(found.positions, [expected] * 5, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(found.positions[:, 0], [0.5] * 5, rtol=0, atol=1e-6)
+    # Beyond the border the loss is continued along its gradient, without the curvature across: the
+    # line search may stop within about 2 first_step |gradient| of the border's own minimum.
+    np.testing.assert_allclose(found.positions[:, 1], [expected[1]] * 5, rtol=0, atol=0.02)
 
 
 def test_rosenbrock():
@@ -265,7 +268,7 @@ def test_evaluations_are_the_counted_ones(count, minimizer, function):
 def test_limits_bound_the_evaluations():
     lower, upper = box([-1, -1], [1, 1])
     used = [
-        int(lbfgs.Minimizer(max_iterations=limit)(waves, starts(4), lower, upper).iterations)
+        int(lbfgs.Minimizer(limit, 3)(waves, starts(4), lower, upper).iterations)
         for limit in (1, 2, 5)
     ]
     assert used == [1, 2, 5]
