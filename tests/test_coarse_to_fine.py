@@ -82,7 +82,7 @@ def test_scan_alone_may_be_best():
     assert min(step.end_losses.min() for step in path.steps) == 0
 
 
-def test_best_is_the_lowest_of_scan_and_steps():
+def test_best_is_the_lowest_of_the_start_and_the_steps():
     def waves(problem, theta):
         x, y, scale = tf.unstack(theta, axis=1)
         total = tf.sin(9 * x + problem[0]) * tf.cos(7 * y) + tf.square(scale - 0.6)
@@ -91,8 +91,15 @@ def test_best_is_the_lowest_of_scan_and_steps():
     for offset in np.linspace(0, 3, 4):
         problem = np.float32([offset, 0])
         path = run(waves, problem)
-        grid = coarse_to_fine.scan_grid((0.36, 0.44, 0.52, 0.6, 0.68), 7)
-        scanned = waves(tf.constant(problem), tf.constant(grid, tf.float32))[0].numpy().min()
+        grid = coarse_to_fine.scan_grid((0.44, 0.52, 0.6, 0.68), 7)
+        scanned = waves(tf.constant(problem), tf.constant(grid, tf.float32))[0].numpy()
+        # The start: where a loss plus the mean of its 3 x 3 x 3 neighbourhood is lowest.
+        cube = scanned.reshape(4, 7, 7)
+        blurred = np.zeros_like(cube)
+        for s, y, x in np.ndindex(cube.shape):
+            near = [slice(max(at - 1, 0), at + 2) for at in (s, y, x)]
+            blurred[s, y, x] = cube[tuple(near)].mean()
+        scanned = scanned[np.argmin((cube + blurred).reshape(-1))]
         recorded = [step.losses[0] for step in path.steps]
         recorded += [value for step in path.steps for value in step.end_losses]
         assert path.loss == pytest.approx(min(scanned, *recorded), abs=1e-6)
