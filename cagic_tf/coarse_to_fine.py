@@ -35,6 +35,16 @@ class CoarseToFine:
     refine_scales: Sequence[float] = (1.04, 1.0, 0.96)
     refinement: annealing.Annealing = annealing.Annealing()
 
+    def __post_init__(self):
+        if self.scan_centers < 1:
+            raise ValueError(
+                f"CoarseToFine.scan_centers is {self.scan_centers}; at least 1 is needed"
+            )
+        if not self.scan_scales or not all(0 < scale <= 1 for scale in self.scan_scales):
+            raise ValueError(
+                f"CoarseToFine.scan_scales is {self.scan_scales}; scales in (0, 1] are needed"
+            )
+
     def compile(self, loss: annealing.LossFunction, signature: Any) -> annealing.Search:
         """Makes the search for one loss; its graphs are traced once."""
         step = annealing.compile_step(self.refinement, loss, signature)

@@ -4,9 +4,11 @@ Everything that is bound is read while the cropper is built, never while a graph
 operative configuration is whole, and a binding that nothing read is known, before any photo.
 """
 
+import collections
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import gin
 from cagic_tf import (
@@ -63,6 +65,7 @@ def load_cropper(
       ConfigError: A file is missing, a name or value is wrong, or nothing reads a binding.
       checkpoints.CheckpointError: A checkpoint is missing or damaged.
     """
+    shipped = _shipped_values()
     gin.clear_config()
     parse(gin_files, bindings)
     try:
@@ -71,8 +74,9 @@ def load_cropper(
         raise checkpoints.CheckpointError(str(error).splitlines()[0]) from error
     except (TypeError, ValueError) as error:
         raise ConfigError(_one_line(error)) from error
-    unread = [] if networks else unread_bindings()
-    if unread:
+    # A shipped file's own value may stay unread: '@Uniform()' in place of '@Normal()' leaves sigma.
+    unread = [name for name, value in unread_bindings().items() if value not in shipped[name]]
+    if unread and not networks:
         raise ConfigError(
             f"nothing reads {', '.join(unread)}: the chosen search does not use it, so remove it"
         )
@@ -99,21 +103,33 @@ def parse(gin_files: Sequence[str], bindings: Sequence[str]) -> None:
         logging.disable(logging.NOTSET)
 
 
-def unread_bindings() -> list[str]:
-    """Bindings that no configurable has read, as "Name.parameter"."""
+def unread_bindings() -> dict[str, Any]:
+    """Bindings that no configurable has read, "Name.parameter" to value."""
     # gin has no public way to ask; tests/test_config.py fails if these tables ever go away.
     read = gin.config._OPERATIVE_CONFIG
-    return sorted(
-        f"{selector.removeprefix('cagic_tf.')}.{parameter}"
-        for (scope, selector), parameters in gin.config._CONFIG.items()
-        for parameter in parameters
+    return {
+        f"{selector.removeprefix('cagic_tf.')}.{parameter}": value
+        for (scope, selector), parameters in sorted(gin.config._CONFIG.items())
+        for parameter, value in parameters.items()
         if selector != "gin.macro" and parameter not in read.get((scope, selector), {})
-    )
+    }
 
 
 def operative_config() -> str:
     """What was read while the last cropper was built, as gin text."""
     return gin.operative_config_str()
+
+
+def _shipped_values() -> dict[str, list]:
+    """Every value that a file under the project's `gin/` binds, by "Name.parameter"."""
+    values = collections.defaultdict(list)
+    for path in _shipped_files():
+        gin.clear_config()
+        parse([str(path)], [])
+        for (_, selector), parameters in gin.config._CONFIG.items():
+            for parameter, value in parameters.items():
+                values[f"{selector.removeprefix('cagic_tf.')}.{parameter}"].append(value)
+    return values
 
 
 def _shipped_files() -> list[Path]:

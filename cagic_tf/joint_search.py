@@ -25,7 +25,7 @@ class JointSearch:
 
     start: Sequence[float] = (0.0, 0.0, 0.8)
     smallest_scale: float = 0.36
-    minimizer: lbfgs.Minimizer = lbfgs.Minimizer(max_iterations=50)
+    minimizer: lbfgs.Minimizer = lbfgs.Minimizer(50, 20)
 
     def __post_init__(self):
         if len(self.start) != 3 or not self.smallest_scale <= self.start[2] <= 1:

@@ -52,7 +52,7 @@ def read(path: Path) -> list[Row]:
       ManifestError: The file is missing, a line is not such an object, or an id occurs twice.
     """
     try:
-        lines = path.read_text(encoding="utf-8").split("\n")
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise ManifestError(f"cannot read the manifest {path}: {error}") from error
     rows, seen = [], {}
@@ -110,11 +110,11 @@ def _parse_crops(crops: Sequence, where: str) -> tuple[tuple[float, float, float
     if not all(
         len(box) == 4
         and all(isinstance(value, int | float) and math.isfinite(value) for value in box)
-        and min(box[2:]) > 0
+        and min(box[2:]) >= 1
         for box in boxes
     ):
         raise ManifestError(
             f"{where}: crops are {json.dumps(crops)}; a list of [x, y, w, h] in pixels with w and "
-            "h above 0 is needed"
+            "h of 1 or more is needed"
         )
     return boxes

@@ -83,6 +83,12 @@ class OutputFolder:
 
     def write(self, row: manifest.Row, result: pipeline.CropResult) -> dict[str, Any]:
         """Writes a row's pictures, then its line; returns what the line says."""
+        try:
+            return self._write(row, result)
+        except OSError as error:
+            raise OutputError(f"cannot write to {self._directory}: {error}") from error
+
+    def _write(self, row, result):
         entry = result.to_dict()
         entry["iou"] = None
         if row.crops:
@@ -143,7 +149,8 @@ def plot_losses(path: Path, steps: annealing.Path, caption: str) -> None:
         values = [float(getattr(step.losses, name)) for step in steps.steps]
         axes.plot(scales, values, style, marker="o", markersize=3, label=f"{name}, of the mean")
     axes.plot(steps.theta[2], steps.loss, "r*", markersize=12, label="returned")
-    axes.set(xlabel="scale of the crop", ylabel="loss (nats)", title=caption)
+    axes.set(xlabel="scale of the crop", ylabel="loss (nats)")
+    axes.set_title(caption, parse_math=False)
     axes.invert_xaxis()
     twin = axes.twinx()
     values = [float(step.losses.aesthetic) for step in steps.steps]

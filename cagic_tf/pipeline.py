@@ -97,7 +97,7 @@ class Cropper:
           search: `annealing.Annealing`, `joint_search.JointSearch` or
             `coarse_to_fine.CoarseToFine`; None takes Alg. 1.
           max_side: Photos are reduced to this many pixels on the longer side before the pyramid is
-            built, since the networks see 224 pixels of a crop whatever the photo has; 0 never.
+            built, since the networks see few pixels of a crop whatever the photo has; 0 never.
           seed: Seed of the restarts.
 
         Raises:

@@ -45,10 +45,14 @@ def bag_of_words(caption: str, vocabulary: Sequence[str], end_word: str | None) 
       ValueError: The caption is empty, or none of its words is known; the message is one line and
         names the nearest known words.
     """
-    tokens = tokenize(caption)
+    index = {word: number for number, word in enumerate(vocabulary)}
+    tokens = []
+    for token in tokenize(caption):  # "dog's": the captioner may know only "dog" and "s".
+        parts = token.split("'")
+        split = token not in index and any(part in index for part in parts)
+        tokens += parts if split else [token]
     if not tokens:
         raise ValueError(f"the caption {caption!r} has no words; write what the crop should show")
-    index = {word: number for number, word in enumerate(vocabulary)}
     known = [token for token in tokens if token in index]
     unknown = {
         token: tuple(difflib.get_close_matches(token, vocabulary[1:], n=3, cutoff=0.75))

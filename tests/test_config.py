@@ -67,7 +67,7 @@ def test_every_binding_of_a_shipped_file_is_read(name):
         pytest.skip("base.gin has no search: it is included by the others")
     cropper = config.load_cropper(name)
     assert isinstance(cropper, pipeline.Cropper)
-    assert config.unread_bindings() == []
+    assert config.unread_bindings() == {}
     assert "Objective.blur_sigma" in config.operative_config()
 
 
@@ -80,6 +80,9 @@ def test_every_binding_of_a_shipped_file_is_read(name):
         (["paper.gin"], ["Annealing.restart_count = "], "restart_count"),
         (["paper.gin"], ["nonsense"], "nonsense"),
         (["paper.gin"], ["Uniform.low = -1.0"], "nothing reads Uniform.low"),
+        (["ablations/cn.gin"], ["Normal.sigma = 0.123"], "nothing reads Normal.sigma"),
+        (["fast.gin"], ["CoarseToFine.scan_centers = 0"], "scan_centers is 0"),
+        (["fast.gin"], ["CoarseToFine.scan_scales = ()"], "scan_scales is ()"),
         (["paper.gin"], ["Annealing.restart_count = 0"], "restart_count is 0"),
         (["paper.gin"], ["Objective.pyramid = ()"], "pyramid is"),
         (["paper.gin"], ["Cropper.max_side = -1"], "max_side is -1"),
@@ -91,6 +94,12 @@ def test_mistakes_are_one_line(files, bindings, message):
         config.load_cropper(*files, bindings=bindings)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["AddedNoise", "Uniform"])
+def test_the_other_restarts_of_the_faithfulness_table_can_be_chosen(name):
+    config.load_cropper("paper.gin", bindings=[f"Annealing.draw_starts = @{name}()"])
+    assert f"{name}.high" in config.operative_config()
 
 
 def test_settings_are_frozen():

@@ -97,3 +97,10 @@ def test_caption_without_known_words():
 def test_describe_unknown():
     described = vocabulary.describe_unknown({"gras": ("grass", "glass"), "zebra": ()})
     assert described == "gras (nearest known: grass, glass); zebra (nearest known: none)"
+
+
+def test_possessive_of_a_known_word_is_that_word():
+    bag = vocabulary.bag_of_words("the dog's zebra's", ["<start>", "dog", "s", "the", "."], None)
+    assert bag.words == ("the", "dog", "s", "s")
+    assert list(bag.unknown) == ["zebra"]
+    np.testing.assert_allclose(bag.distribution, [0, 0.25, 0.5, 0.25, 0])
