@@ -84,7 +84,7 @@ class Annealing:
     """
 
     scale_factor: float = 0.98
-    smallest_scale: float = 0.36
+    smallest_scale: float = 0.4
     restart_count: int = 10
     draw_starts: restarts.DrawStarts = restarts.Normal()
     minimizer: lbfgs.Minimizer = lbfgs.Minimizer()

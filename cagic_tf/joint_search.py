@@ -24,7 +24,7 @@ class JointSearch:
     """
 
     start: Sequence[float] = (0.0, 0.0, 0.8)
-    smallest_scale: float = 0.36
+    smallest_scale: float = 0.4
     minimizer: lbfgs.Minimizer = lbfgs.Minimizer(50, 20)
 
     def __post_init__(self):
