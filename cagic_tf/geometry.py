@@ -80,6 +80,10 @@ def iou(box: Sequence[float], other: Sequence[float]) -> float:
 
 
 def contains_center(box: Sequence[float], target: Sequence[float]) -> bool:
-    """Whether the centre of `box` lies in `target`, both `(x, y, w, h)` in one unit."""
+    """Whether the centre of `box` lies in `target`, both `(x, y, w, h)` in one unit.
+
+    The target's right and lower edges are not part of it, so that of touching tiles only one hits.
+    """
     x, y = box[0] + box[2] / 2, box[1] + box[3] / 2
-    return target[0] <= x <= target[0] + target[2] and target[1] <= y <= target[1] + target[3]
+    left, top, width, height = target
+    return left <= x < left + width and top <= y < top + height

@@ -122,7 +122,7 @@ def test_iou_equals_counted_pixels():
         ((10, 20, 4, 4), True),
         ((8, 18, 4, 4), True),  # Its centre is the target's corner.
         ((7, 18, 4, 4), False),
-        ((18, 38, 4, 4), True),
+        ((18, 38, 4, 4), False),
         ((18, 39, 4, 4), False),
         ((0, 0, 30, 60), True),
         ((0, 0, 100, 100), False),
