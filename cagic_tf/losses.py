@@ -120,6 +120,10 @@ class CropLoss:
 
     def __call__(self, problem: Problem, theta: tf.Tensor) -> Losses:
         """Losses of the crops `theta`, `[N, 3]` rows `(x, y, s)`."""
+        return self.describe(problem, theta)[0]
+
+    def describe(self, problem: Problem, theta: tf.Tensor) -> tuple[Losses, Caption]:
+        """Losses of the crops `theta`, and the captioner's greedy captions that they come from."""
         networks, objective = self.networks, self.objective
         caption_features, scorer_features = networks.features(
             lambda size: sampling.crop_pyramid(problem.levels, theta, size)
@@ -131,14 +135,7 @@ class CropLoss:
         total = likeness
         if objective.aesthetic_weight:  # Else the graph has no scorer at all.
             total = likeness + objective.aesthetic_weight * aesthetic  # Eq. 3
-        return Losses(total, likeness, aesthetic)
-
-    def captions(self, problem: Problem, theta: tf.Tensor) -> Caption:
-        """The captioner's greedy captions of the crops `theta`, `[N, 3]`."""
-        features, _ = self.networks.features(
-            lambda size: sampling.crop_pyramid(problem.levels, theta, size)
-        )
-        return self.networks.decoder.greedy(features, self.objective.max_words)
+        return Losses(total, likeness, aesthetic), caption
 
     def _build_levels(self, image):
         objective = self.objective

@@ -112,11 +112,7 @@ class Cropper:
         self._search = (search or annealing.Annealing()).compile(self.loss, self.loss.signature)
         theta = tf.TensorSpec([1, 3], tf.float32)
         self._describe = tf.function(
-            lambda problem, theta: (
-                self.loss(problem, theta),
-                self.loss.captions(problem, theta),
-            ),
-            input_signature=[self.loss.signature, theta],
+            self.loss.describe, input_signature=[self.loss.signature, theta]
         )
 
     def crop(

@@ -65,7 +65,7 @@ def test_same_seed_same_bits_other_seed_other_search(cropper, result):
 def test_one_trace_for_pictures_of_three_sizes_and_several_captions(cropper, result, monkeypatch):
     traces = []
     monkeypatch.setattr(
-        type(cropper.loss), "__call__", lambda *args: traces.append(args)
+        type(cropper.loss), "describe", lambda *args: traces.append(args)
     )  # A second trace would come here.
     for size, caption in (((300, 200), "a dog"), ((64, 81), "a red ball on the grass")):
         photo = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
