@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from cagic_tf import lbfgs, restarts
+from cagic_tf import evaluated, lbfgs, restarts
 
 # loss(problem, theta [N, 3]) -> a tuple of [N] tensors whose first is the total.
 LossFunction = Callable[[Any, tf.Tensor], Any]
@@ -120,6 +120,7 @@ def compile_step(settings: Annealing, loss: LossFunction, signature: Any) -> Cal
     """The graph of one iteration of Alg. 1's outer loop: restarts, L-BFGS, their mean."""
     scalar = tf.TensorSpec([], tf.float32)
     count = settings.restart_count
+    known = evaluated.Evaluated(count, 2)
 
     @tf.function(
         input_signature=[
@@ -138,7 +139,7 @@ def compile_step(settings: Annealing, loss: LossFunction, signature: Any) -> Cal
             scales = tf.fill([tf.shape(xy)[0], 1], scale)
             return loss(problem, tf.concat([xy, scales], axis=1))[0]
 
-        found = settings.minimizer(total, starts, -bound, bound)  # Eq. 7
+        found = settings.minimizer(total, starts, -bound, bound, known)  # Eq. 7
         mean = tf.reduce_mean(found.positions, axis=0)  # Eq. 6
         at_mean = loss(problem, tf.concat([mean, [scale]], axis=0)[tf.newaxis])
         at_mean = tf.nest.map_structure(lambda value: value[0], at_mean)

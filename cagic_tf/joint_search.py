@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from cagic_tf import annealing, lbfgs
+from cagic_tf import annealing, evaluated, lbfgs
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,6 +38,7 @@ class JointSearch:
         """Makes the search for one loss; its graph is traced once."""
         lower = tf.constant([-1.0, -1.0, self.smallest_scale])
         upper = tf.constant([1.0, 1.0, 1.0])
+        known = evaluated.Evaluated(1, 3)
 
         def inside(theta):
             scale = theta[:, 2:]
@@ -49,7 +50,7 @@ class JointSearch:
         def run(problem):
             start = tf.constant([self.start], tf.float32)
             found = self.minimizer(
-                lambda theta: loss(problem, inside(theta))[0], start, lower, upper
+                lambda theta: loss(problem, inside(theta))[0], start, lower, upper, known
             )
             theta = inside(found.positions)
             return inside(start), theta, found, loss(problem, theta)

@@ -15,6 +15,8 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from cagic_tf.evaluated import Evaluated
+
 
 class Minimum(NamedTuple):
     """Where K minimizations arrived.
@@ -24,7 +26,7 @@ class Minimum(NamedTuple):
       losses: `[K]` values there; never above `start_losses`.
       start_losses: `[K]` values at the starting points.
       iterations: Scalar int32, of the member that took most.
-      evaluations: Scalar int32, values computed, all K members counted.
+      evaluations: Scalar int32, values computed; a point asked for again is not computed again.
     """
 
     positions: tf.Tensor
@@ -63,25 +65,32 @@ class Minimizer:
         starts: tf.Tensor,
         lower: tf.Tensor,
         upper: tf.Tensor,
+        evaluated: Evaluated,
     ) -> Minimum:
         """Minimizes `function` from every start.
 
         Args:
-          function: Maps `[K, D]` positions to `[K]` values; differentiable.
+          function: Maps `[N, D]` positions, N up to K, to `[N]` values; differentiable.
           starts: `[K, D]` starting points.
           lower: `[D]` least position.
           upper: `[D]` greatest position.
+          evaluated: Memory for K members, created outside of any graph; it is cleared first.
 
         Returns:
           The minima found; a member that found nothing lower is where it started.
         """
         unit = tf.cast(tf.sqrt(self.first_step), starts.dtype)
-        count = tf.shape(starts)[0]
         begin = tf.clip_by_value(starts, lower, upper)
 
         def continuation(outside, gradient):
             spring = 0.5 * tf.square(outside / unit)
             return tf.reduce_sum(gradient * outside + spring, axis=1)
+
+        def compute(positions):
+            with tf.GradientTape() as tape:
+                tape.watch(positions)
+                value = function(positions)
+            return value, tape.gradient(value, positions)
 
         # One copy of the networks in the graph: TFP calls this in about ten places, and inlined at
         # each of them it takes most of a minute to trace.
@@ -92,14 +101,12 @@ class Minimizer:
             exists = tf.reduce_all(tf.math.is_finite(scaled), axis=1)
             position = tf.where(exists[:, tf.newaxis], scaled * unit, begin)
             inside = tf.clip_by_value(position, lower, upper)
-            with tf.GradientTape() as tape:
-                tape.watch(inside)
-                value = function(inside)
-            gradient = tape.gradient(value, inside)
+            value, gradient = evaluated(compute, inside)
             outside = position - inside
             value += continuation(outside, gradient)
             return tf.where(exists, value, np.inf), gradient * unit + outside / unit
 
+        evaluated.clear()
         start_losses, _ = value_and_gradient(begin / unit)
         result = tfp.optimizer.lbfgs_minimize(
             value_and_gradient,
@@ -120,5 +127,5 @@ class Minimizer:
             tf.where(better, losses, start_losses),
             start_losses,
             result.num_iterations,
-            (result.num_objective_evaluations + 1) * count,
+            evaluated.computed.read_value(),
         )

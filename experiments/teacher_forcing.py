@@ -41,6 +41,31 @@ def pad(rows: np.ndarray, encoded: list[list[int]]) -> tuple[np.ndarray, np.ndar
     return np.maximum(targets, 0), (targets >= 0).astype(np.float32)
 
 
+def unroll(decoder, contexts, keys, state, targets, dropout):
+    """The decoder fed the words of captions: logits `[N, T, V]` and attention weights `[N, T, L]`.
+
+    Args:
+      decoder: The captioner.
+      contexts: `[N, L, D]` annotation vectors.
+      keys: Their `decoder.attention_keys`.
+      state: Their `decoder.initialize`.
+      targets: `[N, T]` int32 words; T is static.
+      dropout: Function of a tensor, for embeddings and the output layers.
+    """
+    memory, output = state
+    previous = tf.pad(targets[:, :-1], [[0, 0], [1, 0]], constant_values=sat.START)
+    embeddings = dropout(decoder.embed(previous))
+    outputs, seen, attention = [], [], []
+    for step in range(targets.shape[1]):
+        context, alpha = decoder.attend(contexts, keys, output)
+        memory, output = decoder.lstm(context, embeddings[:, step], memory, output)
+        outputs.append(output)
+        seen.append(context)
+        attention.append(alpha)
+    logits = decoder.decode(tf.stack(outputs, 1), tf.stack(seen, 1), embeddings, dropout)
+    return logits, tf.stack(attention, 1)
+
+
 def sequence_loss(decoder, contexts, targets, weights, rate, smoothing):
     """Cross-entropy of the words given those before them; the words' half of training."""
 
@@ -48,21 +73,14 @@ def sequence_loss(decoder, contexts, targets, weights, rate, smoothing):
         return tf.nn.dropout(x, rate) if rate else x
 
     keys = decoder.attention_keys(contexts, dropout)
-    memory, output = decoder.initialize(contexts, dropout)
-    previous = tf.pad(targets[:, :-1], [[0, 0], [1, 0]], constant_values=sat.START)
-    embeddings = dropout(decoder.embed(previous))
-    outputs, seen, attention = [], [], 0.0
-    for step in range(targets.shape[1]):
-        context, alpha = decoder.attend(contexts, keys, output)
-        memory, output = decoder.lstm(context, embeddings[:, step], memory, output)
-        outputs.append(output)
-        seen.append(context)
-        attention += alpha * weights[:, step : step + 1]
-    logits = decoder.decode(tf.stack(outputs, 1), tf.stack(seen, 1), embeddings, dropout)
+    state = decoder.initialize(contexts, dropout)
+    logits, attention = unroll(decoder, contexts, keys, state, targets, dropout)
     likelihood = tf.nn.log_softmax(logits)
     picked = tf.gather(likelihood, targets, axis=-1, batch_dims=2)
     smooth = (1 - smoothing) * picked + smoothing * tf.reduce_mean(likelihood, -1)
     loss = -tf.reduce_sum(smooth * weights) / tf.reduce_sum(weights)
     # Xu et al., Eq. 14: every place should be looked at about as often as any other.
-    share = attention / tf.reduce_sum(weights, 1, keepdims=True) * alpha.shape[-1]
+    places = attention.shape[-1]
+    total = tf.linalg.matvec(attention, weights, transpose_a=True)
+    share = total / tf.reduce_sum(weights, 1, keepdims=True) * places
     return loss + 0.01 * tf.reduce_mean(tf.square(1 - share))

@@ -2,9 +2,17 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from cagic_tf import lbfgs
+from cagic_tf import evaluated, lbfgs
 
 THOROUGH = lbfgs.Minimizer(max_iterations=100, max_line_search_iterations=50, tolerance=1e-9)
+
+
+def memory(begin):
+    return evaluated.Evaluated(*begin.shape, begin.dtype)
+
+
+def minimize(minimizer, function, begin, lower, upper):
+    return minimizer(function, begin, lower, upper, memory(begin))
 
 
 def starts(count, side=1.0, seed=0, dtype=np.float32):
@@ -46,12 +54,15 @@ def waves(x):
     return tf.sin(9 * x[:, 0]) * tf.cos(7 * x[:, 1]) + tf.reduce_sum(tf.abs(x), axis=1)
 
 
+MEMORIES = {dtype: evaluated.Evaluated(6, 2, dtype) for dtype in (tf.float32, tf.float64)}
+
+
 @tf.function(reduce_retracing=True)
 def thorough_in_bowl(center, curvature, begin, lower, upper):
     def function(x):
         return tf.reduce_sum(curvature * tf.square(x - center), axis=1)
 
-    return THOROUGH(function, begin, lower, upper)
+    return THOROUGH(function, begin, lower, upper, MEMORIES[begin.dtype])
 
 
 @pytest.mark.parametrize("dtype", [tf.float32, tf.float64])
@@ -87,7 +98,7 @@ def test_quadratic_whose_axes_are_not_the_boxs():
 
     lower, upper = box([-0.5, -0.5], [0.5, 0.5], tf.float64)
     begin = starts(5, 0.5, dtype=np.float64)
-    found = THOROUGH(function, begin, lower, upper)
+    found = minimize(THOROUGH, function, begin, lower, upper)
     check(found, function, begin, lower, upper)
     expected = [0.5, 0.1 + 0.9 * 0.4]
     np.testing.assert_allclose(found.positions[:, 0], [0.5] * 5, rtol=0, atol=1e-6)
@@ -105,7 +116,7 @@ def test_rosenbrock():
     minimizer = lbfgs.Minimizer(
         max_iterations=200, max_line_search_iterations=50, first_step=1e-3, tolerance=1e-10
     )
-    found = minimizer(function, begin, lower, upper)
+    found = minimize(minimizer, function, begin, lower, upper)
     check(found, function, begin, lower, upper)
     np.testing.assert_allclose(found.positions, np.ones((3, 2)), rtol=0, atol=1e-6)
     np.testing.assert_allclose(found.start_losses, function(begin), rtol=1e-12)
@@ -121,7 +132,7 @@ def test_first_step_is_that_times_the_gradient():
 
     lower, upper = box([-1, -1], [1, 1])
     minimizer = lbfgs.Minimizer(max_iterations=1, first_step=0.05)
-    minimizer(function, tf.constant([[0.1, 0.2]]), lower, upper)
+    minimize(minimizer, function, tf.constant([[0.1, 0.2]]), lower, upper)
     np.testing.assert_allclose(places[0], [[0.1, 0.2]], atol=1e-6)
     expected = [[0.1 - 0.05 * 3, 0.2 + 0.05 * 4]]
     assert min(np.abs(place - expected).max() for place in places) < 1e-6
@@ -135,10 +146,8 @@ def test_first_step_is_that_times_the_gradient():
 def test_batch_equals_single_runs(minimizer, function):
     lower, upper = box([-0.7, -0.7], [0.7, 0.7])
     begin = starts(8)
-    run = tf.function(
-        lambda begin: minimizer(function, begin, lower, upper),
-        input_signature=[tf.TensorSpec([None, 2], tf.float32)],
-    )
+    known = {count: evaluated.Evaluated(count, 2) for count in (1, 8)}
+    run = tf.function(lambda begin: minimizer(function, begin, lower, upper, known[len(begin)]))
     together = run(begin)
     check(together, function, begin, lower, upper)
     alone = [run(begin[at : at + 1]) for at in range(8)]
@@ -154,8 +163,12 @@ def test_batch_equals_single_runs(minimizer, function):
 def test_flat_function(value):
     lower, upper = box([-0.5, -0.5], [0.5, 0.5])
     begin = starts(4)
-    found = lbfgs.Minimizer(max_iterations=20)(
-        lambda x: value + 0 * tf.reduce_sum(x, axis=1), begin, lower, upper
+    found = minimize(
+        lbfgs.Minimizer(max_iterations=20),
+        lambda x: value + 0 * tf.reduce_sum(x, axis=1),
+        begin,
+        lower,
+        upper,
     )
     np.testing.assert_array_equal(found.positions, np.clip(begin, -0.5, 0.5))
     np.testing.assert_array_equal(found.losses, np.full(4, value, np.float32))
@@ -176,7 +189,7 @@ def test_function_with_a_region_that_is_no_number(bad, minimizer):
 
     lower, upper = box([-1, -1], [1, 1])
     begin = tf.constant([[0.8, -0.5], [-0.5, 0.1], [0.1, 0.9], [-0.9, -0.9], [0.5, 0.2]])
-    found = minimizer(function, begin, lower, upper)
+    found = minimize(minimizer, function, begin, lower, upper)
     positions, losses = found.positions.numpy(), found.losses.numpy()
     assert np.isfinite(positions).all() and (np.abs(positions) <= 1).all()
     good = begin.numpy()[:, 0] >= 0
@@ -195,9 +208,9 @@ def test_bad_member_does_not_disturb_the_others():
         return tf.where(x[:, 0] < -0.8, tf.constant(np.nan), wells(x))
 
     begin = tf.concat([starts(5, 0.6), [[-0.9, 0.0]]], axis=0)
-    found = lbfgs.Minimizer()(function, begin, lower, upper)
+    found = minimize(lbfgs.Minimizer(), function, begin, lower, upper)
     assert np.isnan(found.losses[5])
-    without = lbfgs.Minimizer()(function, begin[:5], lower, upper)
+    without = minimize(lbfgs.Minimizer(), function, begin[:5], lower, upper)
     np.testing.assert_array_equal(found.positions[:5], without.positions)
     np.testing.assert_array_equal(found.losses[:5], without.losses)
 
@@ -206,7 +219,7 @@ def test_bad_member_does_not_disturb_the_others():
 def test_never_worse_than_the_start(first_step):
     lower, upper = box([-0.8, -0.6], [0.9, 0.7])
     begin = starts(200, seed=5)
-    found = lbfgs.Minimizer(first_step=first_step)(waves, begin, lower, upper)
+    found = minimize(lbfgs.Minimizer(first_step=first_step), waves, begin, lower, upper)
     check(found, waves, begin, lower, upper)
     start, end = found.start_losses.numpy(), found.losses.numpy()
     if first_step <= 1:
@@ -219,7 +232,8 @@ def test_never_worse_than_the_start(first_step):
 def test_positions_are_numbers(minimizer):
     lower, upper = box([-0.7, -0.7], [0.7, 0.7])
     begin = starts(300)
-    found = tf.function(minimizer)(waves, begin, lower, upper)
+    known = memory(begin)
+    found = tf.function(lambda: minimizer(waves, begin, lower, upper, known))()
     assert np.isfinite(found.losses).all()
     assert np.isfinite(found.positions).all()
     check(found, waves, begin, lower, upper)
@@ -227,7 +241,7 @@ def test_positions_are_numbers(minimizer):
 
 def test_box_without_room():
     lower, upper = box([0.0, 0.0], [0.0, 0.0])  # At scale 1 only one centre is possible.
-    found = lbfgs.Minimizer()(bowl((0.5, 0.5)), starts(3), lower, upper)
+    found = minimize(lbfgs.Minimizer(), bowl((0.5, 0.5)), starts(3), lower, upper)
     np.testing.assert_array_equal(found.positions, np.zeros((3, 2)))
     np.testing.assert_allclose(found.losses, [0.5] * 3, rtol=1e-6)
 
@@ -237,7 +251,7 @@ def test_other_dimensions(dimensions):
     begin = tf.zeros([2, dimensions], tf.float64)
     bound = tf.ones([dimensions], tf.float64)
     center = np.linspace(0.2, 0.7, dimensions)
-    found = THOROUGH(bowl(center, [2.0] * dimensions), begin, -bound, bound)
+    found = minimize(THOROUGH, bowl(center, [2.0] * dimensions), begin, -bound, bound)
     np.testing.assert_allclose(found.positions, [center] * 2, rtol=0, atol=1e-6)
 
 
@@ -252,23 +266,42 @@ def test_other_dimensions(dimensions):
     ],
 )
 def test_evaluations_are_the_counted_ones(count, minimizer, function):
-    calls = []
+    points = []
 
     def counted(x):
-        tf.py_function(lambda value: calls.append(len(value)), [x], [])
+        tf.py_function(lambda value: points.extend(value.numpy()), [x], [])
         return function(x)
 
     lower, upper = box([-1, -1], [1, 1])
-    found = minimizer(counted, starts(count), lower, upper)
-    assert set(calls) == {count}
-    assert int(found.evaluations) == len(calls) * count
-    assert len(calls) >= 2
+    found = minimize(minimizer, counted, starts(count), lower, upper)
+    assert int(found.evaluations) == len(points)
+    assert len(points) >= count
+    if function is waves:  # No member gets a point twice, and no two members meet there.
+        assert len({point.tobytes() for point in points}) == len(points)
+
+
+def test_memory_changes_nothing():
+    """The same minima, bit for bit, as when every point is computed each time it is asked for."""
+
+    class Forgetful(evaluated.Evaluated):
+        def __call__(self, compute, points):
+            self.computed.assign_add(len(points))
+            return compute(points)
+
+    lower, upper = box([-1, -1], [1, 1])
+    for minimizer in (lbfgs.Minimizer(), THOROUGH):
+        begin = starts(10, 0.9)
+        found = minimize(minimizer, wells, begin, lower, upper)
+        without = minimizer(wells, begin, lower, upper, Forgetful(10, 2))
+        for field in ("positions", "losses", "start_losses", "iterations"):
+            np.testing.assert_array_equal(getattr(found, field), getattr(without, field))
+        assert int(found.evaluations) < int(without.evaluations)
 
 
 def test_limits_bound_the_evaluations():
     lower, upper = box([-1, -1], [1, 1])
     used = [
-        int(lbfgs.Minimizer(limit, 3)(waves, starts(4), lower, upper).iterations)
+        int(minimize(lbfgs.Minimizer(limit, 3), waves, starts(4), lower, upper).iterations)
         for limit in (1, 2, 5)
     ]
     assert used == [1, 2, 5]

@@ -1,0 +1,73 @@
+"""Points whose value and gradient are known: none is computed twice.
+
+TFP's line search asks for a point of every member of a batch whenever one member needs one; those
+that need none get a point that they had before. Here each member's last points are remembered, and
+only the rows that ask for a new one go through the networks.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+
+SIZE = 32  # Points remembered a member; one line search asks for fewer.
+
+
+class Evaluated:
+    """Memory of one batch of minimizations; one run at a time may use it.
+
+    Attributes:
+      computed: Scalar int32 variable, how many points were computed since `clear`.
+    """
+
+    def __init__(self, members: int, dimensions: int, dtype: tf.DType = tf.float32):
+        """Makes room for the points of `members` minimizations in `dimensions` unknowns."""
+        self._points = tf.Variable(tf.fill([SIZE, members, dimensions], tf.cast(np.nan, dtype)))
+        self._values = tf.Variable(tf.zeros([SIZE, members], dtype))
+        self._gradients = tf.Variable(tf.zeros([SIZE, members, dimensions], dtype))
+        self._asked = tf.Variable(0)
+        self.computed = tf.Variable(0)
+
+    def clear(self) -> None:
+        """Forgets everything: the function is another one."""
+        self._points.assign(tf.fill(self._points.shape, tf.cast(np.nan, self._points.dtype)))
+        self._asked.assign(0)
+        self.computed.assign(0)
+
+    def __call__(
+        self,
+        compute: Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]],
+        points: tf.Tensor,
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Values `[K]` and gradients `[K, D]` at `points` `[K, D]`, from the memory where it can.
+
+        Args:
+          compute: Maps `[N, D]` points, those that are new, to values `[N]` and gradients `[N, D]`.
+          points: A finite point for each member.
+        """
+        same = tf.reduce_all(self._points == points, axis=2)  # [SIZE, K]; NaN equals nothing.
+        slots = tf.argmax(same, axis=0, output_type=tf.int32)
+        slots = tf.stack([slots, tf.range(tf.shape(points)[0])], axis=1)
+        values = tf.gather_nd(self._values, slots)
+        gradients = tf.gather_nd(self._gradients, slots)
+        new = tf.where(~tf.reduce_any(same, axis=0))
+
+        def look_up():
+            return values, gradients
+
+        def fill_in():
+            found, slopes = compute(tf.gather_nd(points, new))
+            return (
+                tf.tensor_scatter_nd_update(values, new, found),
+                tf.tensor_scatter_nd_update(gradients, new, slopes),
+            )
+
+        count = tf.shape(new)[0]
+        values, gradients = tf.cond(count > 0, fill_in, look_up)
+        self.computed.assign_add(count)
+        place = [[self._asked % SIZE]]
+        self._points.scatter_nd_update(place, points[tf.newaxis])
+        self._values.scatter_nd_update(place, values[tf.newaxis])
+        self._gradients.scatter_nd_update(place, gradients[tf.newaxis])
+        self._asked.assign_add(1)
+        return values, gradients

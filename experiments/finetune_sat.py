@@ -1,0 +1,161 @@
+"""Goes on training a captioner on its own captions, once `experiments.train_sat` has taught it.
+
+    python -m experiments.finetune_sat --init=STAGE2 --data_dir=FLICKR8K --work_dir=WORK \\
+        --output=checkpoints/sat
+
+A step captions a batch of photos by itself, and sums three losses (`experiments/self_critical.py`):
+drawn captions are made likelier by how much their reward exceeds that of the photo's others; each
+photo's human caption must fit its greedy words better, by Eq. 4, than those of the other photos;
+and a human caption is predicted word by word as before, so that words stay apt and grammar stays.
+"""
+
+import sys
+
+import numpy as np
+import tensorflow as tf
+from absl import app, flags
+from tqdm import tqdm
+
+from cagic_tf import checkpoints
+from experiments import captioner_training, photo_sets, self_critical, teacher_forcing, views
+
+FLAGS = flags.FLAGS
+MAX_WORDS = 16  # End word included; 2 captions in a hundred are longer and lose their ends.
+
+
+def define_flags() -> None:
+    """Flags of this script; the numbers are the embedded checkpoint's."""
+    captioner_training.define_flags(
+        epochs=8, batch=32, learning_rate=2e-4, dropout=0.3, clean_share=0.4
+    )
+    flags.DEFINE_integer("samples", 4, "captions to draw for a photo", 2)
+    flags.DEFINE_float("f_mean_weight", 2.0, "weight of the F-mean beside CIDEr-D in the reward")
+    flags.DEFINE_float("reward_weight", 6.0, "weight of the self-critical loss")
+    flags.DEFINE_float("word_weight", 0.3, "weight of the word-by-word cross-entropy")
+    flags.DEFINE_float("discriminative_weight", 0.5, "weight of telling photos apart")
+    flags.DEFINE_float("sharpness", 5.0, "factor of Eq. 4's loss where photos are told apart")
+
+
+class Trainer:
+    """Passes over the photos, each captioned by the captioner itself."""
+
+    def __init__(self, weights: captioner_training.Weights, trunk, photos, encoded):
+        """Takes the trunk, the training photos, and their captions as word indices."""
+        self._weights, self._photos, self._encoded = weights, photos, encoded
+        self._compute_trunk = tf.function(trunk, reduce_retracing=True)
+        self._cider = self_critical.CiderD(encoded)
+
+    def draw_contexts(self, chosen: np.ndarray, rng: np.random.Generator) -> tf.Tensor:
+        """Annotation vectors of photos by number; their views are made anew at every step."""
+        drawn = zip(captioner_training.draw_views(len(chosen), rng), chosen, strict=True)
+        rendered = [
+            views.render(
+                self._photos.read(self._photos.names[photo]),
+                *views.draw(views.SAT_VIEWS[view], rng),
+            )
+            for view, photo in drawn
+        ]
+        return self._compute_trunk(tf.stack(rendered))
+
+    @tf.function(reduce_retracing=True)
+    def own_captions(self, contexts):
+        """Greedy and drawn captions of photos, with their weights."""
+        return self_critical.own_captions(self._weights.decoder, contexts, FLAGS.samples, MAX_WORDS)
+
+    @tf.function(reduce_retracing=True)
+    def step(self, contexts, batch):
+        """One optimizer step; returns the weighted sum of the losses."""
+        with tf.GradientTape() as tape:
+            losses = self_critical.step_losses(
+                self._weights.decoder,
+                contexts,
+                batch,
+                lambda x: tf.nn.dropout(x, FLAGS.dropout),
+                FLAGS.sharpness,
+            )
+            shares = FLAGS.reward_weight, FLAGS.word_weight, FLAGS.discriminative_weight
+            total = tf.add_n([share * loss for share, loss in zip(shares, losses, strict=True)])
+        self._weights.update(tape, total)
+        return total
+
+    def train_epoch(self, epoch: int) -> float:
+        """One pass over the photos; returns the mean of the losses' weighted sum."""
+        rng = np.random.default_rng([FLAGS.seed, epoch])
+        order = rng.permutation(len(self._encoded))
+        starts = range(0, len(order) - FLAGS.batch + 1, FLAGS.batch)
+        progress, losses, rewards = tqdm(starts, desc=f"epoch {epoch + 1}", mininterval=10), [], []
+        for start in progress:
+            photos = order[start : start + FLAGS.batch]
+            contexts = self.draw_contexts(photos, rng)
+            batch, reward = self._caption(contexts, photos, rng)
+            losses.append(float(self.step(contexts, batch)))
+            rewards.append(reward)
+            progress.set_postfix(
+                loss=f"{np.mean(losses[-20:]):.3f}", reward=f"{np.mean(rewards[-20:]):.3f}"
+            )
+        return float(np.mean(losses))
+
+    def _reward(self, photo, caption):
+        overlap = self_critical.f_mean(caption, self._encoded[photo])
+        return self._cider(photo, caption) + FLAGS.f_mean_weight * overlap
+
+    def _caption(self, contexts, photos, rng):
+        """What a step learns from, and the mean reward of the drawn captions."""
+        decoder = self._weights.decoder
+        words, weights = (part.numpy() for part in self.own_captions(contexts))
+        lengths = weights.sum(-1).astype(int)
+        rewards = np.array(
+            [
+                [
+                    self._reward(photo, words[row, at, : lengths[row, at]].tolist())
+                    for at in range(1, 1 + FLAGS.samples)
+                ]
+                for row, photo in enumerate(photos)
+            ]
+        )
+        human = [self._encoded[photo][rng.integers(len(self._encoded[photo]))] for photo in photos]
+        batch = self_critical.make_batch(
+            words, weights, rewards, human, len(decoder.vocabulary), decoder.end
+        )
+        return tf.nest.map_structure(tf.constant, batch), rewards.mean()
+
+
+def train() -> None:
+    """Trains from the last finished epoch on."""
+    checkpoint, trunk = captioner_training.load_trunk()
+    start = checkpoints.load(FLAGS.init, "sat")
+    if start.manifest["trunk_sha256"] != checkpoint.sha256:
+        raise checkpoints.CheckpointError(f"{FLAGS.init} was not trained on {FLAGS.trunk}")
+    dev_photos, photos = (captioner_training.read_split(split) for split in ("dev", "train"))
+    dev = captioner_training.dev_features(dev_photos, trunk)
+    words = start.manifest["vocabulary"]
+    encoded = [teacher_forcing.encode(texts, words) for texts in photos.captions]
+    steps = len(encoded) // FLAGS.batch * FLAGS.epochs
+    if len(encoded) < FLAGS.batch:
+        raise photo_sets.DataError(f"{len(encoded)} photos are fewer than --batch={FLAGS.batch}")
+    weights = captioner_training.Weights(dict(start.tensors), words, steps)
+    trainer = Trainer(weights, trunk, photos, encoded)
+    names = "views epochs batch learning_rate dropout clean_share samples f_mean_weight "
+    names += "reward_weight word_weight discriminative_weight sharpness seed"
+    captioner_training.run(
+        weights,
+        trainer.train_epoch,
+        dev,
+        dev_photos.captions,
+        lambda figures: captioner_training.write_checkpoint(
+            weights, checkpoint, "finetune_sat", names.split(), figures
+        ),
+    )
+
+
+def main(_) -> None:
+    try:
+        train()
+    except (checkpoints.CheckpointError, photo_sets.DataError, OSError) as error:
+        sys.exit(f"error: {error}")
+
+
+if __name__ == "__main__":
+    define_flags()
+    flags.mark_flag_as_required("init")
+    app.run(main)
