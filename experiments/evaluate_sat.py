@@ -15,8 +15,8 @@ import tensorflow as tf
 from absl import app, flags
 from tqdm import tqdm
 
-from cagic_tf import files, losses, vocabulary
-from cagic_tf.networks.bundle import Networks
+from cagic_tf import checkpoints, files, losses, vocabulary
+from cagic_tf.networks import bundle
 from experiments import beam_search, flickr8k, mosaics
 
 FLAGS = flags.FLAGS
@@ -29,13 +29,14 @@ def define_flags() -> None:
     flags.DEFINE_string("captioner", "sat", "checkpoint of the captioner")
     flags.DEFINE_string("scorer", "vfn", "checkpoint of the scorer (not measured here)")
     flags.DEFINE_string("output", None, "JSON file to write")
+    flags.DEFINE_bool("record", False, "also write the figures into the captioner's manifest")
     flags.DEFINE_integer("beam", 3, "beam width")
     flags.DEFINE_integer("mosaics", 200, "mosaics")
     flags.DEFINE_integer("seed", 1, "seed of the mosaics")
     flags.mark_flags_as_required(["data_dir", "output"])
 
 
-def caption_metrics(networks: Networks, data_dir: Path) -> dict[str, float]:
+def caption_metrics(networks: bundle.Networks, data_dir: Path) -> dict[str, float]:
     """Metrics of beam-search captions of the test photos."""
     from pycocoevalcap.bleu.bleu import Bleu
     from pycocoevalcap.cider.cider import Cider
@@ -66,7 +67,7 @@ def caption_metrics(networks: Networks, data_dir: Path) -> dict[str, float]:
     return {name: float(value) for name, value in figures.items()}
 
 
-def tile_accuracy(networks: Networks, data_dir: Path, objective: losses.Objective) -> float:
+def tile_accuracy(networks: bundle.Networks, data_dir: Path, objective: losses.Objective) -> float:
     """Share of mosaics in which the right tile has the lowest caption loss."""
     loss = losses.CropLoss(objective, networks)
     evaluate = tf.function(
@@ -83,9 +84,18 @@ def tile_accuracy(networks: Networks, data_dir: Path, objective: losses.Objectiv
     return float(np.mean(right))
 
 
+def record(folder: Path, figures: dict[str, float]) -> None:
+    """Adds figures to the metrics of a checkpoint's manifest."""
+    path = folder / checkpoints.MANIFEST
+    manifest = json.loads(path.read_text(encoding="utf-8"))
+    manifest["metrics"] |= figures
+    text = json.dumps(manifest, indent=1, ensure_ascii=False) + "\n"
+    files.write_atomically(path, text.encode())
+
+
 def main(_) -> None:
     data_dir = Path(FLAGS.data_dir)
-    networks = Networks(FLAGS.captioner, FLAGS.scorer)
+    networks = bundle.Networks(FLAGS.captioner, FLAGS.scorer)
     plain = losses.Objective(pyramid=(1,), blur_sigma=0.0)
     count = f"{FLAGS.mosaics} mosaics, seed {FLAGS.seed}"
     figures = {
@@ -98,6 +108,8 @@ def main(_) -> None:
     output = Path(FLAGS.output)
     output.parent.mkdir(parents=True, exist_ok=True)
     files.write_atomically(output, json.dumps(report, indent=1).encode() + b"\n")
+    if FLAGS.record:
+        record(bundle.find(FLAGS.captioner), figures)
     for name, value in figures.items():
         print(f"{name}: {value:.3f}")
 

@@ -1,0 +1,89 @@
+"""Averages the weights of captioners that come from one ancestor: a model soup.
+
+    python -m experiments.average_sat --input=STAGE2=0.5 --input=STAGE3=0.5 --output=checkpoints/sat
+
+Fine-tuning moves a captioner away from what it knew; the mean of both often does better than either
+(Wortsman et al., "Model soups", ICML 2022). Choose the shares on the dev split.
+"""
+
+import math
+import sys
+from pathlib import Path
+
+import numpy as np
+from absl import app, flags
+
+from cagic_tf import checkpoints
+from cagic_tf.port.__main__ import current_commit
+
+FLAGS = flags.FLAGS
+KEPT = ("vocabulary", "trunk", "trunk_sha256")  # What all inputs must agree on.
+
+
+def define_flags() -> None:
+    """Flags of this script."""
+    flags.DEFINE_multi_string("input", None, "CHECKPOINT=SHARE; the shares sum to 1. Repeatable.")
+    flags.DEFINE_string("output", None, "checkpoint folder to write")
+    flags.mark_flags_as_required(["input", "output"])
+
+
+def read_inputs(arguments: list[str]) -> list[tuple[checkpoints.Checkpoint, float]]:
+    """Checkpoints with their shares.
+
+    Raises:
+      ValueError: An argument is malformed, or the shares do not sum to 1.
+      checkpoints.CheckpointError: A checkpoint cannot be read, or is of another kind of captioner.
+    """
+    inputs = []
+    for argument in arguments:
+        path, _, share = argument.rpartition("=")
+        try:
+            inputs.append((checkpoints.load(path, "sat"), float(share)))
+        except ValueError as error:
+            raise ValueError(f"--input={argument}: CHECKPOINT=SHARE is needed") from error
+    total = sum(share for _, share in inputs)
+    if not math.isclose(total, 1, abs_tol=1e-6):
+        raise ValueError(f"the shares sum to {total:g}, not to 1")
+    first = inputs[0][0]
+    for other, _ in inputs[1:]:
+        different = [name for name in KEPT if other.manifest[name] != first.manifest[name]]
+        if different:
+            raise checkpoints.CheckpointError(
+                f"{other.name} and {first.name} differ in {', '.join(different)}"
+            )
+    return inputs
+
+
+def average(inputs: list[tuple[checkpoints.Checkpoint, float]]) -> dict[str, np.ndarray]:
+    """The weighted mean of every tensor, in half precision."""
+    return {
+        name: sum(share * checkpoint.tensors[name] for checkpoint, share in inputs).astype(
+            np.float16
+        )
+        for name in inputs[0][0].tensors
+    }
+
+
+def main(_) -> None:
+    try:
+        inputs = read_inputs(FLAGS.input)
+        first = inputs[0][0].manifest
+        shares = " ".join(f"--input={Path(c.name).name}={share:g}" for c, share in inputs)
+        made = [f"{c.name}: {c.manifest['command']}" for c, _ in inputs]
+        checkpoints.save(
+            FLAGS.output,
+            "sat",
+            average(inputs),
+            source=first["source"],
+            command="; ".join([*made, f"python -m experiments.average_sat {shares}"]),
+            commit=current_commit(),
+            metrics={},
+            extra={name: first[name] for name in KEPT},
+        )
+    except (ValueError, checkpoints.CheckpointError, OSError) as error:
+        sys.exit(f"error: {error}")
+
+
+if __name__ == "__main__":
+    define_flags()
+    app.run(main)
