@@ -40,6 +40,7 @@ class Networks:
       decoder: The captioner's decoder.
       scorer: The scorer's head.
       checkpoints: Name of each checkpoint to its SHA-256.
+      caption_trunk: The trunk of the captioner.
       dtype: What everything is computed in.
     """
 
@@ -69,8 +70,8 @@ class Networks:
             aesthetic.manifest.get("pooling", "mean"),
         )
         trunk = load_trunk(find(captioner), caption)
-        self._caption_trunk = build_trunk(trunk, dtype)
-        self._scorer_trunk = self._caption_trunk
+        self.caption_trunk = build_trunk(trunk, dtype)
+        self._scorer_trunk = self.caption_trunk
         scorer_trunk = load_trunk(find(scorer), aesthetic)
         if scorer_trunk.sha256 != trunk.sha256:
             self._scorer_trunk = build_trunk(scorer_trunk, dtype)
@@ -88,8 +89,8 @@ class Networks:
         Returns:
           Two `[N, L, D]` tensors: one and the same where the networks share trunk and input.
         """
-        caption = self._caption_trunk(sample(self._caption_trunk.input_size))
-        if self._scorer_trunk is self._caption_trunk:
+        caption = self.caption_trunk(sample(self.caption_trunk.input_size))
+        if self._scorer_trunk is self.caption_trunk:
             return caption, caption
         return caption, self._scorer_trunk(sample(self._scorer_trunk.input_size))
 

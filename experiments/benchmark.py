@@ -1,0 +1,233 @@
+"""How fast the method runs on this machine, and where its time goes.
+
+    python -m experiments.benchmark --output=experiments/results/benchmark
+
+Writes OUTPUT.json and OUTPUT.md: the objective beside the bare trunk, the split over its parts,
+what the optimizer asks for and what is computed of it, seconds a photo for each gin file, and, each
+in a process of its own, start-up and peak memory for photos of several sizes. Takes minutes; leave
+the machine alone meanwhile.
+"""
+
+import json
+import os
+import platform
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+from absl import app, flags
+from PIL import Image
+from tqdm import tqdm
+
+from cagic_tf import annealing, config, evaluated, files, image_io, manifest, resources, sampling
+from cagic_tf import vocabulary as vocabulary_lib
+from cagic_tf.port.__main__ import current_commit
+
+FLAGS = flags.FLAGS
+SIZES = {"0.3": (640, 480), "2": (1632, 1224), "12": (4000, 3000), "48": (8000, 6000)}
+BATCH = 10
+
+
+def define_flags() -> None:
+    """Flags of this script."""
+    flags.DEFINE_string("output", None, "where to write, without ending")
+    flags.DEFINE_multi_string("gin_file", ["paper.gin", "fast.gin"], "searches to time")
+    flags.DEFINE_integer("repeats", 7, "timings of each part, of which the median counts")
+    flags.mark_flags_as_required(["output"])
+
+
+def machine() -> dict[str, str | int]:
+    """What the figures hold for."""
+    model = platform.processor()
+    cpu = Path("/proc/cpuinfo")
+    if cpu.exists():
+        lines = cpu.read_text(encoding="utf-8").splitlines()
+        model = next((x.split(":")[1].strip() for x in lines if "model name" in x), model)
+    return {
+        "processor": model,
+        "cores": len(os.sched_getaffinity(0)),
+        "gpus": len(tf.config.list_physical_devices("GPU")),
+        "tensorflow": tf.__version__,
+        "commit": current_commit(),
+    }
+
+
+def sample_photo(size: tuple[int, int]) -> np.ndarray:
+    """A sample enlarged to `(width, height)`."""
+    row = manifest.read(resources.package_path("samples") / "manifest.jsonl")[0]
+    photo = Image.fromarray(image_io.read(row.path)).resize(size, Image.Resampling.BICUBIC)
+    return np.asarray(photo)
+
+
+def median_seconds(function: Callable, *arguments) -> float:
+    """Seconds of a call, the median of several after two to warm up."""
+    times = []
+    for _ in range(2 + FLAGS.repeats):
+        begin = time.perf_counter()
+        tf.nest.map_structure(lambda tensor: tensor.numpy(), function(*arguments))
+        times.append(time.perf_counter() - begin)
+    return float(np.median(times[2:]))
+
+
+def with_gradient(function: Callable) -> Callable:
+    """A graph of a function's value and its gradient by its argument."""
+
+    @tf.function
+    def graph(x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            value = function(x)
+            total = tf.reduce_sum(value)
+        return total, tape.gradient(total, x)
+
+    return graph
+
+
+def time_parts(cropper, problem) -> dict[str, float]:
+    """Seconds for ten crops, forward and backward, of the objective and each of its parts."""
+    networks, objective = cropper.loss.networks, cropper.loss.objective
+    rng = np.random.default_rng(0)
+    theta = tf.constant(np.c_[rng.uniform(-0.4, 0.4, (BATCH, 2)), np.full(BATCH, 0.6)], tf.float32)
+    trunk = networks.caption_trunk
+    crops = sampling.crop_pyramid(problem.levels, theta, trunk.input_size)
+    features = trunk(crops)
+
+    def sample(theta):
+        return sampling.crop_pyramid(problem.levels, theta, trunk.input_size)
+
+    def decode(features):
+        return networks.decoder.greedy(features, objective.max_words).probabilities
+
+    parts = {
+        "objective": (lambda theta: cropper.loss(problem, theta)[0], theta),
+        "trunk": (trunk, crops),
+        "sampling": (sample, theta),
+        "decoder": (decode, features),
+        "scorer": (networks.scorer, features),
+    }
+    return {name: median_seconds(with_gradient(f), x) for name, (f, x) in parts.items()}
+
+
+def time_search(gin_file: str, photo: np.ndarray, caption: str) -> dict[str, float]:
+    """Start-up, then seconds and evaluations of one photo."""
+    begin = time.perf_counter()
+    cropper = config.load_cropper(gin_file)
+    first = []
+    cropper.crop(photo, caption, progress=lambda *_: first.append(time.perf_counter()))
+    result = cropper.crop(photo, caption)
+    scales = len(result.path.steps)
+    return {
+        "seconds to the first scale, networks loaded in it": first[0] - begin,
+        "seconds a photo": result.seconds,
+        "seconds a scale": result.seconds / scales,
+        "scales": scales,
+        "evaluations a photo": result.evaluations,
+    }
+
+
+def count_asked(problem, cropper) -> dict[str, int]:
+    """Points that L-BFGS asks for at nine scales, and how many of them are computed."""
+    counts = {}
+    for name, kind in (("asked", Forgetful), ("computed", evaluated.Evaluated)):
+        original, evaluated.Evaluated = evaluated.Evaluated, kind
+        try:
+            step = annealing.compile_step(
+                annealing.Annealing(), cropper.loss, cropper.loss.signature
+            )
+        finally:
+            evaluated.Evaluated = original
+        scales = annealing.scale_schedule(1.0, 0.98, 0.4)[::5]
+        path = annealing.anneal(step, problem, 0, scales, np.zeros(2), True)
+        counts[name] = path.evaluations
+    return counts
+
+
+class Forgetful(evaluated.Evaluated):
+    """Computes every point that it is asked for."""
+
+    def __call__(self, compute, points):
+        self.computed.assign_add(len(points))
+        return compute(points)
+
+
+def run_alone(size: tuple[int, int], folder: Path) -> dict[str, float]:
+    """Seconds and peak memory of `cagic_tf.run` with fast.gin, in a process of its own."""
+    path = folder / f"{size[0]}.png"
+    image_io.write(path, sample_photo(size))
+    output = folder / f"out{size[0]}"
+    command = [sys.executable, "-m", "cagic_tf.run", "--gin_file=fast.gin", f"--image={path}"]
+    command += ["--caption=a man in a suit", f"--output_dir={output}"]
+    script = (
+        "import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True, "
+        "stdout=subprocess.DEVNULL); print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
+    )
+    begin = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-c", script, *command], check=True, capture_output=True, text=True
+    )
+    line = json.loads((output / "results.jsonl").read_text(encoding="utf-8").splitlines()[0])
+    unit = 1024 if sys.platform != "darwin" else 1
+    return {
+        "seconds, start to end": time.perf_counter() - begin,
+        "seconds of the photo, tracing in it": line["seconds"],
+        "peak MiB": int(done.stdout.split()[-1]) * unit / 2**20,
+    }
+
+
+def table(report: dict) -> str:
+    """The report as Markdown."""
+    lines = [", ".join(f"{name}: {value}" for name, value in report["machine"].items()), ""]
+    for section, figures in report.items():
+        if section == "machine":
+            continue
+        lines += [f"**{section}**", "", "| | |", "|---|---|"]
+        for name, value in figures.items():
+            if isinstance(value, dict):
+                value = ", ".join(f"{key} {number:.4g}" for key, number in value.items())
+            else:
+                value = f"{value:.4g}"
+            lines.append(f"| {name} | {value} |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def main(_) -> None:
+    caption, photo = "a man in a suit", sample_photo(SIZES["0.3"])
+    cropper = config.load_cropper("paper.gin")
+    words = vocabulary_lib.bag_of_words(caption, cropper.loss.networks.decoder.vocabulary, None)
+    problem = cropper.loss.problem(photo.astype(np.float32) / 255, words.distribution)
+    parts = time_parts(cropper, problem)
+    report = {
+        "machine": machine(),
+        "objective at K = 10": {
+            "evaluations a second": BATCH / parts["objective"],
+            "evaluations a second of the bare trunk": BATCH / parts["trunk"],
+            "ratio": parts["trunk"] / parts["objective"],
+            "milliseconds a crop": {n: 1000 * s / BATCH for n, s in parts.items()},
+        },
+        "points at nine scales": count_asked(problem, cropper),
+    }
+    for gin_file in tqdm(FLAGS.gin_file, desc="searches"):
+        report[gin_file] = time_search(gin_file, photo, caption)
+    report["this process"] = {"peak MiB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+    with tempfile.TemporaryDirectory() as folder:
+        report["fast.gin by megapixels"] = {
+            name: run_alone(size, Path(folder)) for name, size in tqdm(SIZES.items(), desc="sizes")
+        }
+    output = Path(FLAGS.output)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    data = json.dumps(report, indent=1).encode() + b"\n"
+    files.write_atomically(output.with_suffix(".json"), data)
+    files.write_atomically(output.with_suffix(".md"), table(report).encode())
+    print(table(report))
+
+
+if __name__ == "__main__":
+    define_flags()
+    app.run(main)
