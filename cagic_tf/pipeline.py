@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import functools
 import os
+import threading
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -95,6 +96,8 @@ def plain_graphs() -> Iterator[None]:
 class Cropper:
     """Loads the networks and traces the graphs once, then crops any number of photos.
 
+    Threads may share one; they take turns.
+
     Attributes:
       loss: The objective on the loaded networks.
       seed: Seed used when `crop` is given none.
@@ -128,6 +131,7 @@ class Cropper:
         self.loss = CropLoss(objective or Objective(), networks or Networks())
         self.seed = seed
         self._max_side = max_side
+        self._lock = threading.Lock()  # Searches keep what they have computed so far.
         self._search = (search or annealing.Annealing()).compile(self.loss, self.loss.signature)
         theta = tf.TensorSpec([1, 3], tf.float32)
         self._describe = tf.function(
@@ -156,7 +160,7 @@ class Cropper:
           image_io.ImageError: The photo cannot be read.
           ValueError: The caption is empty or none of its words is known.
         """
-        with plain_graphs():
+        with self._lock, plain_graphs():
             return self._crop(image, caption, self.seed if seed is None else seed, progress)
 
     def _crop(self, image, caption, seed, progress) -> CropResult:

@@ -1,11 +1,14 @@
 """The whole method on the embedded checkpoints: small searches, real networks."""
 
+import concurrent.futures
+
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 
 import cagic_tf
-from cagic_tf import annealing, coarse_to_fine, image_io, lbfgs, resources
+from cagic_tf import annealing, coarse_to_fine, image_io, lbfgs, pipeline, resources
 from cagic_tf.losses import Objective
 
 SAMPLES = resources.package_path("samples")
@@ -74,6 +77,29 @@ def test_one_trace_for_pictures_of_three_sizes_and_several_captions(cropper, res
     assert traces == []
 
 
+def test_threads_take_turns(cropper, result):
+    with concurrent.futures.ThreadPoolExecutor(3) as pool:
+        found = list(
+            pool.map(lambda _: cropper.crop(SAMPLES / "workers.jpg", CAPTION, seed=4), range(3))
+        )
+    assert [other.path.theta.tolist() for other in found] == [result.path.theta.tolist()] * 3
+    assert [other.loss for other in found] == [result.loss] * 3
+
+
+@pytest.mark.parametrize("before", [False, True])
+def test_grappler_is_as_it_was_afterwards(before):
+    options = tf.config.optimizer
+    given = options.get_experimental_options()
+    try:
+        options.set_experimental_options({"disable_meta_optimizer": before})
+        with pytest.raises(ZeroDivisionError), pipeline.plain_graphs():
+            assert options.get_experimental_options()["disable_meta_optimizer"] is True
+            1 / 0  # noqa: B018
+        assert options.get_experimental_options()["disable_meta_optimizer"] is before
+    finally:
+        options.set_experimental_options(given)
+
+
 def test_an_array_a_pil_image_and_a_path_are_the_same_photo(cropper):
     path = SAMPLES / "lake.jpg"
     with Image.open(path) as image:
@@ -112,8 +138,6 @@ def test_zero_weight_reports_the_aesthetic_loss_and_does_not_use_it():
 
 
 def test_crop_image_is_the_default_cropper(monkeypatch):
-    from cagic_tf import pipeline
-
     class Mock:
         def crop(self, image, caption, seed):
             return image, caption, seed

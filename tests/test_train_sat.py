@@ -51,12 +51,12 @@ def test_captions_file_that_is_none(content, tmp_path):
     assert "\n" not in str(caught.value)
 
 
-def run(folder, *arguments):
+def run(folder, *arguments, script="train_sat", output="out"):
     return subprocess.run(
         [
-            *(sys.executable, "-m", "experiments.train_sat", "--views=1", "--batch=16"),
+            *(sys.executable, "-m", f"experiments.{script}", "--views=1", "--batch=16"),
             *(f"--captions={folder}/captions_train2014.json", f"--data_dir={folder}/train2014"),
-            *(f"--work_dir={folder}/work", f"--output={folder}/out", *arguments),
+            *(f"--work_dir={folder}/work", f"--output={folder}/{output}", *arguments),
         ],
         cwd=Path(__file__).parent.parent,
         capture_output=True,
@@ -87,6 +87,24 @@ def test_loss_falls_and_a_stopped_run_goes_on(coco):
     sizes = sat.Sizes(9, 49, 1280, 256, 512, 256, 256, 512)
     assert {name: value.shape for name, value in head.tensors.items()} == sat.shapes(sizes)
     assert bundle.load_trunk(coco / "out", head).kind == "lite0"
+
+    tuned = {"script": "finetune_sat", "output": "tuned"}
+    for epochs in (1, 2):
+        arguments = f"--init={coco / 'out'}", f"--epochs={epochs}", "--samples=2"
+        done = run(coco, *arguments, "--learning_rate=1e-3", **tuned)
+        assert done.returncode == 0, done.stderr
+        log = json.loads((coco / "work" / "tuned_log.json").read_text())
+        assert [entry["epoch"] for entry in log] == list(range(1, epochs + 1))
+    assert np.isfinite([entry["training loss"] for entry in log]).all()
+    after = checkpoints.load(coco / "tuned", "sat")
+    assert after.manifest["command"].startswith(head.manifest["command"] + " && ")
+    assert "--samples=2" in after.manifest["command"] and "--init=out" in after.manifest["command"]
+    assert str(coco) not in json.dumps(after.manifest)
+    assert any((after.tensors[name] != value).any() for name, value in head.tensors.items())
+
+    done = run(coco, f"--init={coco / 'out'}", "--batch=100", "--epochs=3", **tuned)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == "error: 39 photos are fewer than --batch=100"
 
 
 @pytest.mark.parametrize(
