@@ -158,7 +158,7 @@ class Forgetful(evaluated.Evaluated):
 
 def run_alone(size: tuple[int, int], folder: Path) -> dict[str, float]:
     """Seconds and peak memory of `cagic_tf.run` with fast.gin, in a process of its own."""
-    path = folder / f"{size[0]}.png"
+    path = folder / f"{size[0]}.jpg"
     image_io.write(path, sample_photo(size))
     output = folder / f"out{size[0]}"
     command = [sys.executable, "-m", "cagic_tf.run", "--gin_file=fast.gin", f"--image={path}"]
