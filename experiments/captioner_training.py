@@ -5,7 +5,6 @@ measures each epoch on the dev split, keeps the best as a checkpoint, and goes o
 """
 
 import json
-import math
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -160,19 +159,6 @@ class Weights:
         decay = tf.minimum(FLAGS.average, (1 + count) / (10 + count))
         for name, value in self.average.items():
             value.assign(decay * value + (1 - decay) * self.variables[name])
-
-
-def initial_tensors(sizes: sat.Sizes) -> dict[str, np.ndarray]:
-    """Those of --init, or Glorot-uniform kernels, zero biases and small embeddings."""
-    if FLAGS.init:
-        return dict(checkpoints.load(FLAGS.init, "sat").tensors)
-    rng = np.random.default_rng(FLAGS.seed)
-    tensors = {}
-    for name, shape in sat.shapes(sizes).items():
-        limit = 0.1 if name.startswith("word_embedding") else math.sqrt(6 / sum(shape))
-        is_bias = name.endswith("/bias")
-        tensors[name] = np.zeros(shape) if is_bias else rng.uniform(-limit, limit, shape)
-    return {name: value.astype(np.float32) for name, value in tensors.items()}
 
 
 def cider(sentences: list[str], references: list[list[str]]) -> float:

@@ -15,6 +15,7 @@ the best captions and the best choice of photos by Eq. 4 on the dev split is kep
 stopped goes on at its last finished epoch. A view of train2014 takes 16 GB with VGG16.
 """
 
+import math
 import sys
 
 import numpy as np
@@ -38,6 +39,19 @@ def define_flags() -> None:
     )
     flags.DEFINE_float("label_smoothing", 0.1, "share of a target spread over the vocabulary")
     flags.DEFINE_integer("min_count", 5, "a word's least number of training captions' uses")
+
+
+def initial_tensors(sizes: sat.Sizes) -> dict[str, np.ndarray]:
+    """Those of --init, or Glorot-uniform kernels, zero biases and small embeddings."""
+    if FLAGS.init:
+        return dict(checkpoints.load(FLAGS.init, "sat").tensors)
+    rng = np.random.default_rng(FLAGS.seed)
+    tensors = {}
+    for name, shape in sat.shapes(sizes).items():
+        limit = 0.1 if name.startswith("word_embedding") else math.sqrt(6 / sum(shape))
+        is_bias = name.endswith("/bias")
+        tensors[name] = np.zeros(shape) if is_bias else rng.uniform(-limit, limit, shape)
+    return {name: value.astype(np.float32) for name, value in tensors.items()}
 
 
 class Trainer:
@@ -89,9 +103,7 @@ def train() -> None:
     small = SMALL if checkpoint.kind == "lite0" else {}
     sizes = sat.Sizes(len(words), *features[0].shape[1:], **small)
     steps = len(teacher_forcing.make_batches(encoded, FLAGS.batch, np.random.default_rng(0)))
-    weights = captioner_training.Weights(
-        captioner_training.initial_tensors(sizes), words, steps * FLAGS.epochs
-    )
+    weights = captioner_training.Weights(initial_tensors(sizes), words, steps * FLAGS.epochs)
     trainer = Trainer(weights, features, np.array([row for row, _ in pairs]), encoded)
     names = "views epochs learning_rate dropout label_smoothing clean_share seed".split()
     captioner_training.run(

@@ -11,6 +11,12 @@ WORDS = ["<start>", "a", "b", "c", "."]
 END = 4
 
 
+@pytest.fixture(autouse=True)
+def mean_likelihood(monkeypatch):
+    """Scores are mean log-probabilities here, whatever suits Flickr8k."""
+    monkeypatch.setattr(beam_search, "LENGTH_POWER", 1.0)
+
+
 class Chain(sat.ShowAttendTell):
     """The next word depends on the last one and on the picture's table, nothing else.
 
@@ -45,7 +51,8 @@ def random_table(seed):
 
 def score(probabilities, words):
     with np.errstate(divide="ignore"):
-        return np.mean(np.log(probabilities[[0, *words[:-1]], words]))
+        likelihood = np.sum(np.log(probabilities[[0, *words[:-1]], words]))
+    return likelihood / len(words) ** beam_search.LENGTH_POWER
 
 
 def best_of_all(probabilities, max_words):
@@ -71,8 +78,10 @@ def test_beam_finds_what_greedy_misses():
     assert best_of_all(GARDEN_PATH, 5) == "b c"
 
 
+@pytest.mark.parametrize("power", [0, 0.7, 1, 1.8])
 @pytest.mark.parametrize("seed", range(6))
-def test_wide_beam_finds_the_best_of_all(seed):
+def test_wide_beam_finds_the_best_of_all(seed, power, monkeypatch):
+    monkeypatch.setattr(beam_search, "LENGTH_POWER", power)
     probabilities = random_table(seed)
     # 4^3 beams keep every unfinished caption of up to three words.
     (caption,) = beam_search.captions(Chain(), probabilities[None], 64, 4)
