@@ -87,10 +87,14 @@ def save(
         },
     }
     files.write_atomically(directory / WEIGHTS, buffer.getvalue())
-    files.write_atomically(
-        directory / MANIFEST, (json.dumps(manifest, indent=1, ensure_ascii=False) + "\n").encode()
-    )
+    write_manifest(directory, manifest)
     return manifest
+
+
+def write_manifest(directory: Path, manifest: Mapping[str, Any]) -> None:
+    """Writes a checkpoint's manifest, atomically."""
+    text = json.dumps(manifest, indent=1, ensure_ascii=False) + "\n"
+    files.write_atomically(directory / MANIFEST, text.encode())
 
 
 def load(directory: str | os.PathLike, kind: str | None = None) -> Checkpoint:

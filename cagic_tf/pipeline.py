@@ -80,8 +80,8 @@ class CropResult:
 def plain_graphs() -> Iterator[None]:
     """Graphs first called in here run as they were traced, where there is no GPU.
 
-    On a CPU, Grappler's rewrites double the time of a step (measured with TensorFlow 2.21:
-    `remapping` and `arithmetic_optimization` together), and take ten seconds themselves.
+    On a CPU, Grappler's rewrites make a step slower (TensorFlow 2.21:
+    `remapping` and `arithmetic_optimization` together), and take seconds themselves.
     """
     before = tf.config.optimizer.get_experimental_options()
     if not tf.config.list_physical_devices("GPU"):

@@ -8,7 +8,6 @@ Fine-tuning moves a captioner away from what it knew; the mean of both often doe
 
 import math
 import sys
-from pathlib import Path
 
 import numpy as np
 from absl import app, flags
@@ -68,7 +67,7 @@ def main(_) -> None:
     try:
         inputs = read_inputs(FLAGS.input)
         first = inputs[0][0].manifest
-        shares = " ".join(f"--input={Path(c.name).name}={share:g}" for c, share in inputs)
+        shares = " ".join(f"--input={c.name}={share:g}" for c, share in inputs)
         made = [f"{c.name}: {c.manifest['command']}" for c, _ in inputs]
         checkpoints.save(
             FLAGS.output,

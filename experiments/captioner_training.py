@@ -1,4 +1,4 @@
-"""What the captioner's training scripts share: photos, weights, measures, and the loop of epochs.
+"""What the captioner's training scripts share: photos, weights, and the loop of epochs.
 
 A script brings its loss, `step`, and its pass over the data, `train_epoch`; `run` repeats the pass,
 measures each epoch on the dev split, keeps the best as a checkpoint, and goes on after a stop.
@@ -6,21 +6,21 @@ measures each epoch on the dev split, keeps the best as a checkpoint, and goes o
 
 import json
 import os
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 from absl import flags
 
-from cagic_tf import checkpoints, files, losses, resources, vocabulary
+from cagic_tf import checkpoints, files, resources
 from cagic_tf.networks import bundle, sat
 from cagic_tf.port.__main__ import current_commit
-from experiments import photo_sets, views
+from experiments import dev_scores, photo_sets, views
 
 FLAGS = flags.FLAGS
 DEV_VIEWS = {"clean": 0, "pyramid": 2}
-MAX_WORDS = 20
 
 
 def define_flags(
@@ -70,6 +70,22 @@ def load_trunk() -> tuple[checkpoints.Checkpoint, bundle.Trunk]:
     return checkpoint, trunk
 
 
+def render(
+    photos: photo_sets.PhotoSet,
+    chosen: Sequence[int],
+    drawn: Sequence[int],
+    rng: np.random.Generator,
+) -> tf.Tensor:
+    """Pictures `[N, 224, 224, 3]` of photos by number, each seen as a view by number."""
+    pairs = zip(chosen, drawn, strict=True)
+    return tf.stack(
+        [
+            views.render(photos.read(photos.names[photo]), *views.draw(views.SAT_VIEWS[view], rng))
+            for photo, view in pairs
+        ]
+    )
+
+
 def photo_features(
     photos: photo_sets.PhotoSet, split: str, view: int, trunk: bundle.Trunk
 ) -> np.ndarray:
@@ -78,11 +94,8 @@ def photo_features(
 
     def compute(start, stop):
         rng = np.random.default_rng([FLAGS.seed, view, start])
-        rendered = [
-            views.render(photos.read(name), *views.draw(views.SAT_VIEWS[view], rng))
-            for name in photos.names[start:stop]
-        ]
-        return compute_trunk(tf.stack(rendered)).numpy()
+        rendered = render(photos, range(start, stop), [view] * (stop - start), rng)
+        return compute_trunk(rendered).numpy()
 
     path = Path(FLAGS.work_dir) / f"sat_{split}_{view}.npy"
     shape = (len(photos.names), *trunk(tf.zeros([1, *trunk.input_size, 3])).shape[1:])
@@ -161,57 +174,12 @@ class Weights:
             value.assign(decay * value + (1 - decay) * self.variables[name])
 
 
-def cider(sentences: list[str], references: list[list[str]]) -> float:
-    """CIDEr on this project's own tokens: quick, for choosing an epoch, not for reporting."""
-    from pycocoevalcap.cider.cider import Cider
-
-    truth = {
-        row: [" ".join(vocabulary.tokenize(text)) for text in texts]
-        for row, texts in enumerate(references)
-    }
-    return float(Cider().compute_score(truth, dict(enumerate([s] for s in sentences)))[0])
-
-
-def right_of_four(distributions: np.ndarray, captions: list[list[str]], words: list[str]) -> float:
-    """How often a photo has the lowest loss of Eq. 4 for its own caption, among it and three more.
-
-    Args:
-      distributions: `[N, V]`, Eq. 4's mean word distribution of each photo.
-      captions: The captions of each photo; one is drawn.
-      words: The vocabulary.
-    """
-    rng, count, right = np.random.default_rng(0), len(captions), []
-    for photo, texts in enumerate(captions):
-        others = rng.choice(np.delete(np.arange(count), photo), min(3, count - 1), replace=False)
-        text = texts[rng.integers(len(texts))]
-        known = vocabulary.bag_of_words(text, words, None).distribution
-        tiny = np.finfo(np.float32).tiny
-        four = np.log(np.maximum(distributions[[photo, *others]], tiny))
-        right.append(int(np.argmax(four @ known)) == 0)
-    return float(np.mean(right))
-
-
-def measure(decoder: sat.ShowAttendTell, dev: dict[str, np.ndarray], captions) -> dict[str, float]:
-    """CIDEr of greedy captions and the caption loss's choice, on each view of the dev photos."""
-
-    @tf.function(reduce_retracing=True)
-    def describe(contexts):
-        caption = decoder.greedy(contexts, MAX_WORDS)
-        return caption.words, caption.lengths, losses.caption_distribution(caption, False)
-
-    scores = {}
-    for name, features in dev.items():
-        sentences, distributions = [], []
-        for start in range(0, len(features), 100):
-            rows = features[start : start + 100].astype(np.float32)
-            words, lengths, distribution = (t.numpy() for t in describe(tf.constant(rows)))
-            sentences += [decoder.text(*pair) for pair in zip(words, lengths, strict=True)]
-            distributions.append(distribution)
-        scores[f"greedy CIDEr, {name}"] = cider(sentences, captions)
-        scores[f"right of four photos, {name}"] = right_of_four(
-            np.concatenate(distributions), captions, decoder.vocabulary
-        )
-    return scores
+def main(train: Callable[[], None]) -> None:
+    """Trains; what a user can get wrong ends the process with one line."""
+    try:
+        train()
+    except (checkpoints.CheckpointError, photo_sets.DataError, OSError) as error:
+        sys.exit(f"error: {error}")
 
 
 def run(
@@ -219,7 +187,7 @@ def run(
     train_epoch: Callable[[int], float],
     dev: dict[str, np.ndarray],
     dev_captions: list[list[str]],
-    save: Callable[[dict[str, float]], None],
+    save: Callable[["Weights", dict[str, float]], None],
 ) -> None:
     """Trains from the last finished epoch on, and saves the epoch with the highest sum of scores.
 
@@ -228,7 +196,7 @@ def run(
       train_epoch: Trains one epoch, given its number from 0; returns the mean loss.
       dev: Features of the dev photos by view.
       dev_captions: Their captions.
-      save: Writes the checkpoint, given the epoch's figures.
+      save: Writes the checkpoint, given the weights and the epoch's figures.
     """
     name, work_dir = Path(FLAGS.output).name, Path(FLAGS.work_dir)
     manager = tf.train.CheckpointManager(weights.state, str(work_dir / f"{name}_state"), 2)
@@ -239,23 +207,24 @@ def run(
         tf.random.set_seed(FLAGS.seed * 1000 + epoch)
         loss = train_epoch(epoch)
         weights.epoch.assign_add(1)
-        scores = measure(weights.averaged, dev, dev_captions)
+        scores = dev_scores.measure(weights.averaged, dev, dev_captions)
         log.append({"epoch": epoch + 1, "training loss": loss, **scores})
         print(json.dumps(log[-1]), flush=True)
         total = sum(scores.values())
         if total > weights.best.numpy():
             weights.best.assign(total)
-            save(log[-1])
+            save(weights, log[-1])
         files.write_atomically(log_path, json.dumps(log, indent=1).encode())
         manager.save()
 
 
 def write_checkpoint(
     weights: Weights,
+    figures: dict[str, float],
+    *,
     trunk: checkpoints.Checkpoint,
     script: str,
     flag_names: list[str],
-    figures: dict[str, float],
 ) -> None:
     """Writes the averaged weights as a checkpoint, in half precision."""
     data, paths = "Flickr8k (Hodosh et al. 2013)", f"--trunk={trunk.name}"

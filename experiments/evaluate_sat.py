@@ -86,11 +86,9 @@ def tile_accuracy(networks: bundle.Networks, data_dir: Path, objective: losses.O
 
 def record(folder: Path, figures: dict[str, float]) -> None:
     """Adds figures to the metrics of a checkpoint's manifest."""
-    path = folder / checkpoints.MANIFEST
-    manifest = json.loads(path.read_text(encoding="utf-8"))
+    manifest = checkpoints.load(folder, "sat").manifest
     manifest["metrics"] |= figures
-    text = json.dumps(manifest, indent=1, ensure_ascii=False) + "\n"
-    files.write_atomically(path, text.encode())
+    checkpoints.write_manifest(folder, manifest)
 
 
 def main(_) -> None:

@@ -9,7 +9,7 @@ photo's human caption must fit its greedy words better, by Eq. 4, than those of 
 and a human caption is predicted word by word as before, so that words stay apt and grammar stays.
 """
 
-import sys
+import functools
 
 import numpy as np
 import tensorflow as tf
@@ -17,7 +17,7 @@ from absl import app, flags
 from tqdm import tqdm
 
 from cagic_tf import checkpoints
-from experiments import captioner_training, photo_sets, self_critical, teacher_forcing, views
+from experiments import captioner_training, photo_sets, self_critical, teacher_forcing
 
 FLAGS = flags.FLAGS
 MAX_WORDS = 16  # End word included; 2 captions in a hundred are longer and lose their ends.
@@ -47,15 +47,8 @@ class Trainer:
 
     def draw_contexts(self, chosen: np.ndarray, rng: np.random.Generator) -> tf.Tensor:
         """Annotation vectors of photos by number; their views are made anew at every step."""
-        drawn = zip(captioner_training.draw_views(len(chosen), rng), chosen, strict=True)
-        rendered = [
-            views.render(
-                self._photos.read(self._photos.names[photo]),
-                *views.draw(views.SAT_VIEWS[view], rng),
-            )
-            for view, photo in drawn
-        ]
-        return self._compute_trunk(tf.stack(rendered))
+        drawn = captioner_training.draw_views(len(chosen), rng)
+        return self._compute_trunk(captioner_training.render(self._photos, chosen, drawn, rng))
 
     @tf.function(reduce_retracing=True)
     def own_captions(self, contexts):
@@ -142,20 +135,16 @@ def train() -> None:
         trainer.train_epoch,
         dev,
         dev_photos.captions,
-        lambda figures: captioner_training.write_checkpoint(
-            weights, checkpoint, "finetune_sat", names.split(), figures
+        functools.partial(
+            captioner_training.write_checkpoint,
+            trunk=checkpoint,
+            script="finetune_sat",
+            flag_names=names.split(),
         ),
     )
-
-
-def main(_) -> None:
-    try:
-        train()
-    except (checkpoints.CheckpointError, photo_sets.DataError, OSError) as error:
-        sys.exit(f"error: {error}")
 
 
 if __name__ == "__main__":
     define_flags()
     flags.mark_flag_as_required("init")
-    app.run(main)
+    app.run(lambda _: captioner_training.main(train))

@@ -93,6 +93,12 @@ def _ngrams(caption):
     )
 
 
+def _begin(decoder, contexts, rows, dropout):
+    """What `rows` captions of each photo begin with: annotation vectors, their keys, the state."""
+    start = decoder.attention_keys(contexts, dropout), decoder.initialize(contexts, dropout)
+    return tf.nest.map_structure(lambda part: tf.repeat(part, rows, axis=0), (contexts, *start))
+
+
 def own_captions(
     decoder: sat.ShowAttendTell, contexts: tf.Tensor, samples: int, max_words: int
 ) -> tuple[tf.Tensor, tf.Tensor]:
@@ -109,16 +115,14 @@ def own_captions(
       `[N, 1 + samples, max_words]`: 1 up to the end word, 0 after it.
     """
     count, rows = tf.shape(contexts)[0], 1 + samples
-    keys = tf.repeat(decoder.attention_keys(contexts), rows, axis=0)
-    state = tuple(tf.repeat(part, rows, axis=0) for part in decoder.initialize(contexts))
-    contexts = tf.repeat(contexts, rows, axis=0)
+    contexts, keys, state = _begin(decoder, contexts, rows, lambda x: x)
+    is_greedy = tf.tile(tf.one_hot(0, rows, True, False, dtype=tf.bool), [count])
     words = tf.fill([count * rows], sat.START)
     alive = tf.ones([count * rows])
     found, weights = [], []
     for _ in range(max_words):
         logits, state = decoder.step(contexts, keys, words, state)
         drawn = tf.random.categorical(logits, 1, dtype=tf.int32)[:, 0]
-        is_greedy = tf.tile(tf.one_hot(0, rows, True, False, dtype=tf.bool), [count])
         words = tf.where(is_greedy, tf.argmax(logits, -1, output_type=tf.int32), drawn)
         found.append(words)
         weights.append(alive)
@@ -214,9 +218,7 @@ def step_losses(
     """The self-critical loss, the word-by-word cross-entropy and the discriminative loss."""
     count, rows, longest = tf.unstack(tf.shape(batch.words))
     words = tf.reshape(batch.words, [-1, batch.words.shape[2]])
-    keys = tf.repeat(decoder.attention_keys(contexts, dropout), rows, axis=0)
-    state = tuple(tf.repeat(part, rows, axis=0) for part in decoder.initialize(contexts, dropout))
-    contexts = tf.repeat(contexts, rows, axis=0)
+    contexts, keys, state = _begin(decoder, contexts, rows, dropout)
     logits, _ = teacher_forcing.unroll(decoder, contexts, keys, state, words, dropout)
     likelihood = tf.nn.log_softmax(logits)
     picked = tf.gather(likelihood, words, axis=-1, batch_dims=2)

@@ -15,8 +15,8 @@ the best captions and the best choice of photos by Eq. 4 on the dev split is kep
 stopped goes on at its last finished epoch. A view of train2014 takes 16 GB with VGG16.
 """
 
+import functools
 import math
-import sys
 
 import numpy as np
 import tensorflow as tf
@@ -25,7 +25,7 @@ from tqdm import tqdm
 
 from cagic_tf import checkpoints
 from cagic_tf.networks import sat
-from experiments import captioner_training, flickr8k, photo_sets, teacher_forcing
+from experiments import captioner_training, flickr8k, teacher_forcing
 
 FLAGS = flags.FLAGS
 # Decoder sizes by trunk: small on Lite0, to ship with the project; else DeepRNN's, as the paper's.
@@ -111,19 +111,15 @@ def train() -> None:
         trainer.train_epoch,
         dev,
         dev_photos.captions,
-        lambda figures: captioner_training.write_checkpoint(
-            weights, checkpoint, "train_sat", names, figures
+        functools.partial(
+            captioner_training.write_checkpoint,
+            trunk=checkpoint,
+            script="train_sat",
+            flag_names=names,
         ),
     )
 
 
-def main(_) -> None:
-    try:
-        train()
-    except (checkpoints.CheckpointError, photo_sets.DataError, OSError) as error:
-        sys.exit(f"error: {error}")
-
-
 if __name__ == "__main__":
     define_flags()
-    app.run(main)
+    app.run(lambda _: captioner_training.main(train))

@@ -3,6 +3,7 @@ import pytest
 import tensorflow as tf
 
 from cagic_tf import evaluated, lbfgs
+from experiments import benchmark
 
 THOROUGH = lbfgs.Minimizer(max_iterations=100, max_line_search_iterations=50, tolerance=1e-9)
 
@@ -282,17 +283,11 @@ def test_evaluations_are_the_counted_ones(count, minimizer, function):
 
 def test_memory_changes_nothing():
     """The same minima, bit for bit, as when every point is computed each time it is asked for."""
-
-    class Forgetful(evaluated.Evaluated):
-        def __call__(self, compute, points):
-            self.computed.assign_add(len(points))
-            return compute(points)
-
     lower, upper = box([-1, -1], [1, 1])
     for minimizer in (lbfgs.Minimizer(), THOROUGH):
         begin = starts(10, 0.9)
         found = minimize(minimizer, wells, begin, lower, upper)
-        without = minimizer(wells, begin, lower, upper, Forgetful(10, 2))
+        without = minimizer(wells, begin, lower, upper, benchmark.Forgetful(10, 2))
         for field in ("positions", "losses", "start_losses", "iterations"):
             np.testing.assert_array_equal(getattr(found, field), getattr(without, field))
         assert int(found.evaluations) < int(without.evaluations)

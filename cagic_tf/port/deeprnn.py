@@ -133,9 +133,6 @@ def port(
         f"dropped {len(dropped)} tensors of training state: {', '.join(dropped) or 'none'}",
     ]
     record = {"source": origin, "command": command, "commit": commit}
-    with output.new_folder(folder) as made:
-        trunk = output.save(made / kind, kind, trunk_tensors(kind, weights), facts, **record)
-        extra = {"vocabulary": vocabulary, "trunk": kind, "trunk_sha256": trunk["sha256"]}
-        decoder = {name: weights[name] for name in decoder_shapes}
-        head = output.save(made, "sat", decoder, facts, **record, extra=extra)
-    return [*facts, output.describe(folder / kind, trunk), output.describe(folder, head)]
+    trunk = kind, trunk_tensors(kind, weights)
+    head = "sat", {name: weights[name] for name in decoder_shapes}
+    return output.save_with_trunk(folder, trunk, head, facts, {"vocabulary": vocabulary}, record)

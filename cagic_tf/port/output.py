@@ -80,6 +80,38 @@ behind the weights are web photos and captions, with their biases.
     return manifest
 
 
+def save_with_trunk(
+    output: Path,
+    trunk: tuple[str, Mapping[str, np.ndarray]],
+    head: tuple[str, Mapping[str, np.ndarray]],
+    facts: Sequence[str],
+    extra: Mapping[str, Any],
+    record: Mapping[str, str],
+) -> list[str]:
+    """Writes a head's folder, with its trunk in a folder inside that is named by its kind.
+
+    Args:
+      output: The head's folder; must not be there yet.
+      trunk: Kind and tensors.
+      head: Kind and tensors.
+      facts: As in `save`.
+      extra: Further entries of the head's manifest; which trunk it needs is added.
+      record: `source`, `command` and `commit` of both, see `save`.
+
+    Returns:
+      The facts and what was made, a line each.
+
+    Raises:
+      checkpoints.CheckpointError: There is something at `output` already.
+    """
+    kind, tensors = trunk
+    with new_folder(output) as made:
+        below = save(made / kind, kind, tensors, facts, **record)
+        needed = {"trunk": kind, "trunk_sha256": below["sha256"]}
+        above = save(made, *head, facts, **record, extra={**extra, **needed})
+    return [*facts, describe(output / kind, below), describe(output, above)]
+
+
 def describe(folder: Path, manifest: Mapping[str, Any]) -> str:
     """A line that says what was made."""
     count = len(manifest["tensors"])

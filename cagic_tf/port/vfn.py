@@ -145,15 +145,7 @@ def port(
         f"dropped {len(dropped)} tensors of training state: {', '.join(dropped) or 'none'}",
     ]
     record = {"source": origin, "command": command, "commit": commit}
-    with output.new_folder(folder) as made:
-        trunk_tensors = {name: weights[theirs] for theirs, name in ours.items()}
-        trunk = output.save(made / "alexnet", "alexnet", trunk_tensors, facts, **record)
-        extra = {
-            "bins": bins,
-            "pooling": reduction,
-            "trunk": "alexnet",
-            "trunk_sha256": trunk["sha256"],
-        }
-        head_tensors = {name: weights[name] for name in HEAD}
-        head = output.save(made, "vfn", head_tensors, facts, **record, extra=extra)
-    return [*facts, output.describe(folder / "alexnet", trunk), output.describe(folder, head)]
+    trunk = "alexnet", {name: weights[theirs] for theirs, name in ours.items()}
+    head = "vfn", {name: weights[name] for name in HEAD}
+    extra = {"bins": bins, "pooling": reduction}
+    return output.save_with_trunk(folder, trunk, head, facts, extra, record)
