@@ -45,9 +45,7 @@ def pixel_box(
     return min(round(x0 * width), width - w), min(round(y0 * height), height - h), w, h
 
 
-def whole_pixels(
-    corners: Sequence[float], width: int, height: int
-) -> tuple[int, int, int, int]:
+def whole_pixels(corners: Sequence[float], width: int, height: int) -> tuple[int, int, int, int]:
     """Any box in whole pixels, inside the photo and at least one pixel wide and high.
 
     Args:

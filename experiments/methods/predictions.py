@@ -1,5 +1,6 @@
 """Boxes that another method wrote: JSONL lines `{"id", "box"}`, or a `results.jsonl` of ours."""
 
+import hashlib
 import json
 import math
 from pathlib import Path
@@ -13,7 +14,11 @@ class PredictionsError(Exception):
 
 
 class Predictions:
-    """Boxes by row id, with whatever else of a result line the file has."""
+    """Boxes by row id, with whatever else of a result line the file has.
+
+    Attributes:
+      sha256: Of the file.
+    """
 
     def __init__(self, path: Path):
         """Reads the file; lines whose "status" is "error" have no box and count as missing.
@@ -23,9 +28,11 @@ class Predictions:
         """
         self._path = path
         try:
-            lines = path.read_text(encoding="utf-8").split("\n")
+            data = path.read_bytes()
+            lines = data.decode("utf-8").split("\n")
         except (OSError, UnicodeDecodeError) as error:
             raise PredictionsError(f"cannot read the predictions {path}: {error}") from error
+        self.sha256 = hashlib.sha256(data).hexdigest()
         self._entries = {}
         for number, line in enumerate(lines, 1):
             if line.strip():
