@@ -26,7 +26,7 @@ ERRORS = (
     entries.EntryError,
     predictions.PredictionsError,
 )
-# A table's columns: what `figures` and the scripts put into a row, and the digits that Markdown shows.
+# The columns of figures, which are keys of a table's rows, to how Markdown shows their numbers.
 METRICS = {
     "rows": "d",
     "mean IoU": ".4f",
