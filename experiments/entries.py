@@ -15,8 +15,8 @@ from experiments.methods import blind, grad_cam, grid_search, predictions, windo
 
 FLAGS = flags.FLAGS
 
-# Methods by name, made from a `Setup`. Names that end in ".gin" are searches of the objective; "grid"
-# takes its objective from the first of them.
+# Methods by name, made from a `Setup`. Names that end in ".gin" are searches of the objective;
+# "grid" takes its objective from the first of them.
 METHODS = {
     "whole": lambda setup: blind.Centre(1.0),
     "centre": lambda setup: blind.Centre(0.5),

@@ -3,7 +3,7 @@
     python -m experiments.sweep --gin_file=fast.gin \\
         --binding='Objective.aesthetic_weight=[0, 0.01, 0.1]'
     python -m experiments.sweep --gin_file=paper.gin --dataset=ROWS.jsonl --output_dir=OUT \\
-        --binding='Annealing.draw_starts=[@Normal(), @Uniform()]' --binding='Normal.sigma=[0.3]'
+        --binding='Annealing.draw_starts=[@Normal(), @Uniform()]'
 
 Values are written as in a gin file; several --binding give every combination. Writes
 OUT/VALUES/results.jsonl, then OUT/sweep.md and OUT/sweep.csv; goes on where it stopped.
@@ -63,7 +63,10 @@ def main() -> None:
         settings[name] | row | _search_means(lines[name])
         for name, row in comparison.figures(lines, setup, None).items()
     ]
-    notes = [f"Each other setting is {', '.join(FLAGS.gin_file)}'s."]
+    notes = [
+        f"All other settings are {', '.join(FLAGS.gin_file)}'s. Losses under different objectives "
+        "(weight, pyramid, blur) are different quantities."
+    ]
     comparison.write(
         directory / "sweep",
         table,
