@@ -1,5 +1,6 @@
-"""What the readers of data sets share: an entry, its errors, its JSON, its boxes."""
+"""What the readers of data sets share: an entry, its boxes, JSON and CSV files, errors."""
 
+import csv
 import json
 import math
 from collections.abc import Sequence
@@ -46,6 +47,36 @@ def read_json(path: Path) -> Any:
         raise DataError(f"cannot read {path}: {error.strerror}") from error
     except ValueError as error:
         raise DataError(f"{path} is no JSON file: {error}") from error
+
+
+def read_csv(path: Path, columns: Sequence[str]) -> list[tuple[int, dict[str, str]]]:
+    """The lines of a CSV file with a heading.
+
+    Args:
+      path: The file, in UTF-8.
+      columns: Columns that it must have; it may have others.
+
+    Returns:
+      Line number and column to text, stripped, of each line.
+
+    Raises:
+      DataError: It is missing, no CSV, or lacks a column.
+    """
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file, strict=True)
+            names = reader.fieldnames or []
+            missing = [name for name in columns if name not in names]
+            if missing:
+                raise DataError(f"{path} lacks the columns {missing}; needed are {list(columns)}")
+            return [
+                (reader.line_num, {name: (line[name] or "").strip() for name in names})
+                for line in reader
+            ]
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror}") from error
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise DataError(f"{path} is no CSV file: {error}") from error
 
 
 def finite(values: Sequence[Any]) -> Box:

@@ -55,7 +55,7 @@ def read(kind: str) -> list[Entry]:
     """
     path = Path(FLAGS.annotations)
     for name in ("refs", "split"):
-        if (FLAGS[name].value is not None) != (kind == "refcoco"):
+        if (getattr(FLAGS, name) is not None) != (kind == "refcoco"):
             raise DataError(f"--{name} goes with the kind refcoco, and only with it")
     match kind:
         case "paper":

@@ -10,7 +10,6 @@ and one CSV file, a line a crop, with these columns (others are ignored):
 is the crop's upper left corner and `w, h` its size, in pixels of the upright photo.
 """
 
-import csv
 from pathlib import Path
 
 from experiments import annotations
@@ -29,7 +28,7 @@ def read(path: Path) -> list[Entry]:
       DataError: The file is no such CSV, or a caption lacks an annotator's crop or has two.
     """
     crops: dict[tuple[str, str], dict[str, Box]] = {}
-    for number, line in _lines(path):
+    for number, line in annotations.read_csv(path, COLUMNS):
         found = crops.setdefault((line["image"], line["caption"]), {})
         if line["annotator"] in found:
             raise DataError(
@@ -46,24 +45,6 @@ def read(path: Path) -> list[Entry]:
         boxes = tuple(found[name] for name in annotators)
         entries.append(Entry(f"{number:04d}-{Path(image).stem}", image, caption, boxes))
     return entries
-
-
-def _lines(path: Path) -> list[tuple[int, dict[str, str]]]:
-    """Line numbers and lines, their texts stripped."""
-    try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, strict=True)
-            missing = [name for name in COLUMNS if name not in (reader.fieldnames or [])]
-            if missing:
-                raise DataError(f"{path} lacks the columns {missing}; needed are {list(COLUMNS)}")
-            return [
-                (reader.line_num, {name: (line[name] or "").strip() for name in COLUMNS})
-                for line in reader
-            ]
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror}") from error
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise DataError(f"{path} is no CSV file: {error}") from error
 
 
 def _box(line: dict[str, str], where: str) -> Box:

@@ -3,17 +3,18 @@
 import json
 import os
 import pickle
+import subprocess
+import sys
+import types
+from pathlib import Path
 
 import numpy as np
 import pytest
-from absl import flags
 from PIL import Image
 
 from cagic_tf import manifest
 from experiments import annotations, coco_boxes, datasets, plain_pickle
 
-if "annotations" not in flags.FLAGS:
-    datasets.define_flags()
 WIDTH, HEIGHT = 100, 50
 
 
@@ -37,11 +38,9 @@ def run(capsys, photos, kind, **given):
     output = photos.parent / "out" / "manifest.jsonl"
     defaults = dict.fromkeys(("annotations", "refs", "split", "count")) | {"seed": 0}
     given = defaults | {"images": [str(photos)], "output": str(output)} | given
-    if not flags.FLAGS.is_parsed():
-        flags.FLAGS.mark_as_parsed()
-    for name, value in given.items():
-        setattr(flags.FLAGS, name, str(value) if isinstance(value, os.PathLike) else value)
-    status = datasets.main(["datasets", kind])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(datasets, "FLAGS", types.SimpleNamespace(**given))
+        status = datasets.main(["datasets", kind])
     rows = manifest.read(output) if status == 0 else None
     printed = capsys.readouterr()
     return status, rows, printed.out if status == 0 else printed.err
@@ -386,6 +385,21 @@ def test_errors_of_the_command(capsys, photos, tmp_path):
     (tmp_path / "file").touch()
     said = error(capsys, photos, "visual_genome", annotations=path, output=tmp_path / "file" / "m")
     assert "cannot write" in said
+
+
+def test_the_command_itself(photos, tmp_path):
+    path = write(tmp_path / "regions.json", [regions(*[("a cup", 0, 0, 9, 9)] * 3)])
+    command = [sys.executable, "-m", "experiments.datasets", f"--annotations={path}"]
+    command += [f"--images={photos}", f"--output={tmp_path / 'm.jsonl'}", "--count=2"]
+    root = Path(__file__).resolve().parent.parent
+    done = subprocess.run([*command, "visual_genome"], cwd=root, capture_output=True, text=True)
+    assert done.returncode == 0 and "m.jsonl: 2 rows, 1 photos, 2 crops" in done.stdout
+    assert len(manifest.read(tmp_path / "m.jsonl")) == 2
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.strip() == (
+        "error: one kind of data set is needed: paper, coco_objects, refcoco, visual_genome"
+    )
 
 
 @pytest.mark.parametrize(
