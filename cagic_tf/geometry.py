@@ -45,6 +45,22 @@ def pixel_box(
     return min(round(x0 * width), width - w), min(round(y0 * height), height - h), w, h
 
 
+def whole_pixels(corners: Sequence[float], width: int, height: int) -> tuple[int, int, int, int]:
+    """Any box in whole pixels, inside the photo and at least one pixel wide and high.
+
+    Args:
+      corners: `(x0, y0, x1, y1)` in [0, 1], with the origin in the top left corner.
+      width: Width of the photo in pixels.
+      height: Height of the photo in pixels.
+
+    Returns:
+      `(x, y, w, h)` in pixels; each edge at the pixel border nearest to it.
+    """
+    x0, y0, x1, y1 = np.clip(corners, 0, 1)
+    x, y = min(round(x0 * width), width - 1), min(round(y0 * height), height - 1)
+    return x, y, max(round(x1 * width) - x, 1), max(round(y1 * height) - y, 1)
+
+
 def clip_center(center: np.ndarray, scale: float | np.ndarray) -> np.ndarray:
     """Moves centres so that a crop of this scale stays inside the photo (Sec. 3.3).
 

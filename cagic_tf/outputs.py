@@ -7,6 +7,8 @@ off by a crash is dropped when the same command goes on.
 import importlib.util
 import json
 import os
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -42,17 +44,18 @@ class OutputFolder:
       done: Id of each row that has a result to that result.
     """
 
-    def __init__(self, directory: Path, config: str):
+    def __init__(self, directory: Path, config: str, pictures: bool = True):
         """Opens a folder, new or of an earlier run with the same configuration.
 
         Args:
           directory: The folder; made when missing.
           config: The operative configuration as gin text.
+          pictures: Whether rows get their crop, overlay and plot beside their line.
 
         Raises:
           OutputError: It cannot be written, or holds results of another configuration.
         """
-        self._directory = directory
+        self._directory, self._pictures = directory, pictures
         self._results = directory / RESULTS
         try:
             directory.mkdir(parents=True, exist_ok=True)
@@ -81,6 +84,31 @@ class OutputFolder:
             )
         return found is not None
 
+    def fill(self, row: manifest.Row, crop: Callable[[], Any]) -> dict[str, Any]:
+        """The line of a row: the one that is there, or one from cropping it now.
+
+        Args:
+          row: The row.
+          crop: Crops the row: to a `pipeline.CropResult`, to a bare box `(x, y, w, h)` in pixels,
+            or to a mapping of those fields of a line that are known, "box" among them.
+
+        Returns:
+          What the line says; "status" is "error" where `crop` raised an `image_io.ImageError` or a
+          ValueError.
+        """
+        if self.is_done(row):
+            return self.done[row.id]
+        begin = time.monotonic()
+        try:
+            result = crop()
+        except (image_io.ImageError, ValueError) as error:
+            return self.write_error(row, str(error))
+        if isinstance(result, pipeline.CropResult):
+            return self.write(row, result)
+        if not isinstance(result, Mapping):
+            result = {"box": list(result), "seconds": time.monotonic() - begin}
+        return self._append(row, "ok", None, result | {"iou": _mean_iou(result["box"], row)})
+
     def write(self, row: manifest.Row, result: pipeline.CropResult) -> dict[str, Any]:
         """Writes a row's pictures, then its line; returns what the line says."""
         try:
@@ -89,16 +117,13 @@ class OutputFolder:
             raise OutputError(f"cannot write to {self._directory}: {error}") from error
 
     def _write(self, row, result):
-        entry = result.to_dict()
-        entry["iou"] = None
-        if row.crops:
-            overlaps = [geometry.iou(result.box, crop) for crop in row.crops]
-            entry["iou"] = float(np.mean(overlaps))
-        image_io.write(self._directory / f"{row.id}_crop.jpg", result.crop)
-        centers = [step.center for step in result.path.steps]
-        overlay = image_io.overlay(result.photo, result.box, centers, row.crops)
-        image_io.write(self._directory / f"{row.id}_overlay.jpg", overlay)
-        plot_losses(self._directory / f"{row.id}_losses.png", result.path, row.caption)
+        if self._pictures:
+            image_io.write(self._directory / f"{row.id}_crop.jpg", result.crop)
+            centers = [step.center for step in result.path.steps]
+            overlay = image_io.overlay(result.photo, result.box, centers, row.crops)
+            image_io.write(self._directory / f"{row.id}_overlay.jpg", overlay)
+            plot_losses(self._directory / f"{row.id}_losses.png", result.path, row.caption)
+        entry = result.to_dict() | {"iou": _mean_iou(result.box, row)}
         return self._append(row, "ok", None, entry)
 
     def write_error(self, row: manifest.Row, error: str) -> dict[str, Any]:
@@ -125,6 +150,13 @@ class OutputFolder:
             files.write_atomically(self._results, whole)
         entries = [json.loads(line) for line in whole.splitlines()]
         return {entry["id"]: entry for entry in entries}
+
+
+def _mean_iou(box, row: manifest.Row) -> float | None:
+    """Mean IoU with the row's ground truths; None where it has none."""
+    if not row.crops:
+        return None
+    return float(np.mean([geometry.iou(box, crop) for crop in row.crops]))
 
 
 def has_matplotlib() -> bool:

@@ -100,6 +100,7 @@ class Cropper:
 
     Attributes:
       loss: The objective on the loaded networks.
+      max_side: Pixels of the longer side to which photos are reduced; 0 never.
       seed: Seed used when `crop` is given none.
     """
 
@@ -130,7 +131,7 @@ class Cropper:
             raise ValueError(f"Cropper.max_side is {max_side}; pixels are needed, or 0")
         self.loss = CropLoss(objective or Objective(), networks or Networks())
         self.seed = seed
-        self._max_side = max_side
+        self.max_side = max_side
         self._lock = threading.Lock()  # Searches keep what they have computed so far.
         self._search = (search or annealing.Annealing()).compile(self.loss, self.loss.signature)
         theta = tf.TensorSpec([1, 3], tf.float32)
@@ -192,8 +193,8 @@ class Cropper:
     def _reduce(self, photo: np.ndarray) -> np.ndarray:
         """The photo as float in [0, 1], its longer side at most `max_side`."""
         longer = max(photo.shape[:2])
-        if self._max_side and longer > self._max_side:
-            factor = self._max_side / longer
+        if self.max_side and longer > self.max_side:
+            factor = self.max_side / longer
             size = [max(1, round(side * factor)) for side in photo.shape[1::-1]]
             photo = np.asarray(Image.fromarray(photo).resize(size, Image.Resampling.BOX))
         return photo.astype(np.float32) / 255

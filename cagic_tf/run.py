@@ -84,7 +84,7 @@ def _crop_row(cropper, folder, row, number: str) -> None:
     """Crops one row into the folder, with a progress bar over its scales."""
     from keras.utils import Progbar
 
-    from cagic_tf import image_io, vocabulary
+    from cagic_tf import vocabulary
 
     print(f"[{number}] {row.image}: {row.caption}", flush=True)
     bars = []
@@ -94,15 +94,12 @@ def _crop_row(cropper, folder, row, number: str) -> None:
             bars.append(Progbar(total, stateful_metrics=["lowest loss"], unit_name="scale"))
         bars[0].update(done, [("lowest loss", loss)])
 
-    try:
-        result = cropper.crop(row.path, row.caption, progress=progress)
-    except (image_io.ImageError, ValueError) as error:
-        line = folder.write_error(row, str(error))
+    line = folder.fill(row, lambda: cropper.crop(row.path, row.caption, progress=progress))
+    if line["status"] == "error":
         print(f"  error: {line['error']}", file=sys.stderr)
         return
-    line = folder.write(row, result)
-    if result.unknown_words:
-        print(f"  not known: {vocabulary.describe_unknown(result.unknown_words)}")
+    if line["unknown_words"]:
+        print(f"  not known: {vocabulary.describe_unknown(line['unknown_words'])}")
     overlap = "" if line["iou"] is None else f", IoU {line['iou']:.3f}"
     print(f"  box {line['box']}, loss {line['loss']['total']:.3f}{overlap}")
     print(f"  the captioner sees: {line['predicted_caption']}", flush=True)

@@ -41,6 +41,7 @@ class Networks:
       scorer: The scorer's head.
       checkpoints: Name of each checkpoint to its SHA-256.
       caption_trunk: The trunk of the captioner.
+      scorer_trunk: The trunk of the scorer; the same object where the two share it.
       dtype: What everything is computed in.
     """
 
@@ -71,10 +72,10 @@ class Networks:
         )
         trunk = load_trunk(find(captioner), caption)
         self.caption_trunk = build_trunk(trunk, dtype)
-        self._scorer_trunk = self.caption_trunk
+        self.scorer_trunk = self.caption_trunk
         scorer_trunk = load_trunk(find(scorer), aesthetic)
         if scorer_trunk.sha256 != trunk.sha256:
-            self._scorer_trunk = build_trunk(scorer_trunk, dtype)
+            self.scorer_trunk = build_trunk(scorer_trunk, dtype)
         loaded = (trunk, scorer_trunk, caption, aesthetic)
         self.checkpoints = {checkpoint.name: checkpoint.sha256 for checkpoint in loaded}
 
@@ -90,9 +91,9 @@ class Networks:
           Two `[N, L, D]` tensors: one and the same where the networks share trunk and input.
         """
         caption = self.caption_trunk(sample(self.caption_trunk.input_size))
-        if self._scorer_trunk is self.caption_trunk:
+        if self.scorer_trunk is self.caption_trunk:
             return caption, caption
-        return caption, self._scorer_trunk(sample(self._scorer_trunk.input_size))
+        return caption, self.scorer_trunk(sample(self.scorer_trunk.input_size))
 
 
 def find(name: str) -> Path:

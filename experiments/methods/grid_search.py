@@ -1,0 +1,73 @@
+"""Exhaustive search of the same objective: what the optimiser leaves on the table."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from cagic_tf import annealing, coarse_to_fine
+
+
+@dataclasses.dataclass(frozen=True)
+class GridSearch:
+    """The crop of lowest total loss on a grid; a search like `annealing.Annealing`.
+
+    Attributes:
+      scales: Scales to try.
+      stride: Greatest distance of neighbouring centres, in coordinates from -1 to 1: 0.1 is a
+        twentieth of the photo's side.
+    """
+
+    scales: Sequence[float] = tuple(round(0.4 + 0.04 * step, 2) for step in range(16))
+    stride: float = 0.1
+
+    def compile(self, loss: annealing.LossFunction, signature: Any) -> annealing.Search:
+        """Makes the search for one loss; its graph is traced once."""
+
+        @tf.function(input_signature=[signature, tf.TensorSpec([None, 3], tf.float32)])
+        def evaluate(problem, theta):
+            return loss(problem, theta)
+
+        def search(problem, seed, progress=None):
+            del seed  # Nothing random here.
+            best, best_theta, steps = np.inf, np.array([0.0, 0.0, 1.0]), []
+            for number, scale in enumerate(self.scales, 1):
+                grid = coarse_to_fine.scan_grid([scale], centers_a_side(scale, self.stride))
+                losses = _in_batches(evaluate, problem, grid)
+                totals = np.where(np.isnan(losses[0]), np.inf, losses[0])
+                at = int(np.argmin(totals))
+                steps.append(
+                    annealing.Step(
+                        scale=scale,
+                        center=grid[at, :2],
+                        losses=tf.nest.map_structure(lambda values, at=at: values[at], losses),
+                        starts=grid[:, :2],
+                        ends=grid[:, :2],
+                        start_losses=totals,
+                        end_losses=totals,
+                        evaluations=len(grid),
+                    )
+                )
+                if totals[at] < best:
+                    best, best_theta = float(totals[at]), grid[at]
+                if progress:
+                    progress(number, len(self.scales), best)
+            return annealing.Path(best_theta, best, steps, sum(s.evaluations for s in steps))
+
+        return search
+
+
+def centers_a_side(scale: float, stride: float) -> int:
+    """How many centres a side are no further apart than `stride`, border to border."""
+    return int(np.ceil(2 * (1 - scale) / stride - 1e-9)) + 1
+
+
+def _in_batches(evaluate, problem, grid: np.ndarray):
+    """Losses of all rows of a grid, each `[N]`."""
+    parts = [
+        evaluate(problem, tf.constant(grid[at : at + coarse_to_fine.BATCH], tf.float32))
+        for at in range(0, len(grid), coarse_to_fine.BATCH)
+    ]
+    return tf.nest.map_structure(lambda *tensors: np.concatenate(tensors), *parts)
