@@ -95,6 +95,9 @@ def _crop_row(cropper, folder, row, number: str) -> None:
         print(f"  error: {line['error']}", file=sys.stderr)
         return
     line = folder.write(row, result)
+    for noun, classes in result.matched_words["lexicon"].items():
+        shown = ", ".join(classes[:5]) + (f" and {len(classes) - 5} more" * (len(classes) > 5))
+        print(f"  {noun} by its classes: {shown}")
     if result.unknown_words:
         print(f"  not known: {vocabulary.describe_unknown(result.unknown_words)}")
     overlap = "" if line["iou"] is None else f", IoU {line['iou']:.3f}"
