@@ -24,9 +24,8 @@ class Problem(NamedTuple):
 
     Attributes:
       levels: The blurred pyramid of Eq. 1, `[H_s, W_s, 3]` each, RGB in [0, 1].
-      target: `[V]`, the mean of the user's one-hot words (Eq. 4); zeros where the captioner knows
-        none of them.
-      nouns: `[M, C]`, the classes of the nouns that the lexicon has; () without a lexicon.
+      target: `[V]`, the mean of the user's one-hot words (Eq. 4).
+      nouns: `[M, C]`, the caption's nouns in the lexicon, see `Lexicon.shares`; () without one.
     """
 
     levels: tuple[tf.Tensor, ...]
@@ -63,7 +62,7 @@ class Objective:
     user_end_word: bool = False
     pyramid: Sequence[float] = (1 / 4, 1 / 3, 1 / 2, 1)
     blur_sigma: float = 1.0
-    lexicon_weight: float = 0.3
+    lexicon_weight: float = 1.0
 
     def __post_init__(self):
         if self.max_words < 1:
@@ -110,17 +109,20 @@ def caption_loss(target: tf.Tensor, distribution: tf.Tensor) -> tf.Tensor:
     return -tf.reduce_sum(target * tf.math.log(tf.maximum(distribution, tiny)), axis=-1)
 
 
-def noun_loss(log_probabilities: tf.Tensor) -> tf.Tensor:
-    """What the lexicon adds to Eq. 4: the nouns' mean surprise, in nats.
+def noun_loss(shares: tf.Tensor, log_probabilities: tf.Tensor) -> tf.Tensor:
+    """Cross-entropy of the caption's nouns under the lexicon, in nats: Eq. 4 with another network.
+
+    Eq. 4 is `-1/T_u sum_t log q(y_t)` with the captioner's words q. The lexicon is a second witness
+    of the same words: for those that are its nouns, `-1/T_u sum_t log r(y_t)` is added.
 
     Args:
+      shares: `[M, C]`, see `Lexicon.shares`.
       log_probabilities: `[N, M]`, of each noun in each crop.
 
     Returns:
       `[N]`; zeros where there are no nouns.
     """
-    count = tf.cast(tf.shape(log_probabilities)[1], log_probabilities.dtype)
-    return tf.math.divide_no_nan(tf.reduce_sum(-log_probabilities, axis=1), count)
+    return -tf.linalg.matvec(log_probabilities, tf.reduce_max(shares, axis=1))
 
 
 class CropLoss:
@@ -145,10 +147,8 @@ class CropLoss:
     def problem(self, image: np.ndarray, target: np.ndarray, nouns: Sequence[Noun] = ()) -> Problem:
         """Reads a photo `[H, W, 3]` (RGB in [0, 1]), a bag of words `[V]` and its nouns once."""
         dtype, lexicon = self.networks.dtype, self.networks.lexicon
-        members = ()
-        if lexicon is not None:
-            members = tf.cast(lexicon.members([noun.classes for noun in nouns]), dtype)
-        return Problem(self._pyramid(tf.cast(image, dtype)), tf.cast(target, dtype), members)
+        shares = () if lexicon is None else tf.cast(lexicon.shares(nouns), dtype)
+        return Problem(self._pyramid(tf.cast(image, dtype)), tf.cast(target, dtype), shares)
 
     def __call__(self, problem: Problem, theta: tf.Tensor) -> Losses:
         """Losses of the crops `theta`, `[N, 3]` rows `(x, y, s)`."""
@@ -169,10 +169,10 @@ class CropLoss:
             total = likeness + objective.aesthetic_weight * aesthetic  # Eq. 3
         if networks.lexicon is None:  # The paper: the graph has nothing of what follows.
             return Losses(total, likeness, aesthetic), caption
-        logs = networks.lexicon.noun_log_probabilities(caption_features, problem.nouns)
-        surprise = noun_loss(logs)
-        total += objective.lexicon_weight * surprise
-        return Losses(total, likeness, aesthetic, surprise), caption
+        logs = networks.lexicon.log_probabilities(caption_features, problem.nouns)
+        nouns = noun_loss(problem.nouns, logs)
+        total += objective.lexicon_weight * nouns
+        return Losses(total, likeness, aesthetic, nouns), caption
 
     def _build_levels(self, image):
         objective = self.objective

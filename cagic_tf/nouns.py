@@ -39,6 +39,7 @@ class Noun(NamedTuple):
       start: Index of its first word in the caption.
       stop: Index after its last word.
       classes: Numbers of its ImageNet classes, ascending.
+      share: Its words' share of the caption's, `1 / T_u` each in Eq. 4; `vocabulary` fills it in.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Noun(NamedTuple):
     start: int
     stop: int
     classes: tuple[int, ...]
+    share: float = 0.0
 
 
 class NounTable:

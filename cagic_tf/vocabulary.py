@@ -17,8 +17,8 @@ class BagOfWords:
     """A caption as Eq. 4 sees it.
 
     Attributes:
-      distribution: `[V]` float32, the mean of the one-hot vectors of the words that the captioner
-        knows; sums to 1, or to 0 where it knows none and the lexicon some.
+      distribution: `[V]` float32, the mean of the one-hot vectors of the words that a network
+        knows; sums to 1, or to less where the lexicon alone knows some.
       words: These words, in order, repeats included.
       unknown: Each word that neither knows once, in order, to its nearest known words (perhaps
         none).
@@ -74,14 +74,16 @@ def bag_of_words(
     describing = known if table is None else [w for w in known if w not in STOP_WORDS]
     if unknown and not describing and not found:
         raise ValueError(f"no word of the caption is known: {describe_unknown(unknown)}")
-    counted = known if end_word is None or not known else [*known, end_word]
+    counted = known if end_word is None else [*known, end_word]
+    total = len(counted) + sum(tokens[at] not in index for at in in_nouns)  # T_u
     distribution = np.zeros(len(vocabulary), np.float32)
-    np.add.at(distribution, [index[word] for word in counted], 1 / max(len(counted), 1))
+    np.add.at(distribution, [index[word] for word in counted], 1 / total)
+    found = [noun._replace(share=(noun.stop - noun.start) / total) for noun in found]
     return BagOfWords(distribution, tuple(known), unknown, tuple(found))
 
 
 def _split_possessives(tokens, index):
-    """ "dog's" in two where the captioner knows only "dog" or "s"."""
+    """A possessive, `dog's`, in two where the captioner knows only `dog` or `s`."""
     split = []
     for token in tokens:
         parts = token.split("'")

@@ -5,7 +5,7 @@ table), so its probability in a crop is the sum of theirs. The classifier stands
 vectors that the captioner reads too: a crop goes through the trunk once.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,16 @@ import tensorflow as tf
 from cagic_tf import nouns
 from cagic_tf.networks import layers
 
+WINDOW_SIGMA = 3 / 14  # Of the crop's side: 1.5 cells of 7.
 FAR_BELOW = -1e9  # A logit that adds nothing to a sum of exponentials.
+
+
+def center_window(side: int) -> np.ndarray:
+    """A Gaussian over a square grid, `[side * side]`, rows one after the other; sums to 1."""
+    offsets = (np.arange(side) - (side - 1) / 2) / (side * WINDOW_SIGMA)
+    weights = np.exp(-0.5 * offsets**2)
+    weights = np.outer(weights, weights).reshape(-1)
+    return weights / weights.sum()
 
 
 class Lexicon:
@@ -36,27 +45,35 @@ class Lexicon:
         self._weights = layers.constants(tensors, dtype)
         self.classes, self.table = list(classes), table
 
-    def log_probabilities(self, features: tf.Tensor) -> tf.Tensor:
-        """Log-probabilities of the classes `[N, C]`, from annotation vectors `[N, L, D]`."""
-        pooled = tf.reduce_mean(features, axis=1)
+    def pool(self, features: tf.Tensor) -> tf.Tensor:
+        """One vector `[N, D]` of a crop's annotation vectors `[N, L, D]`: their weighted mean.
+
+        The classifier was trained on the plain mean, to which a thing at the crop's edge counts as
+        much as one in its middle. The window gives the middle more, where a crop shows its subject.
+        """
+        window = center_window(round(features.shape[1] ** 0.5))
+        return tf.linalg.matvec(features, tf.constant(window, features.dtype), transpose_a=True)
+
+    def classify(self, pooled: tf.Tensor) -> tf.Tensor:
+        """Log-probabilities of the classes `[N, C]`, from pooled features `[N, D]`."""
         return tf.nn.log_softmax(pooled @ self._weights["fc/kernel"] + self._weights["fc/bias"])
 
-    def noun_log_probabilities(self, features: tf.Tensor, members: tf.Tensor) -> tf.Tensor:
-        """Log-probabilities of nouns: of any of their classes.
+    def log_probabilities(self, features: tf.Tensor, shares: tf.Tensor) -> tf.Tensor:
+        """Log-probabilities of nouns: that of any of their classes.
 
         Args:
           features: `[N, L, D]` annotation vectors.
-          members: `[M, C]`, 1 where a class is one of the noun's, else 0 (see `members`).
+          shares: `[M, C]`, above 0 where a class is one of the noun's (see `shares`).
 
         Returns:
-          `[N, M]`, at most 0.
+          `[N, M]`, at most 0 up to rounding.
         """
-        logs = self.log_probabilities(features)[:, tf.newaxis]
-        return tf.reduce_logsumexp(tf.where(members > 0, logs, FAR_BELOW), axis=2)
+        logs = self.classify(self.pool(features))[:, tf.newaxis]
+        return tf.reduce_logsumexp(tf.where(shares > 0, logs, FAR_BELOW), axis=2)
 
-    def members(self, found: Sequence[Collection[int]]) -> np.ndarray:
-        """Class numbers of each noun as rows of zeros and ones, `[M, C]` float32."""
+    def shares(self, found: Sequence[nouns.Noun]) -> np.ndarray:
+        """A caption's nouns for the graph, `[M, C]` float32: its share at each class of a noun."""
         rows = np.zeros((len(found), len(self.classes)), np.float32)
-        for row, numbers in zip(rows, found, strict=True):
-            row[list(numbers)] = 1
+        for row, noun in zip(rows, found, strict=True):
+            row[list(noun.classes)] = noun.share
         return rows

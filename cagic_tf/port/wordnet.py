@@ -71,8 +71,8 @@ def read_classes(path: Path, nouns: WordNet) -> list[int]:
     strange = [line for line in lines if line not in known]
     if strange or not lines or len(set(lines)) < len(lines):
         raise checkpoints.CheckpointError(
-            f"{path}: {len(lines)} classes, {len(set(lines))} of them different, not WordNet 3.0's: "
-            f"{strange[:3]}"
+            f"{path}: {len(lines)} classes, {len(set(lines))} of them different; "
+            f"not WordNet 3.0's: {strange[:3]}"
         )
     return [known[line] for line in lines]
 
