@@ -1,12 +1,14 @@
 """Photos from and to files: always upright RGB in memory, always whole files on disk."""
 
+import contextlib
 import io
 import os
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageOps
+from PIL import ExifTags, Image, ImageDraw, ImageOps
 
 from cagic_tf import files
 
@@ -31,24 +33,26 @@ def read(source: str | os.PathLike | Image.Image | np.ndarray) -> np.ndarray:
     Raises:
       ImageError: No such file, no picture in it, or an array of another shape or range.
     """
-    try:
+    with _one_line_errors(source):
         if isinstance(source, np.ndarray):
             return _to_rgb(_from_array(source))
         if isinstance(source, Image.Image):
             return _to_rgb(ImageOps.exif_transpose(source))
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(source) as image:
-                return _to_rgb(ImageOps.exif_transpose(image))
-    except ImageError:
-        raise
-    except FileNotFoundError as error:
-        raise ImageError(f"no photo at {source}") from error
-    except IsADirectoryError as error:
-        raise ImageError(f"{source} is a folder; a photo is needed") from error
-    except Exception as error:  # Pillow's decoders raise many kinds for damaged files.
-        text = " ".join(str(error).split()) or type(error).__name__
-        raise ImageError(f"cannot read {source} as a photo: {text}") from error
+        with _open(source) as image:
+            return _to_rgb(ImageOps.exif_transpose(image))
+
+
+def upright_size(path: str | os.PathLike) -> tuple[int, int]:
+    """Width and height in pixels of the photo that `read` returns, without decoding its pixels.
+
+    Raises:
+      ImageError: No such file, or no picture in it.
+    """
+    with _one_line_errors(path), _open(path) as image:
+        if image.format == "TIFF":
+            image.load()  # Here Pillow itself turns them, and its versions differ in when.
+        on_its_side = image.getexif().get(ExifTags.Base.Orientation) in (5, 6, 7, 8)
+        return image.size[::-1] if on_its_side else image.size
 
 
 def write(path: Path, pixels: np.ndarray | Image.Image) -> None:
@@ -98,6 +102,29 @@ def overlay(
         (cx, cy), r = points[at], 1.5 * stroke
         draw.ellipse([cx - r, cy - r, cx + r, cy + r], fill=colour)
     return image
+
+
+@contextlib.contextmanager
+def _one_line_errors(source: object) -> Iterator[None]:
+    try:
+        yield
+    except ImageError:
+        raise
+    except FileNotFoundError as error:
+        raise ImageError(f"no photo at {source}") from error
+    except IsADirectoryError as error:
+        raise ImageError(f"{source} is a folder; a photo is needed") from error
+    except Exception as error:  # Pillow's decoders raise many kinds for damaged files.
+        text = " ".join(str(error).split()) or type(error).__name__
+        raise ImageError(f"cannot read {source} as a photo: {text}") from error
+
+
+@contextlib.contextmanager
+def _open(path: str | os.PathLike) -> Iterator[Image.Image]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        with Image.open(path) as image:
+            yield image
 
 
 def _from_array(array: np.ndarray) -> Image.Image:

@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from cagic_tf import checkpoints, files, losses, vocabulary
 from cagic_tf.networks import bundle
-from experiments import beam_search, flickr8k, mosaics
+from experiments import beam_search, caption_scores, flickr8k, mosaics
 
 FLAGS = flags.FLAGS
 TILES = np.array([[x, y, 0.5] for y in (-0.5, 0.5) for x in (-0.5, 0.5)], np.float32)
@@ -37,13 +37,7 @@ def define_flags() -> None:
 
 
 def caption_metrics(networks: bundle.Networks, data_dir: Path) -> dict[str, float]:
-    """Metrics of beam-search captions of the test photos."""
-    from pycocoevalcap.bleu.bleu import Bleu
-    from pycocoevalcap.cider.cider import Cider
-    from pycocoevalcap.meteor.meteor import Meteor
-    from pycocoevalcap.rouge.rouge import Rouge
-    from pycocoevalcap.tokenizer.ptbtokenizer import PTBTokenizer
-
+    """Metrics of beam-search captions of the test photos, in percent but CIDEr."""
     names = flickr8k.split_names(data_dir, "test")
     references = flickr8k.captions_by_name(data_dir)
     extract = tf.function(lambda photos: networks.features(lambda size: photos)[0])
@@ -52,19 +46,8 @@ def caption_metrics(networks: bundle.Networks, data_dir: Path) -> dict[str, floa
         photos = np.stack([flickr8k.read_image(data_dir, name) for name in names[at : at + 50]])
         features.append(extract(tf.constant(photos / 255, tf.float32)).numpy())
     found = beam_search.captions(networks.decoder, np.concatenate(features), FLAGS.beam, 20)
-    tokenizer = PTBTokenizer()
-    truth = tokenizer.tokenize(
-        {name: [{"caption": text} for text in references[name]] for name in names}
-    )
-    results = tokenizer.tokenize(
-        {name: [{"caption": text}] for name, text in zip(names, found, strict=True)}
-    )
-    bleu, _ = Bleu(4).compute_score(truth, results, verbose=0)
-    figures = {f"BLEU-{n + 1}": 100 * value for n, value in enumerate(bleu)}
-    figures["METEOR"] = 100 * Meteor().compute_score(truth, results)[0]
-    figures["ROUGE-L"] = 100 * Rouge().compute_score(truth, results)[0]
-    figures["CIDEr"] = Cider().compute_score(truth, results)[0]
-    return {name: float(value) for name, value in figures.items()}
+    scores = caption_scores.score(found, [references[name] for name in names])
+    return {name: value * (1 if name == "CIDEr" else 100) for name, value in scores.items()}
 
 
 def tile_accuracy(networks: bundle.Networks, data_dir: Path, objective: losses.Objective) -> float:

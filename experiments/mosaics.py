@@ -26,10 +26,10 @@ class Mosaic(NamedTuple):
     """One mosaic.
 
     Attributes:
-      image: `[2 * 224, 2 * 224, 3]` uint8.
+      image: `[n * 224, n * 224, 3]` uint8, of n x n tiles.
       caption: A caption of the target tile's photo.
-      tile: Which tile: 0 top left, 1 top right, 2 bottom left, 3 bottom right.
-      names: File names of the four photos.
+      tile: Which tile, row by row: 0 top left, 1 right of it, n * n - 1 bottom right.
+      names: File names of the n * n photos, in that order.
     """
 
     image: np.ndarray
@@ -38,22 +38,34 @@ class Mosaic(NamedTuple):
     names: tuple[str, ...]
 
     @property
+    def tiles_per_side(self) -> int:
+        """Tiles in a row, and rows: n."""
+        return self.image.shape[0] // TILE
+
+    @property
     def box(self) -> tuple[int, int, int, int]:
         """The target tile as `(x, y, w, h)`."""
-        return TILE * (self.tile % 2), TILE * (self.tile // 2), TILE, TILE
+        down, across = divmod(self.tile, self.tiles_per_side)
+        return TILE * across, TILE * down, TILE, TILE
 
 
-def make(data_dir: Path, split: str, count: int, seed: int) -> Iterator[Mosaic]:
-    """Mosaics of four different photos of a split, drawn from a seed."""
+def make(
+    data_dir: Path, split: str, count: int, seed: int, tiles_per_side: int = 2
+) -> Iterator[Mosaic]:
+    """Mosaics of different photos of a split, four or `tiles_per_side` squared, from a seed."""
+    tiles = tiles_per_side**2
     names = flickr8k.split_names(data_dir, split)
     captions = flickr8k.captions_by_name(data_dir)
     for number in range(count):
         rng = np.random.default_rng([seed, number])
-        chosen = tuple(names[at] for at in rng.choice(len(names), 4, replace=False))
-        tile = int(rng.integers(4))
+        chosen = tuple(names[at] for at in rng.choice(len(names), tiles, replace=False))
+        tile = int(rng.integers(tiles))
         caption = captions[chosen[tile]][rng.integers(5)]
         photos = [flickr8k.read_image(data_dir, name) for name in chosen]
-        rows = [np.concatenate(photos[:2], axis=1), np.concatenate(photos[2:], axis=1)]
+        rows = [
+            np.concatenate(photos[at : at + tiles_per_side], axis=1)
+            for at in range(0, tiles, tiles_per_side)
+        ]
         yield Mosaic(np.concatenate(rows), caption, tile, chosen)
 
 
@@ -62,6 +74,7 @@ def define_flags() -> None:
     flags.DEFINE_string("data_dir", None, "folder of Flickr8k (see experiments/flickr8k.py)")
     flags.DEFINE_string("output_dir", None, "folder to write")
     flags.DEFINE_integer("count", 100, "mosaics")
+    flags.DEFINE_integer("tiles_per_side", 2, "2: four tiles; 3: nine", 2, 3)
     flags.DEFINE_integer("seed", 0, "seed of photos, tiles and captions")
     flags.DEFINE_string("split", "test", "split of the photos")
     flags.mark_flags_as_required(["data_dir", "output_dir"])
@@ -71,7 +84,7 @@ def main(_) -> None:
     output = Path(FLAGS.output_dir)
     output.mkdir(parents=True, exist_ok=True)
     rows = []
-    mosaics = make(Path(FLAGS.data_dir), FLAGS.split, FLAGS.count, FLAGS.seed)
+    mosaics = make(Path(FLAGS.data_dir), FLAGS.split, FLAGS.count, FLAGS.seed, FLAGS.tiles_per_side)
     for number, mosaic in enumerate(tqdm(mosaics, total=FLAGS.count, desc="mosaics")):
         name = f"{number:04d}"
         image_io.write(output / f"{name}.png", mosaic.image)

@@ -14,12 +14,9 @@ from typing import NamedTuple
 import numpy as np
 
 from experiments import flickr8k
+from experiments.annotations import DataError
 
 DEV_SHARE, DEV_PHOTOS = 20, 1000
-
-
-class DataError(Exception):
-    """A data set's file is not what it should be; the message is one line."""
 
 
 class PhotoSet(NamedTuple):

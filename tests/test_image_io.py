@@ -69,6 +69,7 @@ def test_exif_orientation(tmp_path, orientation, suffix):
     )
     expected = upright(photo(), orientation)
     np.testing.assert_array_equal(image_io.read(tmp_path / f"photo.{suffix}"), expected)
+    assert image_io.upright_size(tmp_path / f"photo.{suffix}") == expected.shape[1::-1]
     with Image.open(tmp_path / f"photo.{suffix}") as opened:
         np.testing.assert_array_equal(image_io.read(opened), expected)
 
@@ -82,6 +83,7 @@ def test_exif_orientation_of_jpeg(tmp_path, orientation):
     Image.fromarray(stored).save(tmp_path / "photo.jpg", exif=exif, **options)
     pixels = image_io.read(tmp_path / "photo.jpg").astype(int)
     assert np.abs(pixels - upright(stored, orientation)).max() <= 4
+    assert image_io.upright_size(tmp_path / "photo.jpg") == pixels.shape[1::-1]
 
 
 def test_path_and_its_text_and_the_opened_picture(tmp_path):
@@ -304,6 +306,8 @@ def test_file_without_a_picture(tmp_path, content):
 
 def test_missing_file(tmp_path):
     assert error(tmp_path / "nowhere.jpg") == f"no photo at {tmp_path / 'nowhere.jpg'}"
+    with pytest.raises(image_io.ImageError, match="no photo at"):
+        image_io.upright_size(tmp_path / "nowhere.jpg")
 
 
 def test_folder(tmp_path):

@@ -7,12 +7,12 @@ from PIL import Image
 from experiments import flickr8k, mosaics
 
 FLICKR8K = Path(__file__).resolve().parents[2] / "shared" / "data" / "flickr8k"
-NAMES = [f"{number}.png" for number in range(8)]
+NAMES = [f"{number}.png" for number in range(9)]
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """A data set of eight photos of one colour each, with five captions a photo."""
+    """A data set of nine photos of one colour each, with five captions a photo."""
     folder = tmp_path_factory.mktemp("data")
     (folder / "images").mkdir()
     lines = []
@@ -21,7 +21,12 @@ def made(tmp_path_factory):
         Image.fromarray(pixels).save(folder / "images" / name)
         lines += [f"{name}\tphoto {number} caption {at}" for at in range(5)]
     (folder / "captions.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    for split, names in [("train", NAMES[:2]), ("dev", NAMES[2:3]), ("test", NAMES[2:])]:
+    for split, names in [
+        ("many", NAMES),
+        ("train", NAMES[:2]),
+        ("dev", NAMES[2:3]),
+        ("test", NAMES[2:8]),
+    ]:
         (folder / f"{split}.txt").write_text("\n".join(names) + "\n", encoding="utf-8")
     return folder
 
@@ -59,6 +64,37 @@ def test_mosaics(folder):
             np.testing.assert_array_equal(mosaic.image[y : y + h, x : x + w], photo)
     assert len({mosaic.names for mosaic in seen}) > 1
     assert len({mosaic.tile for mosaic in seen}) > 1
+
+
+def test_mosaics_of_nine(folder, made):
+    split = "many" if folder == made else "test"  # `made` has six test photos only.
+    seen = list(mosaics.make(folder, split, 6, 0, tiles_per_side=3))
+    names = flickr8k.split_names(folder, split)
+    captions = flickr8k.captions_by_name(folder)
+    for mosaic in seen:
+        assert mosaic.image.shape == (672, 672, 3) and mosaic.tiles_per_side == 3
+        assert len(set(mosaic.names)) == 9 and set(mosaic.names) <= set(names)
+        assert mosaic.caption in captions[mosaic.names[mosaic.tile]]
+        corners = [(x, y) for y in (0, 224, 448) for x in (0, 224, 448)]
+        for tile, name in enumerate(mosaic.names):
+            x, y, w, h = mosaic._replace(tile=tile).box
+            assert (x, y, w, h) == (*corners[tile], 224, 224)
+            photo = flickr8k.read_image(folder, name)
+            np.testing.assert_array_equal(mosaic.image[y : y + h, x : x + w], photo)
+
+
+def test_seed_0_is_what_it_always_was(made):
+    """The committed results are of these draws."""
+    seen = [
+        (" ".join(name[0] for name in mosaic.names), mosaic.tile, mosaic.caption)
+        for mosaic in mosaics.make(made, "test", 4, seed=0)
+    ]
+    assert seen == [
+        ("3 6 4 5", 0, "photo 3 caption 0"),
+        ("7 3 6 5", 3, "photo 5 caption 4"),
+        ("7 3 2 4", 0, "photo 7 caption 2"),
+        ("7 5 3 6", 1, "photo 5 caption 4"),
+    ]
 
 
 def test_same_seed_same_mosaics(folder):

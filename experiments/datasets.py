@@ -1,0 +1,185 @@
+"""Turns a data set's own files into a manifest, which every command of the project takes.
+
+    python -m experiments.datasets paper --annotations=CROPS.csv --images=PHOTOS --output=M.jsonl
+    python -m experiments.datasets coco_objects --annotations=instances.json --images=PHOTOS \\
+        --output=M.jsonl
+    python -m experiments.datasets refcoco --refs='refs(unc).p' --annotations=instances.json \\
+        --split=testA --images=train2014 --output=M.jsonl
+    python -m experiments.datasets visual_genome --annotations=region_descriptions.json \\
+        --images=VG_100K --images=VG_100K_2 --count=1000 --output=M.jsonl
+
+Mosaics are made with their manifest by `experiments.mosaics`. What each kind's files hold, and
+where they come from, is said in `paper_set.py`, `coco_boxes.py` and `visual_genome.py`.
+
+Paths of photos in a manifest are relative to it. Boxes are cut to the photo. What cannot be used is
+left out and counted in the closing line.
+"""
+
+import collections
+import functools
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from absl import app, flags
+from tqdm import tqdm
+
+from cagic_tf import files, image_io, manifest
+from experiments import annotations, coco_boxes, paper_set, visual_genome
+from experiments.annotations import DataError, Entry
+
+FLAGS = flags.FLAGS
+KINDS = ("paper", "coco_objects", "refcoco", "visual_genome")
+
+
+def define_flags() -> None:
+    """Flags of this script."""
+    flags.DEFINE_string("annotations", None, "the kind's CSV or JSON file")
+    flags.DEFINE_string("refs", None, "refcoco: its refs(SPLITTER).p")
+    flags.DEFINE_string("split", None, "refcoco: train, val, testA, ...")
+    flags.DEFINE_multi_string("images", None, "folder of photos; repeatable")
+    flags.DEFINE_integer("count", None, "so many rows, drawn at random; all by default", 1)
+    flags.DEFINE_integer("seed", 0, "seed of --count")
+    flags.DEFINE_string("output", None, "manifest to write")
+    flags.mark_flags_as_required(["annotations", "images", "output"])
+
+
+def read(kind: str) -> list[Entry]:
+    """The entries of the data set that the flags name.
+
+    Raises:
+      DataError: Its files are not what they should be, or a flag is missing.
+    """
+    path = Path(FLAGS.annotations)
+    for name in ("refs", "split"):
+        if (getattr(FLAGS, name) is not None) != (kind == "refcoco"):
+            raise DataError(f"--{name} goes with the kind refcoco, and only with it")
+    match kind:
+        case "paper":
+            return paper_set.read(path)
+        case "coco_objects":
+            return coco_boxes.objects(path)
+        case "refcoco":
+            return coco_boxes.referring_sentences(Path(FLAGS.refs), path, FLAGS.split)
+        case "visual_genome":
+            return visual_genome.regions(path)
+    raise DataError(f"no data set of the kind {kind!r}; there are {', '.join(KINDS)}")
+
+
+class ManifestWriter:
+    """Entries to a manifest's rows.
+
+    Attributes:
+      rows: `{"id", "image", "caption", "crops"}` each.
+      left_out: Why, and how many times.
+    """
+
+    def __init__(self, folders: Sequence[Path], output: Path):
+        """Args are where photos are, the first folder first, and the manifest to write."""
+        self._folders, self._output = folders, output
+        self._size = functools.lru_cache(maxsize=None)(image_io.upright_size)
+        self.rows: list[dict] = []
+        self.left_out: collections.Counter[str] = collections.Counter()
+
+    def add(self, entries: Sequence[Entry], count: int | None, seed: int) -> None:
+        """Makes rows of all entries, or of `count` of them drawn at random, in their order."""
+        order = range(len(entries))
+        if count is not None:
+            order = np.random.default_rng(seed).permutation(len(entries))
+        made = {}
+        with tqdm(total=count or len(entries), desc="rows") as bar:
+            for at in order:
+                row = self._row(entries[at])
+                if row is not None:
+                    made[at] = row
+                    bar.update()
+                if len(made) == count:
+                    break
+        self.rows += [made[at] for at in sorted(made)]
+
+    def write(self) -> None:
+        """Writes the manifest.
+
+        Raises:
+          DataError: There are no rows, two have one id, or the manifest cannot be written.
+        """
+        reasons = "; ".join(f"{count} {reason}" for reason, count in self.left_out.items())
+        if not self.rows:
+            raise DataError(f"no rows for {self._output}: {reasons or 'the data set is empty'}")
+        ids = collections.Counter(row["id"] for row in self.rows)
+        name, times = ids.most_common(1)[0]
+        if times > 1:
+            raise DataError(f"the id {name!r} occurs {times} times in the data set")
+        text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in self.rows)
+        try:
+            self._output.parent.mkdir(parents=True, exist_ok=True)
+            files.write_atomically(self._output, text.encode())
+        except OSError as error:
+            raise DataError(f"cannot write {self._output}: {error.strerror}") from error
+        photos = len({row["image"] for row in self.rows})
+        crops = sum(len(row["crops"]) for row in self.rows)
+        print(f"{self._output}: {len(self.rows)} rows, {photos} photos, {crops} crops")
+        if reasons:
+            print(f"left out: {reasons}")
+
+    def _row(self, entry: Entry) -> dict | None:
+        """The entry's row, or None, counted."""
+        if not isinstance(entry.caption, str) or not entry.caption.strip():
+            return self._leave_out("rows without a caption")
+        found = (folder / entry.photo for folder in self._folders)
+        photo = next((path for path in found if path.is_file()), None)
+        if photo is None:
+            return self._leave_out("rows whose photo is not in --images")
+        try:
+            size = self._size(photo)
+        except image_io.ImageError:
+            return self._leave_out("rows whose photo cannot be read")
+        if entry.size not in (None, size):
+            return self._leave_out("rows whose photo has another size than the annotations say")
+        boxes = [box for box in (annotations.clip(box, size) for box in entry.boxes) if box]
+        lost = len(entry.boxes) - len(boxes)
+        if lost:
+            self.left_out["boxes beyond the photo or below one pixel"] += lost
+        if not boxes:
+            return self._leave_out("rows without a usable box")
+        return {
+            "id": manifest.safe_name(entry.id),
+            "image": self._relative(photo),
+            "caption": entry.caption.strip(),
+            "crops": boxes,
+        }
+
+    def _leave_out(self, reason: str) -> None:
+        self.left_out[reason] += 1
+
+    def _relative(self, photo: Path) -> str:
+        """The photo's path from the manifest's folder, where the system has such a path."""
+        try:
+            return Path(os.path.relpath(photo.absolute(), self._output.parent.resolve())).as_posix()
+        except ValueError:  # Another drive.
+            return photo.absolute().as_posix()
+
+
+def main(arguments: list[str]) -> int:
+    """Runs the command; returns the exit status."""
+    try:
+        if len(arguments) != 2:
+            raise DataError(f"one kind of data set is needed: {', '.join(KINDS)}")
+        for folder in FLAGS.images:
+            if not Path(folder).is_dir():
+                raise DataError(f"--images={folder} is no folder")
+        writer = ManifestWriter([Path(folder) for folder in FLAGS.images], Path(FLAGS.output))
+        writer.add(read(arguments[1]), FLAGS.count, FLAGS.seed)
+        writer.write()
+    except DataError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    define_flags()
+    app.run(main)
