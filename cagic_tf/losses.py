@@ -62,7 +62,7 @@ class Objective:
     user_end_word: bool = False
     pyramid: Sequence[float] = (1 / 4, 1 / 3, 1 / 2, 1)
     blur_sigma: float = 1.0
-    lexicon_weight: float = 1.0
+    lexicon_weight: float = 2.0
 
     def __post_init__(self):
         if self.max_words < 1:
@@ -113,7 +113,7 @@ def noun_loss(shares: tf.Tensor, log_probabilities: tf.Tensor) -> tf.Tensor:
     """Cross-entropy of the caption's nouns under the lexicon, in nats: Eq. 4 with another network.
 
     Eq. 4 is `-1/T_u sum_t log q(y_t)` with the captioner's words q. The lexicon is a second witness
-    of the same words: for those that are its nouns, `-1/T_u sum_t log r(y_t)` is added.
+    of the same words: for those that are its nouns, `-1/T_u sum_t log r(y_t)` is added, weighted.
 
     Args:
       shares: `[M, C]`, see `Lexicon.shares`.

@@ -15,6 +15,8 @@ from cagic_tf import nouns
 from cagic_tf.networks import layers
 
 WINDOW_SIGMA = 3 / 14  # Of the crop's side: 1.5 cells of 7.
+# Logits are divided by it: a class of a photo of one thing is surer than one of many in a crop.
+TEMPERATURE = 2.0
 FAR_BELOW = -1e9  # A logit that adds nothing to a sum of exponentials.
 
 
@@ -55,8 +57,8 @@ class Lexicon:
         return tf.linalg.matvec(features, tf.constant(window, features.dtype), transpose_a=True)
 
     def classify(self, pooled: tf.Tensor) -> tf.Tensor:
-        """Log-probabilities of the classes `[N, C]`, from pooled features `[N, D]`."""
-        return tf.nn.log_softmax(pooled @ self._weights["fc/kernel"] + self._weights["fc/bias"])
+        """Logits of the classes `[N, C]`, from pooled features `[N, D]`."""
+        return pooled @ self._weights["fc/kernel"] + self._weights["fc/bias"]
 
     def log_probabilities(self, features: tf.Tensor, shares: tf.Tensor) -> tf.Tensor:
         """Log-probabilities of nouns: that of any of their classes.
@@ -68,8 +70,8 @@ class Lexicon:
         Returns:
           `[N, M]`, at most 0 up to rounding.
         """
-        logs = self.classify(self.pool(features))[:, tf.newaxis]
-        return tf.reduce_logsumexp(tf.where(shares > 0, logs, FAR_BELOW), axis=2)
+        logs = tf.nn.log_softmax(self.classify(self.pool(features)) / TEMPERATURE)
+        return tf.reduce_logsumexp(tf.where(shares > 0, logs[:, tf.newaxis], FAR_BELOW), axis=2)
 
     def shares(self, found: Sequence[nouns.Noun]) -> np.ndarray:
         """A caption's nouns for the graph, `[M, C]` float32: its share at each class of a noun."""
