@@ -28,7 +28,13 @@ setup(
     package_dir={f"{DATA}.checkpoints": "checkpoints", f"{DATA}.gin": "gin"},
     package_data={
         "cagic_tf.samples": ["*"],
-        f"{DATA}.checkpoints": ["README.md", "lite0/*", "sat/*", "vfn/*"],  # No ported ones.
+        f"{DATA}.checkpoints": [
+            "README.md",
+            "lexicon/*",
+            "lite0/*",
+            "sat/*",
+            "vfn/*",
+        ],  # No ported ones.
         f"{DATA}.gin": ["**/*.gin"],
     },
     install_requires=[

@@ -1,5 +1,7 @@
 """The objective of the paper: caption loss (Eq. 4), aesthetic loss (Eq. 5), their total (Eq. 3).
 
+Beyond the paper, and only where there is a lexicon: a loss of the caption's nouns, see `noun_loss`.
+
 A `Problem` is one photo and one caption, read once: the blurred pyramid and the bag of words. From
 then on only crop parameters go in and losses come out, so that one trace serves every problem.
 """
@@ -14,6 +16,7 @@ import tensorflow as tf
 from cagic_tf import sampling
 from cagic_tf.networks.bundle import Networks
 from cagic_tf.networks.sat import END_WORD, Caption
+from cagic_tf.nouns import Noun
 
 
 class Problem(NamedTuple):
@@ -22,18 +25,21 @@ class Problem(NamedTuple):
     Attributes:
       levels: The blurred pyramid of Eq. 1, `[H_s, W_s, 3]` each, RGB in [0, 1].
       target: `[V]`, the mean of the user's one-hot words (Eq. 4).
+      nouns: `[M, C]`, the caption's nouns in the lexicon, see `Lexicon.shares`; () without one.
     """
 
     levels: tuple[tf.Tensor, ...]
     target: tf.Tensor
+    nouns: tf.Tensor | tuple[()] = ()
 
 
 class Losses(NamedTuple):
-    """Losses of N crops, each `[N]`."""
+    """Losses of N crops, each `[N]`; `lexicon` is () without a lexicon."""
 
     total: tf.Tensor
     caption: tf.Tensor
     aesthetic: tf.Tensor
+    lexicon: tf.Tensor | tuple[()] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,6 +53,7 @@ class Objective:
       user_end_word: Whether the user's words get an end word, one of Eq. 4's T_u.
       pyramid: The set S of Eq. 1.
       blur_sigma: Blur after each resize, in pixels of the resized level.
+      lexicon_weight: Of the loss of the nouns, beyond the paper; without a lexicon there is none.
     """
 
     aesthetic_weight: float = 0.01
@@ -55,6 +62,7 @@ class Objective:
     user_end_word: bool = False
     pyramid: Sequence[float] = (1 / 4, 1 / 3, 1 / 2, 1)
     blur_sigma: float = 1.0
+    lexicon_weight: float = 2.0
 
     def __post_init__(self):
         if self.max_words < 1:
@@ -63,6 +71,10 @@ class Objective:
             raise ValueError(f"Objective.pyramid is {self.pyramid}; factors in (0, 1] are needed")
         if self.blur_sigma < 0:
             raise ValueError(f"Objective.blur_sigma is {self.blur_sigma}; it cannot be negative")
+        if self.lexicon_weight <= 0:
+            raise ValueError(
+                f"Objective.lexicon_weight is {self.lexicon_weight}; it must be above 0"
+            )
 
     @property
     def end_word(self) -> str | None:
@@ -97,8 +109,24 @@ def caption_loss(target: tf.Tensor, distribution: tf.Tensor) -> tf.Tensor:
     return -tf.reduce_sum(target * tf.math.log(tf.maximum(distribution, tiny)), axis=-1)
 
 
+def noun_loss(shares: tf.Tensor, log_probabilities: tf.Tensor) -> tf.Tensor:
+    """Cross-entropy of the caption's nouns under the lexicon, in nats: Eq. 4 with another network.
+
+    Eq. 4 is `-1/T_u sum_t log q(y_t)` with the captioner's words q. The lexicon is a second witness
+    of the same words: for those that are its nouns, `-1/T_u sum_t log r(y_t)` is added, weighted.
+
+    Args:
+      shares: `[M, C]`, see `Lexicon.shares`.
+      log_probabilities: `[N, M]`, of each noun in each crop.
+
+    Returns:
+      `[N]`; zeros where there are no nouns.
+    """
+    return -tf.linalg.matvec(log_probabilities, tf.reduce_max(shares, axis=1))
+
+
 class CropLoss:
-    """L_total of crops (Eq. 3), with the captioner's and the scorer's parts.
+    """L_total of crops (Eq. 3), with the captioner's, the scorer's and the lexicon's parts.
 
     Attributes:
       objective: The settings.
@@ -110,13 +138,17 @@ class CropLoss:
         self.objective, self.networks = objective, networks
         level = tf.TensorSpec([None, None, 3], networks.dtype)
         words = tf.TensorSpec([len(networks.decoder.vocabulary)], networks.dtype)
-        self.signature = Problem((level,) * len(objective.pyramid), words)
+        nouns = ()
+        if networks.lexicon is not None:
+            nouns = tf.TensorSpec([None, len(networks.lexicon.classes)], networks.dtype)
+        self.signature = Problem((level,) * len(objective.pyramid), words, nouns)
         self._pyramid = tf.function(self._build_levels, input_signature=[level])
 
-    def problem(self, image: np.ndarray, target: np.ndarray) -> Problem:
-        """Reads a photo `[H, W, 3]` (RGB in [0, 1]) and a bag of words `[V]` once."""
-        dtype = self.networks.dtype
-        return Problem(self._pyramid(tf.cast(image, dtype)), tf.cast(target, dtype))
+    def problem(self, image: np.ndarray, target: np.ndarray, nouns: Sequence[Noun] = ()) -> Problem:
+        """Reads a photo `[H, W, 3]` (RGB in [0, 1]), a bag of words `[V]` and its nouns once."""
+        dtype, lexicon = self.networks.dtype, self.networks.lexicon
+        shares = () if lexicon is None else tf.cast(lexicon.shares(nouns), dtype)
+        return Problem(self._pyramid(tf.cast(image, dtype)), tf.cast(target, dtype), shares)
 
     def __call__(self, problem: Problem, theta: tf.Tensor) -> Losses:
         """Losses of the crops `theta`, `[N, 3]` rows `(x, y, s)`."""
@@ -135,7 +167,12 @@ class CropLoss:
         total = likeness
         if objective.aesthetic_weight:  # Else the graph has no scorer at all.
             total = likeness + objective.aesthetic_weight * aesthetic  # Eq. 3
-        return Losses(total, likeness, aesthetic), caption
+        if networks.lexicon is None:  # The paper: the graph has nothing of what follows.
+            return Losses(total, likeness, aesthetic), caption
+        logs = networks.lexicon.log_probabilities(caption_features, problem.nouns)
+        nouns = noun_loss(problem.nouns, logs)
+        total += objective.lexicon_weight * nouns
+        return Losses(total, likeness, aesthetic, nouns), caption
 
     def _build_levels(self, image):
         objective = self.objective

@@ -24,6 +24,7 @@ RESULT_KEYS = (
     "center",
     "loss",
     "predicted_caption",
+    "matched_words",
     "unknown_words",
     "iou",
     "evaluations",

@@ -27,10 +27,12 @@ class CropResult:
       box_normalized: `(x0, y0, x1, y1)` in [0, 1].
       center: `(x, y)` in [-1, 1].
       scale: The crop's side as a share of the photo's side.
-      loss: "total" (Eq. 3), "caption" (Eq. 4) and "aesthetic" (Eq. 5) of the crop.
+      loss: "total" (Eq. 3), "caption" (Eq. 4) and "aesthetic" (Eq. 5) of the crop; with a lexicon
+        "lexicon" too.
       predicted_caption: The captioner's own caption of the crop.
-      unknown_words: Words of the user's caption that the captioner does not know, each to its
-        nearest known words; the others were used.
+      matched_words: Words of the user's caption by what knows them: "captioner" is a list,
+        "lexicon" has each of its nouns, as the caption writes it, to its ImageNet classes.
+      unknown_words: The words that neither knows, each to its nearest known words.
       evaluations: How many crops the losses were computed for.
       seconds: Time spent on this photo, networks loaded before.
       seed: Seed of the restarts.
@@ -45,6 +47,7 @@ class CropResult:
     scale: float
     loss: dict[str, float]
     predicted_caption: str
+    matched_words: dict[str, Any]
     unknown_words: dict[str, tuple[str, ...]]
     evaluations: int
     seconds: float
@@ -68,6 +71,7 @@ class CropResult:
             "center": list(self.center),
             "loss": self.loss,
             "predicted_caption": self.predicted_caption,
+            "matched_words": self.matched_words,
             "unknown_words": {word: list(near) for word, near in self.unknown_words.items()},
             "evaluations": self.evaluations,
             "seconds": self.seconds,
@@ -166,10 +170,12 @@ class Cropper:
 
     def _crop(self, image, caption, seed, progress) -> CropResult:
         begin = time.monotonic()
-        decoder = self.loss.networks.decoder
-        words = vocabulary.bag_of_words(caption, decoder.vocabulary, self.loss.objective.end_word)
+        decoder, lexicon = self.loss.networks.decoder, self.loss.networks.lexicon
+        table = None if lexicon is None else lexicon.table
+        end_word = self.loss.objective.end_word
+        words = vocabulary.bag_of_words(caption, decoder.vocabulary, end_word, table)
         photo = image_io.read(image)
-        problem = self.loss.problem(self._reduce(photo), words.distribution)
+        problem = self.loss.problem(self._reduce(photo), words.distribution, words.nouns)
         path = self._search(problem, seed, progress)
         x, y, scale = (float(value) for value in path.theta)
         losses, predicted = self._describe(problem, tf.constant([[x, y, scale]], tf.float32))
@@ -179,8 +185,15 @@ class Cropper:
             box_normalized=geometry.normalized_box((x, y), scale),
             center=(x, y),
             scale=scale,
-            loss={name: float(value[0]) for name, value in losses._asdict().items()},
+            loss={k: float(v[0]) for k, v in losses._asdict().items() if not isinstance(v, tuple)},
             predicted_caption=decoder.text(predicted.words[0], int(predicted.lengths[0])),
+            matched_words={
+                "captioner": list(dict.fromkeys(words.words)),
+                "lexicon": {
+                    noun.text: [lexicon.classes[number] for number in noun.classes]
+                    for noun in words.nouns
+                },
+            },
             unknown_words=words.unknown,
             evaluations=path.evaluations,
             seconds=time.monotonic() - begin,

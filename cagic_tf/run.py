@@ -98,6 +98,9 @@ def _crop_row(cropper, folder, row, number: str) -> None:
     if line["status"] == "error":
         print(f"  error: {line['error']}", file=sys.stderr)
         return
+    for noun, classes in line["matched_words"]["lexicon"].items():
+        shown = ", ".join(classes[:5]) + (f" and {len(classes) - 5} more" * (len(classes) > 5))
+        print(f"  {noun} by its classes: {shown}")
     if line["unknown_words"]:
         print(f"  not known: {vocabulary.describe_unknown(line['unknown_words'])}")
     overlap = "" if line["iou"] is None else f", IoU {line['iou']:.3f}"

@@ -1,4 +1,4 @@
-"""A user's caption to the bag of words of Eq. 4; words that the captioner does not know."""
+"""A user's caption to the bag of words of Eq. 4; words that no network knows."""
 
 import dataclasses
 import difflib
@@ -6,6 +6,8 @@ import re
 from collections.abc import Sequence
 
 import numpy as np
+
+from cagic_tf.nouns import STOP_WORDS, Noun, NounTable
 
 _WORD = re.compile(r"[a-z0-9]+(?:'[a-z]+)?")
 
@@ -15,14 +17,18 @@ class BagOfWords:
     """A caption as Eq. 4 sees it.
 
     Attributes:
-      distribution: `[V]` float32, the mean of the known words' one-hot vectors; sums to 1.
-      words: The known words, in order, repeats included.
-      unknown: Each unknown word once, in order, to its nearest known words (perhaps none).
+      distribution: `[V]` float32, the mean of the one-hot vectors of the words that a network
+        knows; sums to 1, or to less where the lexicon alone knows some.
+      words: These words, in order, repeats included.
+      unknown: Each word that neither knows once, in order, to its nearest known words (perhaps
+        none).
+      nouns: The nouns that the lexicon knows, in order; none without a lexicon.
     """
 
     distribution: np.ndarray
     words: tuple[str, ...]
     unknown: dict[str, tuple[str, ...]]
+    nouns: tuple[Noun, ...] = ()
 
 
 def tokenize(caption: str) -> list[str]:
@@ -30,41 +36,59 @@ def tokenize(caption: str) -> list[str]:
     return _WORD.findall(caption.lower().replace("\u2019", "'"))
 
 
-def bag_of_words(caption: str, vocabulary: Sequence[str], end_word: str | None) -> BagOfWords:
-    """Encodes a user's caption: `1/T_u sum_t y_t` of Eq. 4.
+def bag_of_words(
+    caption: str,
+    vocabulary: Sequence[str],
+    end_word: str | None,
+    table: NounTable | None = None,
+) -> BagOfWords:
+    """Encodes a user's caption: `1/T_u sum_t y_t` of Eq. 4, and its nouns where there is a lexicon.
 
     Args:
       caption: Any text.
       vocabulary: The captioner's words; index 0 is `<start>`.
       end_word: Counted as the caption's last word when given (the paper does not say).
+      table: The lexicon's nouns.
 
     Returns:
       The bag of words.
 
     Raises:
-      ValueError: The caption is empty, or none of its words is known; the message is one line and
-        names the nearest known words.
+      ValueError: The caption is empty, or none of its words is known; with a lexicon, none but
+        `nouns.STOP_WORDS`. The message is one line and names the nearest known words.
     """
     index = {word: number for number, word in enumerate(vocabulary)}
-    tokens = []
-    for token in tokenize(caption):  # "dog's": the captioner may know only "dog" and "s".
-        parts = token.split("'")
-        split = token not in index and any(part in index for part in parts)
-        tokens += parts if split else [token]
+    tokens = _split_possessives(tokenize(caption), index)
     if not tokens:
         raise ValueError(f"the caption {caption!r} has no words; write what the crop should show")
     known = [token for token in tokens if token in index]
+    found = table.find(tokens) if table else []
+    in_nouns = {at for noun in found for at in range(noun.start, noun.stop)}
+    names = [*vocabulary[1:], *(table.names if table else ())]
     unknown = {
-        token: tuple(difflib.get_close_matches(token, vocabulary[1:], n=3, cutoff=0.75))
-        for token in dict.fromkeys(tokens)
-        if token not in index
+        token: tuple(difflib.get_close_matches(token, names, n=3, cutoff=0.75))
+        for token in dict.fromkeys(
+            token for at, token in enumerate(tokens) if token not in index and at not in in_nouns
+        )
     }
-    if not known:
+    describing = known if table is None else [w for w in known if w not in STOP_WORDS]
+    if unknown and not describing and not found:
         raise ValueError(f"no word of the caption is known: {describe_unknown(unknown)}")
     counted = known if end_word is None else [*known, end_word]
+    total = len(counted) + sum(tokens[at] not in index for at in in_nouns)  # T_u
     distribution = np.zeros(len(vocabulary), np.float32)
-    np.add.at(distribution, [index[word] for word in counted], 1 / len(counted))
-    return BagOfWords(distribution, tuple(known), unknown)
+    np.add.at(distribution, [index[word] for word in counted], 1 / total)
+    found = [noun._replace(share=(noun.stop - noun.start) / total) for noun in found]
+    return BagOfWords(distribution, tuple(known), unknown, tuple(found))
+
+
+def _split_possessives(tokens, index):
+    """A possessive, `dog's`, in two where the captioner knows only `dog` or `s`."""
+    split = []
+    for token in tokens:
+        parts = token.split("'")
+        split += parts if token not in index and any(p in index for p in parts) else [token]
+    return split
 
 
 def describe_unknown(unknown: dict[str, tuple[str, ...]]) -> str:

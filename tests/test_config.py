@@ -47,6 +47,7 @@ def test_paper_gin_has_the_papers_numbers():
         ("ablations/cn_sa", 0.0, 1, 1, annealing.Annealing),
         ("ablations/cn", 0.0, 1, None, joint_search.JointSearch),
         ("fast", 0.01, 4, None, coarse_to_fine.CoarseToFine),
+        ("open_vocabulary", 0.01, 4, 10, annealing.Annealing),
     ],
 )
 def test_each_row_of_table_4_switches_one_part(name, weight, levels, restarts, search):
@@ -64,8 +65,8 @@ def test_each_row_of_table_4_switches_one_part(name, weight, levels, restarts, s
 
 @pytest.mark.parametrize("name", [name for name in FILES if not name.startswith("networks/")])
 def test_every_binding_of_a_shipped_file_is_read(name):
-    if name == "base.gin":
-        pytest.skip("base.gin has no search: it is included by the others")
+    if name in ("base.gin", "lexicon.gin"):
+        pytest.skip(f"{name} has no search: it is included by others")
     cropper = config.load_cropper(name)
     assert isinstance(cropper, pipeline.Cropper)
     assert config.unread_bindings() == {}
@@ -86,6 +87,7 @@ def test_every_binding_of_a_shipped_file_is_read(name):
         (["fast.gin"], ["CoarseToFine.scan_scales = ()"], "scan_scales is ()"),
         (["paper.gin"], ["Annealing.restart_count = 0"], "restart_count is 0"),
         (["paper.gin"], ["Objective.pyramid = ()"], "pyramid is"),
+        (["fast.gin"], ["Objective.lexicon_weight = 0"], "lexicon_weight is 0"),
         (["paper.gin"], ["Cropper.max_side = -1"], "max_side is -1"),
         (["fast.gin"], ["Annealing.scale_factor = 1.5"], "scale_factor is 1.5"),
     ],
@@ -95,6 +97,17 @@ def test_mistakes_are_one_line(files, bindings, message):
         config.load_cropper(*files, bindings=bindings)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("name", "used"), [("paper", False), ("open_vocabulary", True)])
+def test_open_vocabulary_is_the_papers_search_with_the_lexicon(name, used):
+    cropper = config.load_cropper(f"{name}.gin")
+    assert (cropper.loss.networks.lexicon is not None) is used
+    assert ("lexicon" in cropper.loss.networks.checkpoints) is used
+    gin.clear_config()
+    config.parse([f"{name}.gin"], [])
+    assert gin.get_configurable("cagic_tf.Annealing")() == annealing.Annealing()
+    assert gin.get_configurable("cagic_tf.Objective")() == losses.Objective()
 
 
 @pytest.mark.parametrize("name", ["AddedNoise", "Uniform"])

@@ -7,6 +7,7 @@ import tensorflow as tf
 from cagic_tf import losses
 from cagic_tf.networks.bundle import Networks
 from cagic_tf.networks.sat import Caption
+from cagic_tf.nouns import Noun
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +50,13 @@ def test_caption_loss_is_the_cross_entropy_of_eq_4():
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("max_words", 0), ("pyramid", ()), ("pyramid", (0.5, 2)), ("blur_sigma", -1)],
+    [
+        ("max_words", 0),
+        ("pyramid", ()),
+        ("pyramid", (0.5, 2)),
+        ("blur_sigma", -1),
+        ("lexicon_weight", 0),
+    ],
 )
 def test_objective_refuses(field, value):
     with pytest.raises(ValueError, match=f"Objective.{field} is"):
@@ -77,15 +84,56 @@ def test_total_loss_is_eq_3_of_its_parts(double_networks):
     np.testing.assert_allclose(found.caption, losses.caption_loss(problem.target, distribution))
 
 
-def test_gradient_of_the_total_loss_matches_finite_differences(double_networks):
+def test_noun_loss_is_the_cross_entropy_of_the_nouns():
+    shares = tf.constant([[0.0, 0.5, 0.5], [0.25, 0.0, 0.0]], tf.float64)
+    logs = tf.constant(np.log([[0.2, 0.5], [1.0, 0.1]]))
+    found = losses.noun_loss(shares, logs).numpy()
+    expected = [-0.5 * np.log(0.2) - 0.25 * np.log(0.5), -0.25 * np.log(0.1)]
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+    none = losses.noun_loss(tf.zeros([0, 3]), tf.zeros([2, 0])).numpy()
+    np.testing.assert_array_equal(none, [0, 0])
+
+
+def test_without_a_lexicon_the_losses_are_the_same_bits_and_the_graph_has_nothing_new():
+    """The paper's objective beside the one with a lexicon, on one photo."""
+    paper, open_vocabulary = Networks(), Networks(lexicon="lexicon")
+    theta = tf.constant([[0.1, -0.2, 0.5], [0.0, 0.0, 1.0]])
+    noun = Noun("zebra", "zebra", 1, 2, (340,), share=0.5)
+    photo, found, graphs = smooth_photo(90, 120), [], []
+    for networks in (paper, open_vocabulary):
+        loss = losses.CropLoss(losses.Objective(lexicon_weight=3.0), networks)
+        target = np.zeros(len(networks.decoder.vocabulary))
+        target[1] = 0.5
+        problem = loss.problem(photo, target, [noun])
+        signature = [loss.signature, tf.TensorSpec([2, 3])]
+        graph = tf.function(loss, input_signature=signature).get_concrete_function()
+        graphs.append(sorted(operation.type for operation in graph.graph.get_operations()))
+        found.append(loss(problem, theta))
+        assert len(tf.nest.flatten(problem)) == (5 if networks is paper else 6)
+    without, with_lexicon = found
+    assert without.lexicon == ()
+    np.testing.assert_array_equal(without.caption, with_lexicon.caption)
+    np.testing.assert_array_equal(without.aesthetic, with_lexicon.aesthetic)
+    np.testing.assert_array_equal(without.total, without.caption + 0.01 * without.aesthetic)
+    added = with_lexicon.total - without.total
+    np.testing.assert_allclose(added, 3 * with_lexicon.lexicon, rtol=1e-5)
+    trunk = [graph.count("DepthwiseConv2dNative") for graph in graphs]
+    assert trunk == [16, 16]  # One forward pass, lexicon or not.
+    assert "LogSoftmax" not in graphs[0] and "LogSoftmax" in graphs[1]
+
+
+@pytest.mark.parametrize("with_lexicon", [False, True])
+def test_gradient_of_the_total_loss_matches_finite_differences(double_networks, with_lexicon):
     """Central differences in float64 through sampler, trunk, greedy decoder and scorer.
 
     ReLU6 and the bilinear weights have millions of kinks: a step of 1e-7 already crosses some.
     """
-    loss = losses.CropLoss(losses.Objective(aesthetic_weight=0.1), double_networks)
-    target = np.zeros(len(double_networks.decoder.vocabulary))
+    networks = Networks(dtype=tf.float64, lexicon="lexicon") if with_lexicon else double_networks
+    loss = losses.CropLoss(losses.Objective(aesthetic_weight=0.1), networks)
+    target = np.zeros(len(networks.decoder.vocabulary))
     target[[1, 5, 9]] = 1 / 3
-    problem = loss.problem(smooth_photo(180, 240), target)
+    nouns = [Noun("zebra", "zebra", 1, 2, (340,), 0.5), Noun("dog", "dog", 3, 4, (151, 152), 0.25)]
+    problem = loss.problem(smooth_photo(180, 240), target, nouns)
     total = tf.function(lambda theta: loss(problem, theta).total)
     theta = np.array([[0.13, -0.21, 0.47], [-0.35, 0.3, 0.6]])
     with tf.GradientTape() as tape:

@@ -10,6 +10,7 @@ from PIL import Image
 import cagic_tf
 from cagic_tf import annealing, coarse_to_fine, image_io, lbfgs, pipeline, resources
 from cagic_tf.losses import Objective
+from cagic_tf.networks import bundle
 
 SAMPLES = resources.package_path("samples")
 CAPTION = "a woman in a blue shirt and a zyzzyva"
@@ -42,6 +43,8 @@ def test_result_is_consistent(result):
     weighted = result.loss["caption"] + 0.01 * result.loss["aesthetic"]
     assert result.loss["total"] == pytest.approx(weighted, rel=1e-6)
     assert list(result.unknown_words) == ["zyzzyva"]
+    words = ["a", "woman", "in", "blue", "shirt", "and"]
+    assert result.matched_words == {"captioner": words, "lexicon": {}}
     assert set(result.checkpoints) == {"lite0", "sat", "vfn"}
     assert result.predicted_caption and "." not in result.predicted_caption
 
@@ -135,6 +138,22 @@ def test_zero_weight_reports_the_aesthetic_loss_and_does_not_use_it():
     found = cropper.crop(SAMPLES / "workers.jpg", "a woman in a blue shirt")
     assert found.loss["total"] == found.loss["caption"]
     assert found.loss["aesthetic"] != 0
+
+
+def test_the_lexicon_finds_what_the_captioner_never_learnt():
+    """A tile of a cat and three others: "feline" is no word of Flickr8k's."""
+    search = coarse_to_fine.CoarseToFine(scan_scales=(0.5,), scan_centers=3, refine_scales=())
+    cropper = cagic_tf.Cropper(networks=bundle.Networks(lexicon="lexicon"), search=search)
+    found = cropper.crop(SAMPLES / "mosaic.jpg", "two felines and a giraffe")
+    assert found.matched_words["captioner"] == ["two", "and", "a"]
+    assert list(found.matched_words["lexicon"]) == ["felines"]
+    assert {"egyptian cat", "lion"} <= set(found.matched_words["lexicon"]["felines"])
+    assert list(found.unknown_words) == ["giraffe"]
+    assert found.center[0] > 0 > found.center[1]  # The cat is top right.
+    weighted = found.loss["caption"] + 0.01 * found.loss["aesthetic"] + 2 * found.loss["lexicon"]
+    assert found.loss["total"] == pytest.approx(weighted, rel=1e-5)
+    with pytest.raises(ValueError, match="no word of the caption is known: giraffe"):
+        cropper.crop(SAMPLES / "mosaic.jpg", "a giraffe")
 
 
 def test_crop_image_is_the_default_cropper(monkeypatch):

@@ -22,7 +22,7 @@ QUICK = [
 ]
 KEYS = (
     "id image caption status error box box_normalized scale center loss predicted_caption "
-    "unknown_words iou evaluations seconds seed checkpoints"
+    "matched_words unknown_words iou evaluations seconds seed checkpoints"
 ).split()
 
 if not flags.FLAGS.is_parsed():

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from cagic_tf import vocabulary
+from cagic_tf import nouns, vocabulary
 
 WORDS = ["<start>", "a", "dog", "on", "the", "grass", "man's", "running", "2", "."]
 
@@ -104,3 +104,46 @@ def test_possessive_of_a_known_word_is_that_word():
     assert bag.words == ("the", "dog", "s", "s")
     assert list(bag.unknown) == ["zebra"]
     np.testing.assert_allclose(bag.distribution, [0, 0.25, 0.5, 0.25, 0])
+
+
+TABLE = nouns.NounTable({"dog": "0-2", "zebra": "3", "fire truck": "4", "xylophone": "5"}, {})
+
+
+@pytest.mark.parametrize(
+    ("caption", "distribution", "shares", "unknown"),
+    [
+        ("a dog", {"a": 1 / 2, "dog": 1 / 2}, {"dog": 1 / 2}, []),  # Known to both.
+        ("a zebra", {"a": 1 / 2}, {"zebra": 1 / 2}, []),
+        ("zebras", {}, {"zebra": 1}, []),  # Known to the lexicon alone.
+        ("a fire truck", {"a": 1 / 3}, {"fire truck": 2 / 3}, []),
+        (
+            "a giraffe on the grass",
+            {w: 1 / 4 for w in ("a", "on", "the", "grass")},
+            {},
+            ["giraffe"],
+        ),
+        ("a zebra, a giraffe", {"a": 2 / 3}, {"zebra": 1 / 3}, ["giraffe"]),
+    ],
+)
+def test_with_a_lexicon_every_word_that_a_network_knows_has_its_share(
+    caption, distribution, shares, unknown
+):
+    bag = vocabulary.bag_of_words(caption, WORDS, None, TABLE)
+    found = {WORDS[at]: float(bag.distribution[at]) for at in np.flatnonzero(bag.distribution)}
+    assert found == pytest.approx(distribution)
+    assert {noun.name: noun.share for noun in bag.nouns} == pytest.approx(shares)
+    assert list(bag.unknown) == unknown
+
+
+def test_with_a_lexicon_the_end_word_is_one_of_the_words():
+    bag = vocabulary.bag_of_words("a zebra", WORDS, ".", TABLE)
+    assert bag.distribution.sum() == pytest.approx(2 / 3)
+    assert bag.nouns[0].share == pytest.approx(1 / 3)
+
+
+def test_with_a_lexicon_words_without_content_are_not_enough():
+    with pytest.raises(ValueError) as caught:
+        vocabulary.bag_of_words("a xylofone on the", WORDS, None, TABLE)
+    expected = "no word of the caption is known: xylofone (nearest known: xylophone)"
+    assert str(caught.value) == expected
+    assert vocabulary.bag_of_words("a xylofone", WORDS, None).words == ("a",)  # The paper's.

@@ -1,12 +1,13 @@
-"""The frozen networks of one run: a captioner and a scorer, which may share their trunk."""
+"""The frozen networks of one run: captioner, scorer and perhaps a lexicon, on shared trunks."""
 
 from collections.abc import Callable
 from pathlib import Path
 
 import tensorflow as tf
 
-from cagic_tf import checkpoints, resources
+from cagic_tf import checkpoints, nouns, resources
 from cagic_tf.networks.alexnet import AlexNet
+from cagic_tf.networks.lexicon import Lexicon
 from cagic_tf.networks.lite0 import Lite0
 from cagic_tf.networks.resnet50 import ResNet50
 from cagic_tf.networks.sat import ShowAttendTell
@@ -39,23 +40,31 @@ class Networks:
     Attributes:
       decoder: The captioner's decoder.
       scorer: The scorer's head.
+      lexicon: The classifier of nouns on the captioner's trunk, or None.
       checkpoints: Name of each checkpoint to its SHA-256.
       caption_trunk: The trunk of the captioner.
       scorer_trunk: The trunk of the scorer; the same object where the two share it.
       dtype: What everything is computed in.
     """
 
-    def __init__(self, captioner: str = "sat", scorer: str = "vfn", dtype: tf.DType = tf.float32):
+    def __init__(
+        self,
+        captioner: str = "sat",
+        scorer: str = "vfn",
+        dtype: tf.DType = tf.float32,
+        lexicon: str | None = None,
+    ):
         """Loads the checkpoints and the trunks that they were trained on.
 
         Args:
           captioner: A "sat" checkpoint: a name under `checkpoints/`, or a folder.
           scorer: A "vfn" checkpoint, likewise.
           dtype: tf.float32, or tf.float64 to check gradients.
+          lexicon: A "lexicon" checkpoint, likewise; None: the captioner's words are all there are.
 
         Raises:
           checkpoints.CheckpointError: A checkpoint is missing or damaged, or its trunk is not the
-            one that it was trained on.
+            one that it was trained on; captioner and lexicon have different trunks.
         """
         missing = [_how_to_get(name) for name in (captioner, scorer) if _is_missing_release(name)]
         if missing:
@@ -76,7 +85,11 @@ class Networks:
         scorer_trunk = load_trunk(find(scorer), aesthetic)
         if scorer_trunk.sha256 != trunk.sha256:
             self.scorer_trunk = build_trunk(scorer_trunk, dtype)
-        loaded = (trunk, scorer_trunk, caption, aesthetic)
+        loaded = [trunk, scorer_trunk, caption, aesthetic]
+        self.lexicon = None
+        if lexicon is not None:
+            loaded.append(checkpoints.load(find(lexicon), "lexicon"))
+            self.lexicon = build_lexicon(loaded[-1], trunk, dtype)
         self.checkpoints = {checkpoint.name: checkpoint.sha256 for checkpoint in loaded}
 
     def features(
@@ -126,6 +139,24 @@ def load_trunk(folder: Path, head: checkpoints.Checkpoint) -> checkpoints.Checkp
             f"{head.manifest['trunk_sha256']}, but {trunk.name!r} has {trunk.sha256}"
         )
     return trunk
+
+
+def build_lexicon(
+    checkpoint: checkpoints.Checkpoint, trunk: checkpoints.Checkpoint, dtype: tf.DType
+) -> Lexicon:
+    """The lexicon of a checkpoint, on the captioner's trunk.
+
+    Raises:
+      checkpoints.CheckpointError: It was trained on another trunk.
+    """
+    manifest = checkpoint.manifest
+    if manifest["trunk_sha256"] != trunk.sha256:
+        raise checkpoints.CheckpointError(
+            f"the lexicon {checkpoint.name!r} stands on {manifest['trunk']!r}, but the captioner "
+            f"on {trunk.name!r}: run without it (Networks.lexicon = None)"
+        )
+    table = nouns.NounTable(manifest["nouns"], manifest["irregular_plurals"])
+    return Lexicon(checkpoint.tensors, manifest["classes"], table, dtype)
 
 
 def _is_missing_release(name: str) -> bool:

