@@ -142,7 +142,11 @@ def _means(measured: metrics.Measured, lines: Lines) -> dict[str, Any]:
 def notes(setup: entries.Setup, lines: Mapping[str, Lines]) -> list[str]:
     """What every table says below itself."""
     photos = len({row.path for row in setup.rows})
-    names = ", ".join(f"{name} {sha[:12]}" for name, sha in setup.networks.checkpoints.items())
+    used = dict(setup.networks.checkpoints)
+    for rows in lines.values():
+        for line in rows.values():
+            used |= line["checkpoints"] or {}  # A search may have a lexicon besides.
+    names = ", ".join(f"{name} {sha[:12]}" for name, sha in used.items())
     found = [
         f"Data set: {setup.dataset}, {len(setup.rows)} rows of {photos} photos. Our checkpoints "
         f"(SHA-256): {names}. No figure from embedded checkpoints, or on other photos than the "

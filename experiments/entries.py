@@ -105,9 +105,13 @@ def load_cropper(
 
     Raises:
       EntryError: A file names other networks than the flags.
-      config.ConfigError: See there.
+      config.ConfigError, checkpoints.CheckpointError: See there.
     """
     cropper = config.load_cropper(*gin_files, bindings=bindings, networks=setup.networks)
+    lexicon = config.bound("Networks.lexicon")
+    if lexicon is not None:
+        networks = setup.networks.with_lexicon(lexicon)
+        cropper = config.load_cropper(*gin_files, bindings=bindings, networks=networks)
     for flag in ("captioner", "scorer"):
         named = config.bound(f"Networks.{flag}")
         # The default is what every shipped file names by base.gin, which the flag may overrule.
@@ -125,7 +129,7 @@ def from_cropper(setup: Setup, name: str, cropper: pipeline.Cropper, text: str) 
     def crop(row, progress):
         return cropper.crop(row.path, row.caption, progress=progress)
 
-    return Entry(name, crop, text + _checkpoints(setup))
+    return Entry(name, crop, text + _checkpoints(cropper.loss.networks))
 
 
 def from_names(setup: Setup, names: Sequence[str], files: Sequence[str] = ()) -> list[Entry]:
@@ -167,16 +171,17 @@ def _from_method(setup: Setup, name: str) -> Entry:
         method = METHODS[name](setup)
     except ValueError as error:
         raise EntryError(f"method {name!r}: {error}") from error
-    text = f"# {method!r}\n" + _checkpoints(setup)
+    text = f"# {method!r}\n" + _checkpoints(setup.networks)
     return Entry(name, lambda row, progress: method(row.path, row.caption), text)
 
 
 def _grid(setup: Setup, reference: pipeline.Cropper | None) -> Entry:
     """Grid search of the objective of another search, or of the paper's."""
-    search, objective, max_side = grid_search.GridSearch(), None, 1024
+    search, networks, objective, max_side = grid_search.GridSearch(), setup.networks, None, 1024
     if reference:
-        objective, max_side = reference.loss.objective, reference.max_side
-    cropper = pipeline.Cropper(setup.networks, objective, search, max_side)
+        networks, objective = reference.loss.networks, reference.loss.objective
+        max_side = reference.max_side
+    cropper = pipeline.Cropper(networks, objective, search, max_side)
     text = f"# {search!r}\n# {cropper.loss.objective!r}\n# max_side={max_side}\n"
     return from_cropper(setup, GRID, cropper, text)
 
@@ -189,5 +194,5 @@ def _from_file(given: str) -> Entry:
     return Entry(name, lambda row, progress: found(row), f"# boxes with SHA-256 {found.sha256}\n")
 
 
-def _checkpoints(setup: Setup) -> str:
-    return "".join(f"# {name} {sha}\n" for name, sha in setup.networks.checkpoints.items())
+def _checkpoints(networks: Networks) -> str:
+    return "".join(f"# {name} {sha}\n" for name, sha in networks.checkpoints.items())

@@ -106,13 +106,16 @@ def test_classes_of_photos(networks, file, box, expected):
 
 def test_another_trunk_is_refused(networks):
     own = checkpoints.load(resources.path("checkpoints") / "lexicon")
-    other = checkpoints.Checkpoint("vgg16", "00", "vgg16", {}, {})
     with pytest.raises(checkpoints.CheckpointError, match="stands on 'lite0', but .* 'vgg16'"):
-        bundle.build_lexicon(own, other, tf.float32)
+        bundle.build_lexicon(own, "vgg16", "00", tf.float32)
 
 
 def test_bundle_names_the_checkpoint(networks):
     assert set(networks.checkpoints) == {"lite0", "sat", "vfn", "lexicon"}
-    assert bundle.Networks().lexicon is None
+    plain = bundle.Networks()
+    assert plain.lexicon is None and set(plain.checkpoints) == {"lite0", "sat", "vfn"}
+    added = plain.with_lexicon("lexicon")
+    assert added.checkpoints == networks.checkpoints and added.decoder is plain.decoder
+    assert plain.lexicon is None and set(plain.checkpoints) == {"lite0", "sat", "vfn"}
     assert len(networks.lexicon.classes) == 1000
     assert isinstance(networks.caption_trunk, lite0.Lite0)

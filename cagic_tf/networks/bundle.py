@@ -1,5 +1,6 @@
 """The frozen networks of one run: captioner, scorer and perhaps a lexicon, on shared trunks."""
 
+import copy
 from collections.abc import Callable
 from pathlib import Path
 
@@ -85,12 +86,28 @@ class Networks:
         scorer_trunk = load_trunk(find(scorer), aesthetic)
         if scorer_trunk.sha256 != trunk.sha256:
             self.scorer_trunk = build_trunk(scorer_trunk, dtype)
-        loaded = [trunk, scorer_trunk, caption, aesthetic]
+        loaded = (trunk, scorer_trunk, caption, aesthetic)
+        self.checkpoints = {checkpoint.name: checkpoint.sha256 for checkpoint in loaded}
+        self._caption_trunk_name = trunk.name
         self.lexicon = None
         if lexicon is not None:
-            loaded.append(checkpoints.load(find(lexicon), "lexicon"))
-            self.lexicon = build_lexicon(loaded[-1], trunk, dtype)
-        self.checkpoints = {checkpoint.name: checkpoint.sha256 for checkpoint in loaded}
+            self._load_lexicon(lexicon)
+
+    def with_lexicon(self, lexicon: str) -> "Networks":
+        """The same networks, not loaded again, with a lexicon.
+
+        Raises:
+          checkpoints.CheckpointError: It is missing or damaged, or stands on another trunk.
+        """
+        networks = copy.copy(self)
+        networks._load_lexicon(lexicon)
+        return networks
+
+    def _load_lexicon(self, name):
+        checkpoint = checkpoints.load(find(name), "lexicon")
+        trunk = self._caption_trunk_name
+        self.lexicon = build_lexicon(checkpoint, trunk, self.checkpoints[trunk], self.dtype)
+        self.checkpoints = {**self.checkpoints, checkpoint.name: checkpoint.sha256}
 
     def features(
         self, sample: Callable[[tuple[int, int]], tf.Tensor]
@@ -142,18 +159,18 @@ def load_trunk(folder: Path, head: checkpoints.Checkpoint) -> checkpoints.Checkp
 
 
 def build_lexicon(
-    checkpoint: checkpoints.Checkpoint, trunk: checkpoints.Checkpoint, dtype: tf.DType
+    checkpoint: checkpoints.Checkpoint, trunk: str, trunk_sha256: str, dtype: tf.DType
 ) -> Lexicon:
-    """The lexicon of a checkpoint, on the captioner's trunk.
+    """The lexicon of a checkpoint, on the captioner's trunk of that name and hash.
 
     Raises:
       checkpoints.CheckpointError: It was trained on another trunk.
     """
     manifest = checkpoint.manifest
-    if manifest["trunk_sha256"] != trunk.sha256:
+    if manifest["trunk_sha256"] != trunk_sha256:
         raise checkpoints.CheckpointError(
             f"the lexicon {checkpoint.name!r} stands on {manifest['trunk']!r}, but the captioner "
-            f"on {trunk.name!r}: run without it (Networks.lexicon = None)"
+            f"on {trunk!r}: run without it (Networks.lexicon = None)"
         )
     table = nouns.NounTable(manifest["nouns"], manifest["irregular_plurals"])
     return Lexicon(checkpoint.tensors, manifest["classes"], table, dtype)
