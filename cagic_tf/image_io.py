@@ -83,7 +83,7 @@ def overlay(
     """
     height, width = pixels.shape[:2]
     x, y, w, h = box
-    shown = (pixels * 0.5).astype(np.uint8)
+    shown = pixels // 2
     shown[y : y + h, x : x + w] = pixels[y : y + h, x : x + w]
     image = Image.fromarray(shown)
     draw = ImageDraw.Draw(image)

@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from cagic_tf import annealing, geometry, image_io, vocabulary
+from cagic_tf import annealing, devices, geometry, image_io, vocabulary
 from cagic_tf.losses import CropLoss, Objective
 from cagic_tf.networks.bundle import Networks
 
@@ -84,7 +84,7 @@ def plain_graphs() -> Iterator[None]:
     `remapping` and `arithmetic_optimization` together), and take seconds themselves.
     """
     before = tf.config.optimizer.get_experimental_options()
-    if not tf.config.list_physical_devices("GPU"):
+    if not devices.on_gpu():
         tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
     try:
         yield

@@ -29,6 +29,10 @@ flags.DEFINE_string(
     "output_dir", None, "Where results go; by default outputs/ and the gin file's name."
 )
 
+flags.DEFINE_string(
+    "device", None, "cpu, gpu or gpu:N; by default the first GPU that there is, else the CPU."
+)
+
 EXIT_OK, EXIT_NOTHING, EXIT_SOME_FAILED = 0, 1, 2
 
 
@@ -43,11 +47,12 @@ def main(arguments: list[str]) -> int:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # Before TensorFlow is imported.
     import tensorflow as tf
 
-    from cagic_tf import checkpoints, config, manifest, outputs, resources
+    from cagic_tf import checkpoints, config, devices, manifest, outputs, resources
 
     # The same crop from the same seed on a GPU too.
     tf.config.experimental.enable_op_determinism()
     try:
+        devices.select(FLAGS.device)
         if FLAGS.image is not None:
             rows = manifest.single(FLAGS.image, FLAGS.caption)
         else:
@@ -63,6 +68,7 @@ def main(arguments: list[str]) -> int:
         manifest.ManifestError,
         config.ConfigError,
         checkpoints.CheckpointError,
+        devices.DeviceError,
         outputs.OutputError,
     ) as error:
         return _fail(str(error))

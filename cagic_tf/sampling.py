@@ -8,6 +8,8 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
+from cagic_tf import devices
+
 
 def gaussian_blur(image: tf.Tensor, sigma: tf.Tensor | float) -> tf.Tensor:
     """Blurs with a separable Gaussian cut at three standard deviations; edges are mirrored.
@@ -122,7 +124,7 @@ def crop_level(image: tf.Tensor, theta: tf.Tensor, size: tuple[int, int]) -> tf.
     image = tf.stop_gradient(image)
     # TensorFlow's own kernel is three times as fast on a CPU. On a GPU its gradient adds in another
     # order each time, and it knows no float64.
-    if image.dtype == tf.float32 and not tf.config.list_physical_devices("GPU"):
+    if image.dtype == tf.float32 and not devices.on_gpu():
         return _crop_and_resize(image, theta, size)
     return _crop_separably(image, theta, size)
 

@@ -42,6 +42,10 @@ from cagic_tf.port.__main__ import current_commit
 FLAGS = flags.FLAGS
 SIZES = {"0.3": (640, 480), "2": (1632, 1224), "12": (4000, 3000), "48": (8000, 6000)}
 BATCH = 10
+ROWS = 200
+# A small search: what a row costs beside its evaluations would show here most.
+SMALL = ("CoarseToFine.scan_scales = (0.5,)", "CoarseToFine.scan_centers = 3")
+SMALL += ("CoarseToFine.refine_scales = (1.0,)", "Annealing.restart_count = 2")
 
 
 def define_flags() -> None:
@@ -141,6 +145,26 @@ def time_search(gin_file: str, photo: np.ndarray, caption: str) -> dict[str, flo
     }
 
 
+def time_rows(photo: np.ndarray, caption: str) -> dict[str, float]:
+    """Seconds and peak memory of many rows: both halves should cost the same and need no more."""
+    cropper = config.load_cropper("fast.gin", bindings=SMALL)
+    cropper.crop(photo, caption)  # Traces.
+    report = {}
+    for half in ("first", "second"):
+        begin = time.perf_counter()
+        for row in range(ROWS // 2):
+            cropper.crop(photo, caption, seed=row)
+        report[f"seconds a row, {half} half"] = (time.perf_counter() - begin) / (ROWS // 2)
+        report[f"peak MiB after the {half} half"] = peak_memory()
+    return report
+
+
+def peak_memory() -> float:
+    """Most memory that this process had so far, in MiB."""
+    unit = 1024 if sys.platform != "darwin" else 1
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
+
+
 def count_asked(problem, cropper) -> dict[str, int]:
     """Points that L-BFGS asks for at nine scales, and how many of them are computed."""
     counts = {}
@@ -227,7 +251,8 @@ def main(_) -> None:
     }
     for gin_file in tqdm(FLAGS.gin_file, desc="searches"):
         report[gin_file] = time_search(gin_file, photo, caption)
-    report["this process"] = {"peak MiB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+    report["this process"] = {"peak MiB": peak_memory()}
+    report[f"fast.gin, a smaller search, {ROWS} rows"] = time_rows(photo, caption)
     with tempfile.TemporaryDirectory() as folder:
         report["fast.gin by megapixels"] = {
             name: run_alone(size, Path(folder)) for name, size in tqdm(SIZES.items(), desc="sizes")

@@ -165,7 +165,8 @@ class Weights:
     def update(self, tape: tf.GradientTape, loss: tf.Tensor) -> None:
         """One step of the optimizer and of the average."""
         variables = list(self.variables.values())
-        gradients = tape.gradient(loss, variables)
+        # "attend/fc_1b" has none, see `ShowAttendTell.attend`.
+        gradients = tape.gradient(loss, variables, unconnected_gradients="zero")
         self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
         # A short history at first, or the average would remember the random start.
         count = tf.cast(self.optimizer.iterations, tf.float32)

@@ -94,6 +94,13 @@ def _keep(x: tf.Tensor) -> tf.Tensor:
     return x
 
 
+def _gated(gates, memory):
+    """The LSTM's new memory and output from the sums that reach its four gates."""
+    i, j, f, o = tf.split(gates, 4, axis=-1)
+    memory = tf.sigmoid(f + 1) * memory + tf.sigmoid(i) * tf.tanh(j)
+    return memory, tf.sigmoid(o) * tf.tanh(memory)
+
+
 class ShowAttendTell:
     """The decoder, from annotation vectors `[N, L, D]` to word distributions.
 
@@ -112,6 +119,8 @@ class ShowAttendTell:
         self._weights = layers.constants(tensors, dtype)
         self.vocabulary = list(vocabulary)
         self.end = self.vocabulary.index(END_WORD)
+        self._last = "decode/fc" if "decode/fc/kernel" in self._weights else "decode/fc_2"
+        self._frozen_rows = {}  # See `_weight`.
 
     def initialize(self, contexts: tf.Tensor, dropout: Dropout = _keep) -> tuple:
         """The LSTM's first memory and output `[N, H]`, from the mean annotation vector."""
@@ -129,27 +138,29 @@ class ShowAttendTell:
     def attend(
         self, contexts: tf.Tensor, keys: tf.Tensor, output: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """The context vector `[N, D]` and the attention weights `[N, L]` (Xu et al., Eq. 4-6)."""
-        if "attend/fc_a/kernel" in self._weights:
+        """The context vector `[N, D]` and the attention weights `[N, L]` (Xu et al., Eq. 4-6).
+
+        With two layers DeepRNN adds the picture's half and the memory's half before a linear layer:
+        the memory adds one number to the scores of all places, which no softmax sees. So nothing of
+        it is computed here, and such a captioner looks at the same places for every word.
+        """
+        if "attend/fc_b/kernel" in self._weights:
             scores = keys[..., 0] + self._dense(output, "attend/fc_b")
         else:
-            query = tf.tanh(self._dense(output, "attend/fc_1b"))
-            scores = self._dense(keys + query[:, tf.newaxis], "attend/fc_2")[..., 0]
+            scores = self._dense(keys, "attend/fc_2")[..., 0]
         alpha = tf.nn.softmax(scores)
         return tf.linalg.matvec(contexts, alpha, transpose_a=True), alpha
 
     def embed(self, words: tf.Tensor) -> tf.Tensor:
         """Word indices of any shape to their embeddings, one more axis."""
-        return tf.gather(self._weights["word_embedding/weights"], words)
+        return tf.gather(self._weight("word_embedding/weights"), words)
 
     def lstm(
         self, context: tf.Tensor, embedding: tf.Tensor, memory: tf.Tensor, output: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """One step of the LSTM (Xu et al., Eq. 1-3): the new memory and output, `[N, H]` each."""
         gates = self._dense(tf.concat([context, embedding, output], -1), "lstm/lstm_cell")
-        i, j, f, o = tf.split(gates, 4, axis=-1)
-        memory = tf.sigmoid(f + 1) * memory + tf.sigmoid(i) * tf.tanh(j)
-        return memory, tf.sigmoid(o) * tf.tanh(memory)
+        return _gated(gates, memory)
 
     def decode(
         self,
@@ -161,9 +172,8 @@ class ShowAttendTell:
         """The deep output layer (Xu et al., Eq. 7): word logits `[..., V]`."""
         expanded = dropout(tf.concat([output, context, embedding], -1))
         if "decode/fc/kernel" in self._weights:
-            return self._dense(expanded, "decode/fc")
-        hidden = dropout(tf.tanh(self._dense(expanded, "decode/fc_1")))
-        return self._dense(hidden, "decode/fc_2")
+            return self._last_layer(expanded)
+        return self._last_layer(dropout(tf.tanh(self._dense(expanded, "decode/fc_1"))))
 
     def step(
         self, contexts: tf.Tensor, keys: tf.Tensor, words: tf.Tensor, state: tuple
@@ -179,7 +189,7 @@ class ShowAttendTell:
         """Captions pictures, each step fed the most likely word of the one before (Eq. 4's `f`).
 
         The loop stops when every caption of the batch has ended; steps after a caption's own end
-        are not part of it (`lengths`).
+        are not part of it (`lengths`). What is the same for every word is computed once.
 
         Args:
           contexts: `[N, L, D]` annotation vectors.
@@ -189,33 +199,65 @@ class ShowAttendTell:
           A `Caption` with T between 1 and `max_words`.
         """
         keys = self.attention_keys(contexts)
-        count = tf.shape(contexts)[0]
-        size = len(self.vocabulary)
+        state = self.initialize(contexts)
+
+        def look(output):
+            return self._context_parts(self.attend(contexts, keys, output)[0])
+
+        moves = "attend/fc_b/kernel" in self._weights  # Else see `attend`.
+        seen = None if moves else look(state[1])
 
         def unfinished(step, words, state, ended, *arrays):
             return tf.logical_not(tf.reduce_all(ended))
 
-        def advance(step, words, state, ended, all_words, all_probabilities):
-            logits, state = self.step(contexts, keys, words, state)
+        def advance(step, words, state, ended, all_words, all_hidden):
+            state, hidden = self._advance(words, state, look(state[1]) if moves else seen)
+            logits = self._last_layer(tf.stop_gradient(hidden))
             words = tf.argmax(logits, axis=-1, output_type=tf.int32)
-            all_words = all_words.write(step, words)
-            all_probabilities = all_probabilities.write(step, tf.nn.softmax(logits))
-            ended |= words == self.end
-            return step + 1, words, state, ended, all_words, all_probabilities
+            all_words, all_hidden = all_words.write(step, words), all_hidden.write(step, hidden)
+            return step + 1, words, state, ended | (words == self.end), all_words, all_hidden
 
-        shape = tf.TensorShape([contexts.shape[0]])
+        count, inputs = contexts.shape[0], self._weights[f"{self._last}/kernel"].shape[0]
         arrays = (
-            tf.TensorArray(tf.int32, max_words, element_shape=shape),
-            tf.TensorArray(contexts.dtype, max_words, element_shape=shape + [size]),
+            tf.TensorArray(tf.int32, max_words, element_shape=[count]),
+            tf.TensorArray(contexts.dtype, max_words, element_shape=[count, inputs]),
         )
-        start = tf.fill([count], START), self.initialize(contexts), tf.zeros([count], tf.bool)
-        steps, _, _, _, all_words, all_probabilities = tf.while_loop(
+        start = tf.fill([tf.shape(contexts)[0]], START), state
+        start += (tf.zeros([tf.shape(contexts)[0]], tf.bool),)
+        steps, _, _, _, all_words, all_hidden = tf.while_loop(
             unfinished, advance, (0, *start, *arrays), maximum_iterations=max_words
         )
         words = tf.transpose(all_words.stack()[:steps])
-        probabilities = tf.transpose(all_probabilities.stack()[:steps], [1, 0, 2])
+        # The last layer again, for all words in one product: its gradient is one product too.
+        hidden = tf.transpose(all_hidden.stack()[:steps], [1, 0, 2])
+        probabilities = tf.nn.softmax(self._last_layer(hidden))
         before_end = tf.math.cumprod(tf.cast(words != self.end, tf.int32), axis=1)
         return Caption(words, probabilities, tf.reduce_sum(before_end, axis=1))
+
+    def _context_parts(self, context):
+        """What a context vector gives to the LSTM's gates and to the deep output layer."""
+        size = context.shape[-1]
+        gates = self._dense(context, "lstm/lstm_cell", 0, size)
+        if "decode/fc/kernel" in self._weights:
+            return gates, context
+        units = gates.shape[-1] // 4
+        return gates, self._dense(context, "decode/fc_1", units, units + size)
+
+    def _advance(self, words, state, seen):
+        """A step up to the last layer's input, the context's part given: `lstm`, then `decode`."""
+        memory, output = state
+        context_gates, context_hidden = seen
+        embedding = self.embed(words)
+        joined = tf.concat([embedding, output], -1)
+        size = self._weights["lstm/lstm_cell/kernel"].shape[0] - joined.shape[-1]
+        gates = context_gates + joined @ self._weight("lstm/lstm_cell/kernel", size)
+        memory, output = _gated(gates, memory)
+        if "decode/fc/kernel" in self._weights:
+            return (memory, output), tf.concat([output, context_hidden, embedding], -1)
+        units = output.shape[-1]
+        hidden = context_hidden + output @ self._weight("decode/fc_1/kernel", 0, units)
+        hidden += embedding @ self._weight("decode/fc_1/kernel", units + size)
+        return (memory, output), tf.tanh(hidden)
 
     def text(self, words: Sequence[int], length: int) -> str:
         """The first `length` word indices as a sentence without its end word."""
@@ -226,7 +268,25 @@ class ShowAttendTell:
             return self._dense(x, name)
         return self._dense(dropout(tf.tanh(self._dense(x, f"{name}1"))), f"{name}2")
 
-    def _dense(self, x, name):
-        y = tf.linalg.matmul(x, self._weights[f"{name}/kernel"])
-        bias = self._weights.get(f"{name}/bias")
-        return y if bias is None else y + bias
+    def _last_layer(self, hidden):
+        return self._dense(hidden, self._last)
+
+    def _dense(self, x, name, begin=None, end=None):
+        """A layer with its bias, or what some of its inputs give to it."""
+        y = tf.linalg.matmul(x, self._weight(f"{name}/kernel", begin, end))
+        return y + self._weight(f"{name}/bias") if f"{name}/bias" in self._weights else y
+
+    def _weight(self, name, begin=None, end=None):
+        """A tensor, or rows of it.
+
+        Of a frozen one they are cut out once, and have no gradient: the loop over the words would
+        sum it up for nothing.
+        """
+        tensor = self._weights[name]
+        if isinstance(tensor, tf.Variable):
+            return tensor[begin:end]
+        rows = name, begin, end
+        if rows not in self._frozen_rows:
+            with tf.init_scope():
+                self._frozen_rows[rows] = tensor[begin:end]
+        return tf.stop_gradient(self._frozen_rows[rows])

@@ -8,11 +8,11 @@ score without bias. Trained by ranking photos above their own crops; scores have
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from cagic_tf.networks import layers
 
-POOLINGS = {"mean": tf.reduce_mean, "max": tf.reduce_max}
 # The released networks, on AlexNet's 13 x 13 grid: bins a side, in the order of fc6's inputs. These
 # bins are their poolings of 3, 7 and 5 cells at steps of 2, 6 and 4, cell for cell.
 RELEASED_BINS = {"spp": (6, 2, 3), "none": (6,)}
@@ -32,16 +32,33 @@ def spatial_pyramid(features: tf.Tensor, bins: Sequence[int], pooling: str = "me
       `[N, sum(n * n) * D]`, levels, then bins in row order, then channels.
     """
     side = round(features.shape[1] ** 0.5)
+    if pooling == "mean":  # One product, forward and backward.
+        shares = tf.constant(_shares(side, bins), features.dtype)
+        pooled = shares @ features  # [N, sum(n * n), D]
+        return tf.reshape(pooled, [-1, pooled.shape[1] * pooled.shape[2]])
     grid = tf.reshape(features, [-1, side, side, features.shape[2]])
-    pooled = []
+    pooled = [
+        tf.reduce_max(grid[:, top:bottom, left:right], axis=[1, 2])
+        for top, bottom, left, right in _windows(side, bins)
+    ]
+    return tf.concat(pooled, axis=-1)
+
+
+def _windows(side, bins):
+    """The bins as rows `(top, bottom, left, right)` of places, ends not included."""
     for count in bins:
         edges = [(i * side // count, -(-(i + 1) * side // count)) for i in range(count)]
-        pooled += [
-            POOLINGS[pooling](grid[:, top:bottom, left:right], axis=[1, 2])
-            for top, bottom in edges
-            for left, right in edges
-        ]
-    return tf.concat(pooled, axis=-1)
+        yield from ((*rows, *columns) for rows in edges for columns in edges)
+
+
+def _shares(side, bins):
+    """`[sum(n * n), side * side]`: what each place has in each bin's mean."""
+    shares = []
+    for top, bottom, left, right in _windows(side, bins):
+        inside = np.zeros((side, side))
+        inside[top:bottom, left:right] = 1 / ((bottom - top) * (right - left))
+        shares.append(inside.reshape(-1))
+    return np.array(shares)
 
 
 class ViewFindingNetwork:
