@@ -56,7 +56,8 @@ def load_cropper(
     Args:
       *gin_files: Paths, or names under the project's `gin/`; later ones win.
       bindings: Single bindings such as "Annealing.restart_count = 5"; they win over files.
-      **networks: `networks=...` takes loaded networks instead of what the files name.
+      **networks: `networks=...` takes loaded networks; those that the files name are not loaded
+        (`bound` says which they are).
 
     Returns:
       The cropper. gin's global state holds the configuration afterwards (`operative_config`).
@@ -68,6 +69,8 @@ def load_cropper(
     shipped = _shipped_values()
     gin.clear_config()
     parse(gin_files, bindings)
+    if networks:  # Else gin would load the files' own before it passes these on.
+        gin.bind_parameter("Cropper.networks", None)
     try:
         cropper = _configured[pipeline.Cropper](**networks)
     except checkpoints.CheckpointError as error:  # gin adds lines about its call to a message.
@@ -76,6 +79,7 @@ def load_cropper(
         raise ConfigError(_one_line(error)) from error
     # A shipped file's own value may stay unread: '@Uniform()' in place of '@Normal()' leaves sigma.
     unread = [name for name, value in unread_bindings().items() if value not in shipped[name]]
+    unread = [name for name in unread if not (networks and name.startswith("Networks."))]
     if unread:
         raise ConfigError(
             f"nothing reads {', '.join(unread)}: the chosen search does not use it, so remove it"
@@ -101,6 +105,14 @@ def parse(gin_files: Sequence[str], bindings: Sequence[str]) -> None:
         raise ConfigError(f"in {given!r}: {_one_line(error)}") from error
     finally:
         logging.disable(logging.NOTSET)
+
+
+def bound(name: str) -> Any:
+    """The value that the last cropper's files and bindings give a parameter; None for none."""
+    try:
+        return gin.query_parameter(name)
+    except ValueError:
+        return None
 
 
 def unread_bindings() -> dict[str, Any]:

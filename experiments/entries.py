@@ -101,12 +101,21 @@ def read_setup() -> Setup:
 def load_cropper(
     setup: Setup, gin_files: Sequence[str], bindings: Sequence[str] = ()
 ) -> tuple[pipeline.Cropper, str]:
-    """A cropper on the shared networks, and its operative configuration."""
-    named = [
-        f"Networks.captioner = {FLAGS.captioner!r}",
-        f"Networks.scorer = {FLAGS.scorer!r}",
-    ]
-    cropper = config.load_cropper(*gin_files, bindings=[*named, *bindings], networks=setup.networks)
+    """A cropper on the shared networks, and its operative configuration.
+
+    Raises:
+      EntryError: A file names other networks than the flags.
+      config.ConfigError: See there.
+    """
+    cropper = config.load_cropper(*gin_files, bindings=bindings, networks=setup.networks)
+    for flag in ("captioner", "scorer"):
+        named = config.bound(f"Networks.{flag}")
+        # The default is what every shipped file names by base.gin, which the flag may overrule.
+        if named not in (None, FLAGS[flag].value, FLAGS[flag].default):
+            raise EntryError(
+                f"{', '.join(gin_files)} names the {flag} {named!r}, but all methods share one: "
+                f"give --{flag}={named}"
+            )
     return cropper, config.operative_config()
 
 

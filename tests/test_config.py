@@ -7,6 +7,7 @@ import pytest
 
 import gin
 from cagic_tf import annealing, coarse_to_fine, config, joint_search, losses, pipeline, resources
+from cagic_tf.networks import bundle
 
 FILES = sorted(
     str(path.relative_to(resources.path("gin"))) for path in resources.path("gin").rglob("*.gin")
@@ -105,3 +106,17 @@ def test_the_other_restarts_of_the_faithfulness_table_can_be_chosen(name):
 def test_settings_are_frozen():
     with pytest.raises(dataclasses.FrozenInstanceError):
         annealing.Annealing().restart_count = 3
+
+
+def test_given_networks_are_used_and_no_others_loaded(monkeypatch):
+    networks = bundle.Networks()
+    loads = []
+    monkeypatch.setattr(bundle.Networks, "__init__", lambda *args, **named: loads.append(named))
+    cropper = config.load_cropper("networks/original.gin", networks=networks)
+    assert cropper.loss.networks is networks and loads == []
+    assert config.bound("Networks.captioner") == "original-sat"
+    assert config.bound("Networks.dtype") is None
+    with pytest.raises(config.ConfigError, match="nothing reads CoarseToFine.scan_centers"):
+        config.load_cropper(
+            "paper.gin", bindings=["CoarseToFine.scan_centers = 3"], networks=networks
+        )

@@ -44,6 +44,20 @@ def test_pixel_box(center, scale, size, expected):
     assert geometry.pixel_box(center, scale, *size) == expected
 
 
+@pytest.mark.parametrize(
+    ("corners", "size", "expected"),
+    [
+        ((0, 0, 1, 1), (640, 480), (0, 0, 640, 480)),
+        ((0.25, 0.5, 0.5, 0.75), (8, 16), (2, 8, 2, 4)),
+        ((0.24, 0.1, 0.52, 0.9), (10, 10), (2, 1, 3, 8)),  # Edges at 2.4 and 5.2.
+        ((-0.5, 0.5, 2, 3), (10, 10), (0, 5, 10, 5)),  # Cut to the photo.
+        ((0.31, 0.999, 0.32, 1), (10, 10), (3, 9, 1, 1)),  # At least a pixel.
+    ],
+)
+def test_whole_pixels(corners, size, expected):
+    assert geometry.whole_pixels(corners, *size) == expected
+
+
 def test_pixel_box_is_within_the_photo_and_within_a_pixel_of_the_crop():
     rng = np.random.default_rng(1)
     for _ in range(2000):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cagic_tf import annealing, outputs
+from cagic_tf import annealing, manifest, outputs
 from cagic_tf.losses import Losses
 
 
@@ -21,6 +21,30 @@ def test_captions_are_drawn_as_they_are(caption, tmp_path):
     outputs.plot_losses(tmp_path / "plot.png", path, caption)
     with Image.open(tmp_path / "plot.png") as plot:
         assert np.asarray(plot.convert("L")).std() > 5
+
+
+def test_fill_takes_boxes_and_known_fields_and_errors(tmp_path):
+    folder = outputs.OutputFolder(tmp_path / "out", "# config\n", pictures=False)
+    rows = [
+        manifest.Row(name, "a.png", tmp_path / "a.png", "a dog", ((0, 0, 10, 10), (0, 0, 10, 20)))
+        for name in ("box", "fields", "error")
+    ]
+    rows.append(manifest.Row("no truth", "a.png", tmp_path / "a.png", "a dog"))
+    line = folder.fill(rows[0], lambda: (0, 0, 10, 10))
+    assert line["box"] == [0, 0, 10, 10] and line["iou"] == 0.75 and line["seconds"] >= 0
+    assert {line[key] for key in ("loss", "scale", "checkpoints", "evaluations")} == {None}
+    line = folder.fill(rows[1], lambda: {"box": [0, 0, 10, 20], "scale": 0.5, "iou": 7})
+    assert line["iou"] == 0.75 and line["scale"] == 0.5 and line["seconds"] is None
+
+    def fail():
+        raise ValueError("no words")
+
+    line = folder.fill(rows[2], fail)
+    assert (line["status"], line["error"], line["box"]) == ("error", "no words", None)
+    assert folder.fill(rows[3], lambda: (1, 2, 3, 4))["iou"] is None
+    again = outputs.OutputFolder(tmp_path / "out", "# config\n", pictures=False)
+    assert again.fill(rows[2], lambda: 1 / 0) == line
+    assert again.done == folder.done
 
 
 def test_summary_counts_and_averages():

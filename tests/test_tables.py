@@ -179,6 +179,11 @@ def test_another_configuration_is_refused(dataset, quick_gin, tmp_path):
         ({"predictions": ["A=nowhere.jsonl"]}, "cannot read the predictions nowhere.jsonl"),
         ({"dataset": "nowhere.jsonl"}, "cannot read the manifest nowhere.jsonl"),
         ({"captioner": "nowhere"}, "no readable checkpoint"),
+        (
+            {"methods": ["networks/original.gin"]},
+            "networks/original.gin names the captioner 'original-sat', but all methods share one: "
+            "give --captioner=original-sat",
+        ),
     ],
 )
 def test_mistakes_are_one_line_and_leave_nothing(values, message, tmp_path):
