@@ -14,7 +14,7 @@ import tensorflow as tf
 from PIL import Image
 
 from cagic_tf import annealing, devices, geometry, image_io, vocabulary
-from cagic_tf.losses import CropLoss, Objective
+from cagic_tf.losses import CropLoss, Objective, Problem
 from cagic_tf.networks.bundle import Networks
 
 
@@ -166,10 +166,8 @@ class Cropper:
 
     def _crop(self, image, caption, seed, progress) -> CropResult:
         begin = time.monotonic()
-        decoder = self.loss.networks.decoder
-        words = vocabulary.bag_of_words(caption, decoder.vocabulary, self.loss.objective.end_word)
         photo = image_io.read(image)
-        problem = self.loss.problem(self._reduce(photo), words.distribution)
+        problem, unknown = self.problem(photo, caption)
         path = self._search(problem, seed, progress)
         x, y, scale = (float(value) for value in path.theta)
         losses, predicted = self._describe(problem, tf.constant([[x, y, scale]], tf.float32))
@@ -180,8 +178,10 @@ class Cropper:
             center=(x, y),
             scale=scale,
             loss={name: float(value[0]) for name, value in losses._asdict().items()},
-            predicted_caption=decoder.text(predicted.words[0], int(predicted.lengths[0])),
-            unknown_words=words.unknown,
+            predicted_caption=self.loss.networks.decoder.text(
+                predicted.words[0], int(predicted.lengths[0])
+            ),
+            unknown_words=unknown,
             evaluations=path.evaluations,
             seconds=time.monotonic() - begin,
             seed=seed,
@@ -189,6 +189,25 @@ class Cropper:
             photo=photo,
             path=path,
         )
+
+    def problem(
+        self, photo: np.ndarray, caption: str
+    ) -> tuple[Problem, dict[str, tuple[str, ...]]]:
+        """What `loss` takes for one photo and caption, before any crop is tried.
+
+        Args:
+          photo: `[H, W, 3]` uint8, upright RGB.
+          caption: What the crop should show.
+
+        Returns:
+          The problem, and the caption's unknown words, each to its nearest known ones.
+
+        Raises:
+          ValueError: The caption is empty or none of its words is known.
+        """
+        known = self.loss.networks.decoder.vocabulary
+        words = vocabulary.bag_of_words(caption, known, self.loss.objective.end_word)
+        return self.loss.problem(self._reduce(photo), words.distribution), words.unknown
 
     def _reduce(self, photo: np.ndarray) -> np.ndarray:
         """The photo as float in [0, 1], its longer side at most `max_side`."""
