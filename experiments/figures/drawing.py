@@ -1,9 +1,11 @@
 """What the figures share: photos, boxes and captions on axes, and a picture file written whole."""
 
 import io
+import json
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from absl import flags
@@ -58,9 +60,18 @@ def draw_box(axes: Axes, box: Sequence[float], colour: str, style: str = "-") ->
     return axes.add_patch(rectangle)
 
 
-def draw_number(axes: Axes, place: Sequence[float], text: str, colour: str) -> None:
-    """Writes a short mark at a place, readable on any ground."""
-    written = axes.text(*place, text, color=colour, fontsize=11, fontweight="bold", va="top")
+def draw_mark(axes: Axes, box: Sequence[float], text: str, colour: str) -> None:
+    """Writes a short mark in a box's upper left corner, readable on any ground."""
+    written = axes.annotate(
+        text,
+        box[:2],
+        xytext=(4, -4),
+        textcoords="offset points",
+        color=colour,
+        fontsize=11,
+        fontweight="bold",
+        va="top",
+    )
     written.set_path_effects(_outlined(2.5))
 
 
@@ -70,6 +81,20 @@ def write_below(axes: Axes, text: str, inches: float, **style) -> None:
     axes.set_xlabel(lines, parse_math=False, **{"fontsize": 9, **style})
 
 
+def legend_below(figure: Figure, axes: Axes) -> None:
+    """The legend of some axes below the whole figure; on grey, so that white marks show."""
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(
+        handles,
+        labels,
+        loc="outside lower center",
+        ncols=len(labels),
+        fontsize=9,
+        facecolor="0.75",
+        edgecolor="none",
+    )
+
+
 def cut(photo: np.ndarray, box: Sequence[float]) -> np.ndarray:
     """The part of a photo in a box `(x, y, w, h)` of pixels: nearest whole pixels, at least one."""
     height, width = photo.shape[:2]
@@ -77,6 +102,20 @@ def cut(photo: np.ndarray, box: Sequence[float]) -> np.ndarray:
     corners = (x / width, y / height, (x + w) / width, (y + h) / height)
     x, y, w, h = geometry.whole_pixels(corners, width, height)
     return photo[y : y + h, x : x + w]
+
+
+def read_results(folder: Path) -> dict[str, dict[str, Any]]:
+    """Row id to result line of a folder of results.
+
+    Raises:
+      entries.EntryError: It has no results.
+    """
+    path = folder / outputs.RESULTS
+    try:
+        lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        return {line["id"]: line for line in lines}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise entries.EntryError(f"no results in {path}: {error}") from error
 
 
 def evenly(count: int, wanted: int) -> list[int]:

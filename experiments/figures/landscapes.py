@@ -35,7 +35,7 @@ def define_flags() -> None:
 
 def main() -> None:
     """Searches, computes the landscapes at some of the search's scales, and draws them."""
-    output = drawing.output_path("landscapes.png")
+    output = drawing.output_path("landscapes.jpg")
     searched = one_search.run()
     steps = searched.result.path.steps
     chosen = drawing.evenly(len(steps), SCALES)
@@ -103,13 +103,11 @@ def draw(
         _draw_photo(axes[0, column], result.photo, step.scale, grid.total)
     for at, name in enumerate(losses.Losses._fields, 1):
         values = [getattr(grid, name) for grid in grids]
-        norm = Normalize(min(map(np.min, values)), max(map(np.max, values)))
+        norm = Normalize(min(map(np.nanmin, values)), max(map(np.nanmax, values)))
         for column, (number, shown) in enumerate(zip(chosen, values, strict=True)):
             here = axes[at, column]
             image = _draw_landscape(here, shown, result.path.steps[number].scale, norm, aspect)
             draw_path(here, result.path.steps, number)
-            if column:
-                here.set_yticklabels([])
             if at < 3:
                 here.set_xticklabels([])
         unit = "-score" if name == "aesthetic" else "nats"
@@ -117,9 +115,7 @@ def draw(
         axes[at, 0].set_ylabel("y of the centre", fontsize=9)
     for here in axes[3]:
         here.set_xlabel("x of the centre", fontsize=9)
-    figure.legend(
-        *axes[1, -1].get_legend_handles_labels(), loc="outside lower center", ncols=5, fontsize=9
-    )
+    drawing.legend_below(figure, axes[1, -1])
     return figure
 
 
@@ -148,13 +144,11 @@ def _draw_landscape(axes, values: np.ndarray, scale: float, norm: Normalize, asp
     image = axes.imshow(
         values, extent=(-edge, edge, edge, -edge), norm=norm, cmap=COLOURS, aspect=aspect
     )
-    places = np.linspace(-free, free, len(values))
-    axes.contour(places, places, values, 6, colors="white", linewidths=0.4, alpha=0.5)
     x, y = lowest_center(values, scale)
     axes.plot(x, y, "+", color="red", markersize=9, markeredgewidth=1.8, label="lowest here")
-    ticks = [-round(free * 0.8, 2), 0, round(free * 0.8, 2)]
+    ticks = [-round(free * 0.8, 2), 0, round(free * 0.8, 2)]  # Every scale has its own range.
     axes.set(xlim=(-edge, edge), ylim=(edge, -edge), xticks=ticks, yticks=ticks)
-    axes.tick_params(labelsize=8)
+    axes.tick_params(labelsize=7, pad=1)
     return image
 
 
