@@ -23,9 +23,9 @@ from cagic_tf import annealing, geometry, pipeline
 from experiments import comparison
 from experiments.figures import drawing, one_search, restarts
 
-LONGER_SIDE = 420  # Pixels of the photo in the frames.
+LONGER_SIDE = 360  # Pixels of the photo in the frames.
 FRAME, LAST_FRAME = 200, 3000  # Milliseconds.
-PHOTO_COLOURS = 128  # Of the palette's 256.
+PHOTO_COLOURS = 64  # Of the palette's 256.
 COLOURS = {
     "white": (255, 255, 255),
     "black": (0, 0, 0),
@@ -124,7 +124,7 @@ def encode(pictures: list[Image.Image]) -> bytes:
         append_images=pictures[1:],
         duration=times,
         loop=0,
-        optimize=False,
+        optimize=True,  # What stays the same from frame to frame is left out.
     )
     return buffer.getvalue()
 

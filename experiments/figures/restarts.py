@@ -34,7 +34,8 @@ def draw(searched: one_search.Searched) -> Figure:
     chosen = drawing.evenly(len(steps), SCALES)
     height, width = result.photo.shape[:2]
     figure = Figure(figsize=(12, 12 / SCALES * height / width + 4.1), layout="constrained")
-    figure.suptitle(f"“{searched.caption}”", parse_math=False, fontsize=11)
+    title = f"“{searched.caption}”, orange: the crop around the mean"
+    figure.suptitle(title, parse_math=False, fontsize=11)
     above, below = figure.subfigures(2, 1, height_ratios=(2.4 * height / width + 0.3, 3))
     photos = above.subplots(1, len(chosen), squeeze=False)[0]
     for axes, number in zip(photos, chosen, strict=True):
