@@ -131,7 +131,7 @@ def save(figure: Figure, path: Path, dpi: int = 100) -> None:
     """
     buffer = io.BytesIO()
     jpeg = path.suffix.lower() != ".png"
-    options = {"quality": 85, "optimize": True} if jpeg else {"optimize": True}
+    options = {"quality": 80, "optimize": True} if jpeg else {"optimize": True}
     kind = "jpeg" if jpeg else "png"
     figure.savefig(buffer, format=kind, dpi=dpi, facecolor="white", pil_kwargs=options)
     write(path, buffer.getvalue())

@@ -93,9 +93,10 @@ def draw(
     result, columns = searched.result, len(chosen)
     height, width = result.photo.shape[:2]
     aspect = height / width
-    row = 2.1 * aspect + 0.25
+    row = 1.85 * aspect + 0.2
     figure = Figure(figsize=(2.1 * columns + 1.4, 4 * row + 1.1), layout="constrained")
-    figure.suptitle(f"“{searched.caption}”", parse_math=False, fontsize=11)
+    title = f"“{searched.caption}”, white: the crop of the lowest total loss at each scale, dotted:"
+    figure.suptitle(f"{title} where its centre can be", parse_math=False, fontsize=11)
     axes = figure.subplots(4, columns, squeeze=False)
     for column, (number, grid) in enumerate(zip(chosen, grids, strict=True)):
         step = result.path.steps[number]
