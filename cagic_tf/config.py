@@ -79,7 +79,8 @@ def load_cropper(
         raise ConfigError(_one_line(error)) from error
     # A shipped file's own value may stay unread: '@Uniform()' in place of '@Normal()' leaves sigma.
     unread = [name for name, value in unread_bindings().items() if value not in shipped[name]]
-    unread = [name for name in unread if not (networks and name.startswith("Networks."))]
+    if networks:
+        unread = [n for n in unread if not n.startswith(("Networks.", "Cropper.networks"))]
     if unread:
         raise ConfigError(
             f"nothing reads {', '.join(unread)}: the chosen search does not use it, so remove it"
