@@ -84,7 +84,7 @@ def draw(
     for axes, photo, row in zip(panels, photos, shown, strict=True):
         drawing.show_photo(axes, photo)
         for number, crop in enumerate(row.crops):
-            drawing.draw_box(axes, crop, colormaps["tab10"](number % 10))
+            drawing.draw_box(axes, crop, colormaps["tab10"](number % 10), width=1.2)
         if row.id in boxes:
             drawing.draw_box(axes, boxes[row.id], "white", "--")
         drawing.write_below(axes, f"“{row.caption}”", cell)
@@ -112,8 +112,8 @@ def draw_overlaps(
             for crop in row.crops
         ]
         axes.plot(*np.transpose(dots), "o", color="C0", alpha=0.5, markersize=4)
-        axes.plot([], [], "o", color="C0", alpha=0.5, label="a method with each annotator")
-        axes.legend(loc="lower right", fontsize=8)
+        axes.plot([], [], "o", color="C0", alpha=0.5, label="the method's crop (dashed) with each")
+        axes.legend(loc="lower right", bbox_to_anchor=(1, 1), fontsize=8)
     axes.set(ylim=(0, 1.02), ylabel="IoU of two annotators", xlabel=None if named else "row")
     axes.grid(axis="y", alpha=0.3)
     if named:

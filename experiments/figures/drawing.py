@@ -48,15 +48,28 @@ def show_photo(axes: Axes, photo: np.ndarray) -> None:
     """
     height, width = photo.shape[:2]
     axes.imshow(photo, extent=(0, width, height, 0))
-    axes.set(xticks=[], yticks=[])
+    axes.set(xticks=[], yticks=[], anchor="N")
     axes.spines[:].set_visible(False)
 
 
-def draw_box(axes: Axes, box: Sequence[float], colour: str, style: str = "-") -> patches.Rectangle:
-    """Draws `(x, y, w, h)` on axes of `show_photo`, visible on dark and on bright places."""
+def draw_box(
+    axes: Axes, box: Sequence[float], colour: Any, style: str = "-", width: float = 1.8
+) -> patches.Rectangle:
+    """Draws `(x, y, w, h)` on axes of `show_photo`, visible on dark and on bright places.
+
+    Args:
+      axes: The photo's axes.
+      box: `(x, y, w, h)` in pixels.
+      colour: Matplotlib's name of a colour, or RGBA.
+      style: Matplotlib's style of the line.
+      width: Of the line, in points; its black outline is wider.
+
+    Returns:
+      What was drawn.
+    """
     x, y, w, h = box
     rectangle = patches.Rectangle((x, y), w, h, fill=False, edgecolor=colour, linestyle=style)
-    rectangle.set(linewidth=1.8, clip_on=False, path_effects=_outlined(3.4))
+    rectangle.set(linewidth=width, clip_on=False, path_effects=_outlined(1.9 * width))
     return axes.add_patch(rectangle)
 
 

@@ -118,17 +118,20 @@ def draw(rows: Sequence[manifest.Row], columns: Sequence[Column]) -> Figure:
         CELL * min(photos[row.path].shape[0] / photos[row.path].shape[1], 1.3) for row in rows
     ]
     figure = Figure(
-        figsize=(CELL * (1 + len(columns)), sum(heights) + 0.45 * len(rows) + 0.3),
+        figsize=(CELL * (1 + len(columns)), sum(heights) + 0.4 * len(rows) + 0.3),
         layout="constrained",
     )
     axes = figure.subplots(
-        len(rows), 1 + len(columns), squeeze=False, height_ratios=[h + 0.4 for h in heights]
+        len(rows),
+        1 + len(columns),
+        squeeze=False,
+        height_ratios=[height + 0.4 for height in heights],
     )
     for row, line in zip(rows, axes, strict=True):
         photo = photos[row.path]
         drawing.show_photo(line[0], photo)
         for truth in row.crops:
-            drawing.draw_box(line[0], truth, "red")
+            drawing.draw_box(line[0], truth, "red", width=1)
         drawing.write_below(line[0], f"“{row.caption}”", CELL, fontsize=8)
         for column, here in zip(columns, line[1:], strict=True):
             draw_crop(here, photo, row, column)
