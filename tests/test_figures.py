@@ -11,7 +11,7 @@ from matplotlib import colors, patches
 from matplotlib.figure import Figure
 from PIL import Image
 
-from cagic_tf import annealing, losses, manifest, outputs, pipeline
+from cagic_tf import annealing, losses, manifest, outputs, pipeline, resources
 from experiments import comparison, entries
 from experiments.figures import (
     animation,
@@ -24,6 +24,7 @@ from experiments.figures import (
     side_by_side,
 )
 
+SAMPLE = str(resources.package_path("samples") / "lake.jpg")
 PHOTO = np.random.default_rng(0).integers(0, 256, (40, 80, 3), dtype=np.uint8)
 
 
@@ -161,6 +162,17 @@ def test_landscape_is_the_loss_at_its_centres():
                 assert found[row, column] == pytest.approx(float(value[0]), rel=1e-4)
 
 
+def test_commands_that_search(tmp_path, monkeypatch):
+    values = {"image": SAMPLE, "caption": "a lake", "gin_file": None, "centers": 2}
+    values |= {"gin_param": ["Annealing.scale_factor = 0.6", "Annealing.restart_count = 2"]}
+    call(landscapes, monkeypatch, output=str(tmp_path / "landscapes.png"), **values)
+    values |= {"caption": ["a lake", "a rock"], "gin_file": ["paper.gin"], "results": None}
+    call(captions, monkeypatch, output=str(tmp_path / "captions.jpg"), **values)
+    for name in ("landscapes.png", "captions.jpg"):
+        with Image.open(tmp_path / name) as picture:
+            assert np.asarray(picture.convert("L")).std() > 10
+
+
 def test_landscapes_are_drawn_where_their_centres_are(searched):
     total = np.array([[3.0, 2.0, 9.0], [4.0, 5.0, np.nan], [6.0, 7.0, 1.0]])
     grids = [losses.Losses(total, total + 1, -total)] * 2
@@ -243,7 +255,7 @@ def test_errors_of_one_search(monkeypatch):
         ({"image": "photo.jpg"}, "--image and --caption go together"),
         ({"image": "nowhere.jpg", "caption": "a dog"}, "no photo at nowhere.jpg"),
         ({"gin_file": ["nowhere.gin"]}, "nowhere.gin"),
-        ({"image": PHOTO, "caption": "zyzzyva"}, "no word of the caption is known"),
+        ({"image": SAMPLE, "caption": "zyzzyva"}, "no word of the caption is known"),
     ):
         assert message in error_of(restarts, monkeypatch, **{**values, **given})
 
