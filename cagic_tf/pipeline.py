@@ -14,7 +14,7 @@ import tensorflow as tf
 from PIL import Image
 
 from cagic_tf import annealing, devices, geometry, image_io, vocabulary
-from cagic_tf.losses import CropLoss, Objective
+from cagic_tf.losses import CropLoss, Objective, Problem
 from cagic_tf.networks.bundle import Networks
 
 
@@ -170,12 +170,9 @@ class Cropper:
 
     def _crop(self, image, caption, seed, progress) -> CropResult:
         begin = time.monotonic()
-        decoder, lexicon = self.loss.networks.decoder, self.loss.networks.lexicon
-        table = None if lexicon is None else lexicon.table
-        end_word = self.loss.objective.end_word
-        words = vocabulary.bag_of_words(caption, decoder.vocabulary, end_word, table)
         photo = image_io.read(image)
-        problem = self.loss.problem(self._reduce(photo), words.distribution, words.nouns)
+        problem, words = self.problem(photo, caption)
+        decoder, lexicon = self.loss.networks.decoder, self.loss.networks.lexicon
         path = self._search(problem, seed, progress)
         x, y, scale = (float(value) for value in path.theta)
         losses, predicted = self._describe(problem, tf.constant([[x, y, scale]], tf.float32))
@@ -202,6 +199,27 @@ class Cropper:
             photo=photo,
             path=path,
         )
+
+    def problem(self, photo: np.ndarray, caption: str) -> tuple[Problem, vocabulary.BagOfWords]:
+        """What `loss` takes for one photo and caption, before any crop is tried.
+
+        Args:
+          photo: `[H, W, 3]` uint8, upright RGB.
+          caption: What the crop should show.
+
+        Returns:
+          The problem, and the caption's words as the networks know them.
+
+        Raises:
+          ValueError: The caption is empty or none of its words is known.
+        """
+        networks = self.loss.networks
+        nouns = None if networks.lexicon is None else networks.lexicon.table
+        words = vocabulary.bag_of_words(
+            caption, networks.decoder.vocabulary, self.loss.objective.end_word, nouns
+        )
+        problem = self.loss.problem(self._reduce(photo), words.distribution, words.nouns)
+        return problem, words
 
     def _reduce(self, photo: np.ndarray) -> np.ndarray:
         """The photo as float in [0, 1], its longer side at most `max_side`."""

@@ -88,14 +88,24 @@ def read_setup() -> Setup:
       EntryError: No row has ground truth.
       manifest.ManifestError, image_io.ImageError, checkpoints.CheckpointError: See there.
     """
-    path = Path(FLAGS.dataset)
-    if FLAGS.dataset == "samples":
-        path = resources.package_path("samples") / "manifest.jsonl"
-    rows = manifest.read(path)
+    rows = read_rows(FLAGS.dataset)
     if not any(row.crops for row in rows):
-        raise EntryError(f"no row of {path} has ground-truth crops, so nothing can be measured")
+        raise EntryError(
+            f"no row of {FLAGS.dataset} has ground-truth crops, so nothing can be measured"
+        )
     sizes = {row.id: image_io.upright_size(row.path) for row in rows}
     return Setup(FLAGS.dataset, rows, sizes, Networks(FLAGS.captioner, FLAGS.scorer))
+
+
+def read_rows(dataset: str) -> list[manifest.Row]:
+    """The rows of `--dataset`.
+
+    Raises:
+      manifest.ManifestError: See there.
+    """
+    if dataset == "samples":
+        return manifest.read(resources.package_path("samples") / "manifest.jsonl")
+    return manifest.read(Path(dataset))
 
 
 def load_cropper(

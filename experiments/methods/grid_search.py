@@ -35,7 +35,7 @@ class GridSearch:
             best, best_theta, steps = np.inf, np.array([0.0, 0.0, 1.0]), []
             for number, scale in enumerate(self.scales, 1):
                 grid = coarse_to_fine.scan_grid([scale], centers_a_side(scale, self.stride))
-                losses = _in_batches(evaluate, problem, grid)
+                losses = in_batches(evaluate, problem, grid)
                 totals = np.where(np.isnan(losses[0]), np.inf, losses[0])
                 at = int(np.argmin(totals))
                 steps.append(
@@ -64,8 +64,8 @@ def centers_a_side(scale: float, stride: float) -> int:
     return int(np.ceil(2 * (1 - scale) / stride - 1e-9)) + 1
 
 
-def _in_batches(evaluate, problem, grid: np.ndarray):
-    """Losses of all rows of a grid, each `[N]`."""
+def in_batches(evaluate: annealing.LossFunction, problem: Any, grid: np.ndarray) -> Any:
+    """Losses of all rows `(x, y, s)` of a grid `[N, 3]`: what `evaluate` returns, each `[N]`."""
     parts = [
         evaluate(problem, tf.constant(grid[at : at + coarse_to_fine.BATCH], tf.float32))
         for at in range(0, len(grid), coarse_to_fine.BATCH)

@@ -1,0 +1,67 @@
+"""The search that a figure of a single photo shows: its flags, and how it is run."""
+
+from typing import NamedTuple
+
+from absl import flags
+from tqdm import tqdm
+
+from cagic_tf import config, pipeline, resources
+from experiments import entries
+from experiments.figures import drawing
+
+FLAGS = flags.FLAGS
+SAMPLE, SAMPLE_CAPTION = "workers.jpg", "a woman in a blue shirt"
+SHORT = "Annealing.scale_factor = 0.9"  # 8 scales instead of 45: seconds instead of minutes.
+
+
+class Searched(NamedTuple):
+    """A finished search.
+
+    Attributes:
+      cropper: What searched.
+      caption: What the crop should show.
+      result: The crop, with the search's path.
+    """
+
+    cropper: pipeline.Cropper
+    caption: str
+    result: pipeline.CropResult
+
+
+def define_flags() -> None:
+    """Flags of every figure of one search."""
+    drawing.define_output_flag()
+    flags.DEFINE_string("image", None, "the photo; needs --caption; by default a sample")
+    flags.DEFINE_string("caption", None, "what the crop should show; needs --image")
+    flags.DEFINE_multi_string(
+        "gin_file", None, f"as in cagic_tf.run; by default paper.gin, shortened by {SHORT!r}"
+    )
+    flags.DEFINE_multi_string("gin_param", [], "a single binding, as in cagic_tf.run")
+
+
+def run() -> Searched:
+    """Runs the search that the flags describe.
+
+    Raises:
+      entries.EntryError: --image or --caption is missing, or the caption cannot be used.
+      config.ConfigError, checkpoints.CheckpointError, image_io.ImageError: See there.
+    """
+    if (FLAGS.image is None) != (FLAGS.caption is None):
+        raise entries.EntryError("--image and --caption go together; with neither, a sample")
+    image = FLAGS.image or resources.package_path("samples") / SAMPLE
+    caption = SAMPLE_CAPTION if FLAGS.caption is None else FLAGS.caption
+    short = [] if FLAGS.gin_file else [SHORT]
+    cropper = config.load_cropper(
+        *(FLAGS.gin_file or ["paper.gin"]), bindings=[*short, *FLAGS.gin_param]
+    )
+    with tqdm(desc="search", unit="scale") as bar:
+
+        def progress(done: int, total: int, loss: float) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        try:
+            result = cropper.crop(image, caption, progress=progress)
+        except ValueError as error:
+            raise entries.EntryError(f"--caption is {caption!r}: {error}") from error
+    return Searched(cropper, caption, result)
