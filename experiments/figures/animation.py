@@ -25,7 +25,7 @@ from experiments.figures import drawing, one_search, restarts
 
 LONGER_SIDE = 360  # Pixels of the photo in the frames.
 FRAME, LAST_FRAME = 200, 3000  # Milliseconds.
-PHOTO_COLOURS = 64  # Of the palette's 256.
+PHOTO_COLOURS = 128  # Of the palette's 256.
 COLOURS = {
     "white": (255, 255, 255),
     "black": (0, 0, 0),

@@ -110,6 +110,7 @@ def draw(photo: np.ndarray, boxes: Mapping[str, Sequence[float]]) -> Figure:
     grid = figure.add_gridspec(rows, 1 + columns, width_ratios=[whole] + [cell] * columns)
     left = figure.add_subplot(grid[:, 0])
     drawing.show_photo(left, photo)
+    left.set_anchor("C")
     for number, (caption, box) in enumerate(boxes.items()):
         colour, mark = COLOURS[number % len(COLOURS)], f"({chr(ord('a') + number % 26)})"
         drawing.draw_box(left, box, colour)

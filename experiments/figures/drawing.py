@@ -19,6 +19,7 @@ from experiments import entries
 FLAGS = flags.FLAGS
 FOLDER = Path("outputs/figures")
 ENDINGS = (".png", ".jpg")
+DPI = 90
 LETTERS_AN_INCH = 15  # Of the captions' 9 points.
 
 
@@ -136,7 +137,7 @@ def evenly(count: int, wanted: int) -> list[int]:
     return sorted({round(place) for place in np.linspace(0, count - 1, min(count, wanted))})
 
 
-def save(figure: Figure, path: Path, dpi: int = 100) -> None:
+def save(figure: Figure, path: Path) -> None:
     """Writes a figure as a whole file, in the format of its ending, and prints where.
 
     Raises:
@@ -146,7 +147,7 @@ def save(figure: Figure, path: Path, dpi: int = 100) -> None:
     jpeg = path.suffix.lower() != ".png"
     options = {"quality": 80, "optimize": True} if jpeg else {"optimize": True}
     kind = "jpeg" if jpeg else "png"
-    figure.savefig(buffer, format=kind, dpi=dpi, facecolor="white", pil_kwargs=options)
+    figure.savefig(buffer, format=kind, dpi=DPI, facecolor="white", pil_kwargs=options)
     write(path, buffer.getvalue())
 
 

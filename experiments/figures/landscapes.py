@@ -112,7 +112,8 @@ def draw(
             if at < 3:
                 here.set_xticklabels([])
         unit = "-score" if name == "aesthetic" else "nats"
-        figure.colorbar(image, ax=list(axes[at]), label=f"{name} loss ({unit})", pad=0.01)
+        bar = figure.colorbar(image, ax=list(axes[at]), pad=0.01)
+        bar.set_label(f"{name} loss ({unit})", fontsize=8)
         axes[at, 0].set_ylabel("y of the centre", fontsize=9)
     for here in axes[3]:
         here.set_xlabel("x of the centre", fontsize=9)
