@@ -1,5 +1,6 @@
 """Crops as files: cut from the photo's own pixels, with its alpha, bits, ICC profile and EXIF."""
 
+import dataclasses
 import io
 import os
 import struct
@@ -19,6 +20,25 @@ ENDINGS = {
     "AVIF": ".avif",
 }
 CHOICES = ("same", "jpeg", "png", "webp")
+
+
+@dataclasses.dataclass(frozen=True)
+class Style:
+    """How crops are written; see `cut`.
+
+    Attributes:
+      name: The file's name without ending; "{id}" in it is the row's id.
+      choice: One of `CHOICES`.
+      quality: 1 to 100, of JPEG, WebP and AVIF.
+      strip_metadata: Whether EXIF and the ICC profile are left out.
+    """
+
+    name: str = "{id}_crop"
+    choice: str = "same"
+    quality: int = 95
+    strip_metadata: bool = False
+
+
 # Modes that a format holds as they are; alpha, beside these, in those that have "RGBA".
 _HOLDS = {
     "JPEG": ("L", "RGB", "CMYK"),
@@ -84,7 +104,7 @@ def cut(
       note.
 
     Raises:
-      image_io.ImageError: The photo cannot be read.
+      image_io.ImageError: The photo cannot be read, or the format cannot hold the crop.
     """
     with image_io.opened(source) as image:
         # Before `load`, which closes the file: what a TIFF's EXIF points to is read from there.
@@ -99,7 +119,11 @@ def cut(
             crop, profile = _fit(kind, crop, to_srgb, profile, strip_metadata)
         keep = ("transparency",) if crop.mode != "RGBA" else ()
         crop.info = {key: crop.info[key] for key in keep if key in crop.info}
+    try:
         return _encode(kind, crop, quality, exif, None if strip_metadata else profile)
+    except Exception as error:  # Formats have limits of their own, such as WebP's 16383 pixels.
+        text = " ".join(str(error).split()) or type(error).__name__
+        raise image_io.ImageError(f"cannot write the crop as {kind}: {text}") from error
 
 
 def _format(image: Image.Image, choice: str) -> str:
