@@ -4,7 +4,6 @@ import csv
 import dataclasses
 import io
 import json
-import math
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -119,11 +118,13 @@ def _csv_entries(text: str, path: Path) -> Iterator[tuple[int, Any]]:
             if None in entry or None in entry.values():
                 raise ManifestError(f"{where}: {len(reader.fieldnames)} cells are needed")
             entry = {key: entry[key] for key in entry if entry[key] or key == "caption"}
-            if "crops" in entry:
-                entry["crops"] = json.loads(entry["crops"])
+            try:
+                entry |= {"crops": json.loads(entry["crops"])} if "crops" in entry else {}
+            except (ValueError, RecursionError) as error:
+                raise ManifestError(f"{where}: crops are no JSON: {error}") from error
             yield reader.line_num, entry
-    except (csv.Error, ValueError, RecursionError) as error:
-        raise ManifestError(f"{path}, line {reader.line_num}: {error}") from error
+    except csv.Error as error:
+        raise ManifestError(f"{path}, after line {reader.line_num}: {error}") from error
 
 
 def _is_text(value: Any) -> bool:
@@ -160,7 +161,7 @@ def _parse_crops(crops: Sequence, where: str) -> tuple[tuple[float, float, float
         boxes = ((),)
     if not all(
         len(box) == 4
-        and all(isinstance(value, int | float) and abs(value) < math.inf for value in box)
+        and all(isinstance(value, int | float) and abs(value) < 1e9 for value in box)
         and min(box[2:]) >= 1
         for box in boxes
     ):

@@ -252,7 +252,10 @@ class OutputFolder:
         """The row whose pictures were being written when a run was killed, and their files."""
         path = self._directory / _WRITING
         found = json.loads(path.read_bytes()) if path.exists() else {}
-        return found if found.get("id") not in self.done else {}
+        if found and found["id"] in self.done:  # It was finished but for this.
+            path.unlink()
+            return {}
+        return found
 
     @contextlib.contextmanager
     def _writing_errors(self) -> Iterator[None]:
