@@ -5,6 +5,7 @@ import io
 import json
 import pickle
 import tempfile
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -117,6 +118,17 @@ def test_npy_of_any_bytes(folder, data):
 @given(data=st.binary(max_size=60))
 def test_npy_of_any_pickle(folder, data):
     arrays_or_one_line(folder / "w.npy", NPY[:PICKLE_AT] + data)
+
+
+def test_npy_of_a_few_bytes_takes_little_memory(folder):
+    (folder / "w.npy").write_bytes(NPY[:PICKLE_AT] + b"Nr\xff\xff\xff\x07.")  # 128 million objects.
+    tracemalloc.start()
+    try:
+        with pytest.raises(checkpoints.CheckpointError, match="no dict"):
+            npy.read(folder / "w.npy")
+        assert tracemalloc.get_traced_memory()[1] < 2**20
+    finally:
+        tracemalloc.stop()
 
 
 @settings(max_examples=1500)
