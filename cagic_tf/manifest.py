@@ -1,11 +1,13 @@
-"""What to crop: rows of image, caption and perhaps ground-truth crops, from a JSONL file."""
+"""What to crop: rows of photo and caption, from a JSONL or CSV file."""
 
+import csv
 import dataclasses
+import io
 import json
-import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 KEYS = ("id", "image", "caption", "crops")
 
@@ -24,6 +26,7 @@ class Row:
       path: Path of the photo to open.
       caption: What the crop should show.
       crops: Ground-truth crops `(x, y, w, h)` in pixels of the upright photo; may be empty.
+      problem: Why the row cannot be cropped, in one line; "" if nothing is known against it.
     """
 
     id: str
@@ -31,6 +34,7 @@ class Row:
     path: Path
     caption: str
     crops: tuple[tuple[float, float, float, float], ...] = ()
+    problem: str = ""
 
 
 def single(image: str, caption: str) -> list[Row]:
@@ -40,6 +44,8 @@ def single(image: str, caption: str) -> list[Row]:
 
 def read(path: Path) -> list[Row]:
     """Reads `{"id"?, "image", "caption", "crops"?}`, one object a line; blank lines are skipped.
+
+    A file that ends in .csv has these as columns, crops as JSON; empty cells count as absent.
 
     Args:
       path: The manifest. Paths of photos are relative to its folder; crops are
@@ -52,23 +58,36 @@ def read(path: Path) -> list[Row]:
       ManifestError: The file is missing, a line is not such an object, or an id occurs twice.
     """
     try:
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
+        text = path.read_bytes().decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ManifestError(f"cannot read the manifest {path}: {error}") from error
+    entries = _csv_entries if path.suffix.lower() == ".csv" else _json_entries
     rows, seen = [], {}
-    for number, line in enumerate(lines, 1):
-        if line.strip():
-            row = _parse(line, number, path)
-            if row.id in seen:
-                raise ManifestError(
-                    f"{path}, line {number}: the id {row.id!r} is line {seen[row.id]}'s already "
-                    "(ids name the output files)"
-                )
-            seen[row.id] = number
-            rows.append(row)
+    for number, entry in entries(text, path):
+        row = _parse(entry, number, path)
+        if row.id in seen:
+            raise ManifestError(
+                f"{path}, line {number}: the id {row.id!r} is line {seen[row.id]}'s already "
+                "(ids name the output files)"
+            )
+        seen[row.id] = number
+        rows.append(row)
     if not rows:
         raise ManifestError(f"the manifest {path} has no rows")
     return rows
+
+
+def shard(rows: Sequence[Row], text: str) -> list[Row]:
+    """The rows of one of n parts: "2/3" is the second, fifth, eighth, ... row.
+
+    Raises:
+      ManifestError: The text is not i/n with i from 1 to n.
+    """
+    match = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", text)
+    part, parts = (int(match[1]), int(match[2])) if match else (0, 0)
+    if not 1 <= part <= parts:
+        raise ManifestError(f"the shard is {text!r}; i/n with i from 1 to n is needed, such as 1/4")
+    return list(rows[part - 1 :: parts])
 
 
 def safe_name(text: str) -> str:
@@ -76,14 +95,47 @@ def safe_name(text: str) -> str:
     return re.sub(r"[^\w.-]+", "-", text.strip(), flags=re.ASCII).strip("-.")[:80] or "row"
 
 
-def _parse(line: str, number: int, path: Path) -> Row:
-    where = f"{path}, line {number}"
+def _json_entries(text: str, path: Path) -> Iterator[tuple[int, Any]]:
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.strip():
+            try:
+                yield number, json.loads(line)
+            except (ValueError, RecursionError) as error:
+                raise ManifestError(f"{path}, line {number}: no JSON object: {error}") from error
+
+
+def _csv_entries(text: str, path: Path) -> Iterator[tuple[int, Any]]:
+    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
     try:
-        entry = json.loads(line)
-    except ValueError as error:
-        raise ManifestError(f"{where}: no JSON object: {error}") from error
+        unknown = set(reader.fieldnames or ()) - set(KEYS)
+        if unknown or not {"image", "caption"} <= set(reader.fieldnames or ()):
+            raise ManifestError(
+                f"{path}, line 1: the columns are {reader.fieldnames}; image and caption are "
+                f"needed, and accepted are {list(KEYS)}, with commas between them"
+            )
+        for entry in reader:
+            where = f"{path}, line {reader.line_num}"
+            if None in entry or None in entry.values():
+                raise ManifestError(f"{where}: {len(reader.fieldnames)} cells are needed")
+            entry = {key: entry[key] for key in entry if entry[key] or key == "caption"}
+            try:
+                entry |= {"crops": json.loads(entry["crops"])} if "crops" in entry else {}
+            except (ValueError, RecursionError) as error:
+                raise ManifestError(f"{where}: crops are no JSON: {error}") from error
+            yield reader.line_num, entry
+    except csv.Error as error:
+        raise ManifestError(f"{path}, after line {reader.line_num}: {error}") from error
+
+
+def _is_text(value: Any) -> bool:
+    """Whether it is text that a file can hold; JSON can name half characters."""
+    return isinstance(value, str) and not re.search("[\ud800-\udfff\0]", value)
+
+
+def _parse(entry: Any, number: int, path: Path) -> Row:
+    where = f"{path}, line {number}"
     if not isinstance(entry, dict) or not all(
-        isinstance(entry.get(key), str) for key in ("image", "caption")
+        _is_text(entry.get(key)) for key in ("image", "caption")
     ):
         raise ManifestError(f'{where}: an object with the texts "image" and "caption" is needed')
     unknown = sorted(set(entry) - set(KEYS))
@@ -109,12 +161,12 @@ def _parse_crops(crops: Sequence, where: str) -> tuple[tuple[float, float, float
         boxes = ((),)
     if not all(
         len(box) == 4
-        and all(isinstance(value, int | float) and math.isfinite(value) for value in box)
+        and all(isinstance(value, int | float) and abs(value) < 1e9 for value in box)
         and min(box[2:]) >= 1
         for box in boxes
     ):
         raise ManifestError(
-            f"{where}: crops are {json.dumps(crops)}; a list of [x, y, w, h] in pixels with w and "
-            "h of 1 or more is needed"
+            f"{where}: crops are {json.dumps(crops)[:200]}; a list of [x, y, w, h] in pixels with "
+            "w and h of 1 or more is needed"
         )
     return boxes

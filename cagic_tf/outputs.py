@@ -1,22 +1,27 @@
 """The output folder: crops, overlays, plots, `operative_config.gin` and `results.jsonl`.
 
 `results.jsonl` grows by one whole line a row, after the row's pictures are on the disk; a line cut
-off by a crash is dropped when the same command goes on.
+off by a crash is dropped when the same command goes on. One process at a time has the folder.
 """
 
+import contextlib
 import importlib.util
 import json
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cagic_tf import annealing, files, geometry, image_io, manifest, pipeline
+from cagic_tf import crop_files, files, geometry, image_io, manifest
+
+if TYPE_CHECKING:  # No TensorFlow in here.
+    from cagic_tf import annealing, pipeline
 
 RESULTS, CONFIG = "results.jsonl", "operative_config.gin"
+_LOCK, _WRITING = ".lock", ".writing"
 RESULT_KEYS = (
     "box",
     "box_normalized",
@@ -27,6 +32,7 @@ RESULT_KEYS = (
     "matched_words",
     "unknown_words",
     "iou",
+    "crop_file",
     "evaluations",
     "seconds",
     "seed",
@@ -45,22 +51,44 @@ class OutputFolder:
       done: Id of each row that has a result to that result.
     """
 
-    def __init__(self, directory: Path, config: str, pictures: bool = True):
+    def __init__(
+        self,
+        directory: Path,
+        config: str,
+        pictures: bool = True,
+        style: crop_files.Style | None = None,
+        overwrite: bool = False,
+    ):
         """Opens a folder, new or of an earlier run with the same configuration.
 
         Args:
           directory: The folder; made when missing.
           config: The operative configuration as gin text.
           pictures: Whether rows get their crop, overlay and plot beside their line.
+          style: How crops are named and written; None: "{id}_crop" in the photo's own format.
+          overwrite: Whether pictures may replace files that no row of this folder left.
 
         Raises:
-          OutputError: It cannot be written, or holds results of another configuration.
+          OutputError: It cannot be written, another process has it, it holds results of another
+            configuration, or the style's name could leave it or be another file's.
         """
-        self._directory, self._pictures = directory, pictures
+        self._directory, self._pictures, self._overwrite = directory, pictures, overwrite
+        self._style = style or crop_files.Style()
+        _check_name(self._style.name)
         self._results = directory / RESULTS
         try:
             directory.mkdir(parents=True, exist_ok=True)
+            self._lock = files.Lock(directory / _LOCK)
+        except BlockingIOError as error:
+            raise OutputError(
+                f"another run is writing to {directory}; wait for it, or choose another "
+                "--output_dir"
+            ) from error
+        except OSError as error:
+            raise OutputError(f"cannot use the output folder {directory}: {error}") from error
+        try:
             self.done = self._read_results()
+            self._unfinished = self._read_unfinished()
             saved = directory / CONFIG
             if self.done and saved.exists() and saved.read_text(encoding="utf-8") != config:
                 raise OutputError(
@@ -69,7 +97,15 @@ class OutputFolder:
                 )
             files.write_atomically(saved, config.encode())
         except (OSError, ValueError, KeyError, TypeError) as error:
+            self.close()
             raise OutputError(f"cannot use the output folder {directory}: {error}") from error
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Lets others have the folder; at the latest the end of the process does so."""
+        self._lock.release()
 
     def is_done(self, row: manifest.Row) -> bool:
         """Whether the row has a result already.
@@ -78,12 +114,32 @@ class OutputFolder:
           OutputError: The folder's row of that id is of another photo or caption.
         """
         found = self.done.get(row.id)
-        if found and (found["image"], found["caption"]) != (row.image, row.caption):
+        if found and _differs(found, row):
             raise OutputError(
                 f"{self._results} has a row {row.id!r} of {found['image']!r} and "
                 f"{found['caption']!r}; choose another --output_dir"
             )
         return found is not None
+
+    def forget_errors(self, rows: Iterable[manifest.Row], only_changed: bool = False) -> None:
+        """Drops the errors of these rows, so that they are tried again.
+
+        Args:
+          rows: The rows.
+          only_changed: Drops only those whose photo or caption was another.
+
+        Raises:
+          OutputError: The folder cannot be written.
+        """
+        dropped = {}
+        for row in rows:
+            line = self.done.get(row.id)
+            if line and line["status"] == "error" and (not only_changed or _differs(line, row)):
+                dropped[row.id] = self.done.pop(row.id)
+        if dropped:
+            with self._writing_errors():
+                lines = b"".join(_line(entry) for entry in self.done.values())
+                files.write_atomically(self._results, lines)
 
     def fill(self, row: manifest.Row, crop: Callable[[], Any]) -> dict[str, Any]:
         """The line of a row: the one that is there, or one from cropping it now.
@@ -94,51 +150,91 @@ class OutputFolder:
             or to a mapping of those fields of a line that are known, "box" among them.
 
         Returns:
-          What the line says; "status" is "error" where `crop` raised an `image_io.ImageError` or a
-          ValueError.
+          What the line says; "status" is "error" where `crop` raised an exception, where the row
+          has a `problem`, or where a picture would replace a file that is not of this folder.
+
+        Raises:
+          OutputError: The folder cannot be written.
         """
         if self.is_done(row):
             return self.done[row.id]
+        if row.problem:
+            return self.write_error(row, row.problem)
         begin = time.monotonic()
         try:
+            names = self._names(row) if self._pictures else {}
             result = crop()
         except (image_io.ImageError, ValueError) as error:
-            return self.write_error(row, str(error))
-        if isinstance(result, pipeline.CropResult):
-            return self.write(row, result)
+            return self.write_error(row, _one_line(error))
+        except Exception as error:  # One row's trouble, such as memory, stops no other row.
+            return self.write_error(row, f"{type(error).__name__}: {_one_line(error)}")
+        if hasattr(result, "to_dict"):
+            return self._write(row, result, names)
         if not isinstance(result, Mapping):
             result = {"box": list(result), "seconds": time.monotonic() - begin}
         return self._append(row, "ok", None, result | {"iou": _mean_iou(result["box"], row)})
-
-    def write(self, row: manifest.Row, result: pipeline.CropResult) -> dict[str, Any]:
-        """Writes a row's pictures, then its line; returns what the line says."""
-        try:
-            return self._write(row, result)
-        except OSError as error:
-            raise OutputError(f"cannot write to {self._directory}: {error}") from error
-
-    def _write(self, row, result):
-        if self._pictures:
-            image_io.write(self._directory / f"{row.id}_crop.jpg", result.crop)
-            centers = [step.center for step in result.path.steps]
-            overlay = image_io.overlay(result.photo, result.box, centers, row.crops)
-            image_io.write(self._directory / f"{row.id}_overlay.jpg", overlay)
-            plot_losses(self._directory / f"{row.id}_losses.png", result.path, row.caption)
-        entry = result.to_dict() | {"iou": _mean_iou(result.box, row)}
-        return self._append(row, "ok", None, entry)
 
     def write_error(self, row: manifest.Row, error: str) -> dict[str, Any]:
         """Writes the line of a row that failed; returns what the line says."""
         return self._append(row, "error", error, {})
 
+    def _names(self, row: manifest.Row) -> dict[str, str]:
+        """Kind of picture to the name of its file, none of them another's."""
+        ending = crop_files.ending(row.path, self._style.choice)
+        names = {
+            "crop": self._style.name.replace("{id}", row.id) + ending,
+            "overlay": f"{row.id}_overlay.jpg",
+        }
+        if has_matplotlib():
+            names["losses"] = f"{row.id}_losses.png"
+        mine = self._unfinished.get("files", []) if self._unfinished.get("id") == row.id else []
+        for name in names.values():
+            path = self._directory / name
+            if path.exists() and path.samefile(row.path):
+                raise ValueError(f"the crop would replace its own photo {path}")
+            if path.exists() and name not in mine and not self._overwrite:
+                raise ValueError(
+                    f"{path} exists and is not of this run: --overwrite replaces it, with "
+                    "--retry_errors where the row has failed"
+                )
+        return names
+
+    def _write(
+        self, row: manifest.Row, result: "pipeline.CropResult", names: dict[str, str]
+    ) -> dict[str, Any]:
+        """Writes a row's pictures, then its line; returns what the line says."""
+        entry = result.to_dict() | {"iou": _mean_iou(result.box, row)}
+        if self._pictures:
+            style = self._style
+            try:
+                data = crop_files.cut(
+                    row.path, result.box, style.choice, style.quality, style.strip_metadata
+                )
+            except image_io.ImageError as error:
+                return self.write_error(row, str(error))
+            with self._writing_errors():
+                self._unfinished = {"id": row.id, "files": list(names.values())}
+                writing = json.dumps(self._unfinished).encode()
+                files.write_atomically(self._directory / _WRITING, writing)
+                files.write_atomically(self._directory / names["crop"], data)
+                centers = [step.center for step in result.path.steps]
+                overlay = image_io.overlay(result.photo, result.box, centers, row.crops)
+                image_io.write(self._directory / names["overlay"], overlay)
+                if "losses" in names:
+                    plot_losses(self._directory / names["losses"], result.path, row.caption)
+            entry["crop_file"] = names["crop"]
+        line = self._append(row, "ok", None, entry)
+        if self._pictures:
+            with self._writing_errors():
+                (self._directory / _WRITING).unlink(missing_ok=True)
+        return line
+
     def _append(self, row, status, error, entry):
         head = {"id": row.id, "image": row.image, "caption": row.caption}
         line = {**head, "status": status, "error": error}
         line |= {key: entry.get(key) for key in RESULT_KEYS}
-        with open(self._results, "ab") as file:
-            file.write(json.dumps(line, ensure_ascii=False).encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
+        with self._writing_errors():
+            files.append_whole(self._results, _line(line))
         self.done[row.id] = line
         return line
 
@@ -151,6 +247,44 @@ class OutputFolder:
             files.write_atomically(self._results, whole)
         entries = [json.loads(line) for line in whole.splitlines()]
         return {entry["id"]: entry for entry in entries}
+
+    def _read_unfinished(self):
+        """The row whose pictures were being written when a run was killed, and their files."""
+        path = self._directory / _WRITING
+        found = json.loads(path.read_bytes()) if path.exists() else {}
+        if found and found["id"] in self.done:  # It was finished but for this.
+            path.unlink()
+            return {}
+        return found
+
+    @contextlib.contextmanager
+    def _writing_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise OutputError(f"cannot write to {self._directory}: {error}") from error
+
+
+def _check_name(pattern: str) -> None:
+    shown = pattern.replace("{id}", "x")
+    reserved = ("{id}_overlay", "{id}_losses")
+    if "{id}" not in pattern or manifest.safe_name(shown) != shown or pattern in reserved:
+        raise OutputError(
+            f"crops cannot be named {pattern!r}: {{id}} and letters, digits, '.', '_' and '-' are "
+            f"needed, and not {' or '.join(reserved)}"
+        )
+
+
+def _differs(line: Mapping[str, Any], row: manifest.Row) -> bool:
+    return (line["image"], line["caption"]) != (row.image, row.caption)
+
+
+def _line(entry: Mapping[str, Any]) -> bytes:
+    return json.dumps(entry, ensure_ascii=False).encode() + b"\n"
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def _mean_iou(box, row: manifest.Row) -> float | None:
@@ -165,7 +299,7 @@ def has_matplotlib() -> bool:
     return importlib.util.find_spec("matplotlib") is not None
 
 
-def plot_losses(path: Path, steps: annealing.Path, caption: str) -> None:
+def plot_losses(path: Path, steps: "annealing.Path", caption: str) -> None:
     """Plots the losses over the scales; does nothing where matplotlib, an extra, is missing."""
     if not has_matplotlib():
         return

@@ -1,15 +1,21 @@
 """Crops photos to captions: `python -m cagic_tf.run --gin_file=paper.gin`.
 
-With --image and --caption one photo; with --manifest many (JSONL rows `{"id"?, "image", "caption",
-"crops"?: [[x, y, w, h], ...]}`, paths relative to the manifest, boxes in pixels); with neither, the
-samples that ship with the project.
+With --image and --caption one photo; with --images all that a pattern names, with one --caption or
+--captions_from; with --manifest many (JSONL rows `{"id"?, "image", "caption", "crops"?: [[x, y, w,
+h], ...]}` or a CSV of these columns, paths relative to the manifest, boxes in pixels); with none of
+them, the samples that ship with the project.
 """
 
+import contextlib
 import os
 import sys
+import warnings
 from pathlib import Path
 
 from absl import app, flags
+from PIL import Image
+
+from cagic_tf import crop_files, manifest, outputs, photo_rows, resources
 
 FLAGS = flags.FLAGS
 
@@ -23,12 +29,28 @@ flags.DEFINE_multi_string(
     "gin_param", [], "A single binding, such as 'Annealing.restart_count = 5'. Repeatable."
 )
 flags.DEFINE_string("image", None, "The photo to crop; needs --caption.")
-flags.DEFINE_string("caption", None, "What the crop should show; needs --image.")
-flags.DEFINE_string("manifest", None, "JSONL file of photos and captions.")
+flags.DEFINE_string("images", None, "The photos to crop, a quoted pattern such as 'photos/*.jpg'.")
+flags.DEFINE_string("caption", None, "What the crop should show.")
+flags.DEFINE_enum(
+    "captions_from",
+    None,
+    ["sidecar", "photo"],
+    "Each photo's own caption, with --images: photo.txt beside it, or the EXIF ImageDescription or "
+    "IPTC caption in it.",
+)
+flags.DEFINE_string("manifest", None, "JSONL or CSV file of photos and captions.")
+flags.DEFINE_string("shard", None, "Only one of n parts of the rows, i/n with i from 1, as 1/4.")
 flags.DEFINE_string(
     "output_dir", None, "Where results go; by default outputs/ and the gin file's name."
 )
-
+flags.DEFINE_enum("format", "same", crop_files.CHOICES, "Of the crops; same: as the photo's.")
+flags.DEFINE_integer("quality", 95, "Of crops as JPEG, WebP and AVIF.", 1, 100)
+flags.DEFINE_string("name", "{id}_crop", "Name of a crop without its ending; {id} is the row's.")
+flags.DEFINE_bool(
+    "strip_metadata", False, "Leave EXIF and the ICC profile out of crops; colours become sRGB."
+)
+flags.DEFINE_bool("overwrite", False, "Pictures may replace files that this run did not leave.")
+flags.DEFINE_bool("retry_errors", False, "Try again the rows that failed earlier.")
 flags.DEFINE_string(
     "device", None, "cpu, gpu or gpu:N; by default the first GPU that there is, else the CPU."
 )
@@ -40,30 +62,30 @@ def main(arguments: list[str]) -> int:
     """Runs the command; returns the exit status."""
     if len(arguments) > 1:
         return _fail(f"unexpected arguments {arguments[1:]}; flags are written --name=value")
-    if (FLAGS.image is None) != (FLAGS.caption is None):
-        return _fail("--image and --caption go together: which photo, and what the crop shows")
-    if FLAGS.image is not None and FLAGS.manifest is not None:
-        return _fail("give either --image and --caption or --manifest, not both")
+    if message := _wrong_together():
+        return _fail(message)
+    warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # `MAX_PIXELS` is our limit.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # Before TensorFlow is imported.
     import tensorflow as tf
 
-    from cagic_tf import checkpoints, config, devices, manifest, outputs, resources
+    from cagic_tf import checkpoints, config, devices
 
     # The same crop from the same seed on a GPU too.
     tf.config.experimental.enable_op_determinism()
     try:
         devices.select(FLAGS.device)
-        if FLAGS.image is not None:
-            rows = manifest.single(FLAGS.image, FLAGS.caption)
-        else:
-            samples = resources.package_path("samples") / "manifest.jsonl"
-            rows = manifest.read(Path(FLAGS.manifest) if FLAGS.manifest else samples)
-        cropper = config.load_cropper(*FLAGS.gin_file, bindings=FLAGS.gin_param)
         directory = Path(FLAGS.output_dir or Path("outputs") / Path(FLAGS.gin_file[-1]).stem)
-        folder = outputs.OutputFolder(directory, config.operative_config())
-        waiting = [row for row in rows if not folder.is_done(row)]
-        for number, row in enumerate(waiting, 1):
-            _crop_row(cropper, folder, row, f"{number}/{len(waiting)}")
+        rows = _rows(directory)
+        cropper = config.load_cropper(*FLAGS.gin_file, bindings=FLAGS.gin_param)
+        style = crop_files.Style(FLAGS.name, FLAGS.format, FLAGS.quality, FLAGS.strip_metadata)
+        folder = outputs.OutputFolder(
+            directory, config.operative_config(), style=style, overwrite=FLAGS.overwrite
+        )
+        with contextlib.closing(folder):
+            folder.forget_errors(rows, only_changed=not FLAGS.retry_errors)
+            waiting = [row for row in rows if not folder.is_done(row)]
+            for number, row in enumerate(waiting, 1):
+                _crop_row(cropper, folder, row, f"{number}/{len(waiting)}")
     except (
         manifest.ManifestError,
         config.ConfigError,
@@ -80,13 +102,41 @@ def main(arguments: list[str]) -> int:
     return EXIT_OK if not failed else EXIT_NOTHING if failed == len(lines) else EXIT_SOME_FAILED
 
 
+def _wrong_together() -> str:
+    """What is wrong with the flags that say what to crop; "" if nothing is."""
+    if sum(value is not None for value in (FLAGS.image, FLAGS.images, FLAGS.manifest)) > 1:
+        return "give one of --image, --images and --manifest"
+    if FLAGS.images is not None:
+        if (FLAGS.caption is None) == (FLAGS.captions_from is None):
+            return "--images needs --caption, for all, or --captions_from=sidecar or photo"
+    elif FLAGS.captions_from is not None:
+        return "--captions_from goes with --images"
+    elif (FLAGS.image is None) != (FLAGS.caption is None):
+        return "--image and --caption go together: which photo, and what the crop shows"
+    return ""
+
+
+def _rows(directory: Path) -> list[manifest.Row]:
+    """The rows that the flags ask for."""
+    if FLAGS.image is not None:
+        rows = manifest.single(FLAGS.image, FLAGS.caption)
+    elif FLAGS.images is not None:
+        rows = photo_rows.from_pattern(FLAGS.images, FLAGS.caption, FLAGS.captions_from, directory)
+    else:
+        samples = resources.package_path("samples") / "manifest.jsonl"
+        rows = manifest.read(Path(FLAGS.manifest) if FLAGS.manifest else samples)
+    return manifest.shard(rows, FLAGS.shard) if FLAGS.shard else rows
+
+
 def _crop_row(cropper, folder, row, number: str) -> None:
     """Crops one row into the folder, with a progress bar over its scales."""
     from keras.utils import Progbar
 
     from cagic_tf import vocabulary
 
-    print(f"[{number}] {row.image}: {row.caption}", flush=True)
+    # A caption out of a photo's file stays out of logs.
+    shown = "" if FLAGS.captions_from == "photo" else f": {row.caption}"
+    print(f"[{number}] {row.image}{shown}", flush=True)
     bars = []
 
     def progress(done: int, total: int, loss: float) -> None:

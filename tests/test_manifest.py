@@ -162,3 +162,71 @@ def test_single():
     assert row == manifest.Row(
         "my-photo-A-dog", "folder/my photo.jpg", Path("folder/my photo.jpg"), "A dog!"
     )
+
+
+def test_csv(tmp_path):
+    path = tmp_path / "photos.CSV"
+    path.write_text(
+        "\ufeffcaption,image,crops,id\r\n"
+        'a dog,a.jpg,"[[1, 2, 3, 4.5]]",\r\n'
+        "\r\n"
+        '"two, ""words""\nand a line",sub/b.png,,x y\r\n'
+        ",c.jpg,[],7\r\n",
+        encoding="utf-8",
+        newline="",
+    )
+    assert manifest.read(path) == [
+        manifest.Row("0002-a", "a.jpg", tmp_path / "a.jpg", "a dog", ((1, 2, 3, 4.5),)),
+        manifest.Row("x-y", "sub/b.png", tmp_path / "sub/b.png", 'two, "words"\nand a line'),
+        manifest.Row("7", "c.jpg", tmp_path / "c.jpg", ""),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "the columns are None"),
+        ("image;caption\na;b\n", "with commas between"),
+        ("image,text\na,b\n", "accepted are"),
+        ("image\na\n", "needed"),
+        ("image,caption\n", "no rows"),
+        ("image,caption\na.jpg\n", "line 2: 2 cells"),
+        ("image,caption\na.jpg,a dog,more\n", "line 2: 2 cells"),
+        ("image,caption\n,a dog\n", 'line 2: an object with the texts "image"'),
+        ('image,caption\na.jpg,"a dog\n', "after line 1: unexpected end"),
+        ("image,caption,crops\na.jpg,a dog,box\n", "line 2: crops are no JSON"),
+        ('image,caption,crops\na.jpg,a dog,"[[1, 2]]"\n', "crops are [[1, 2]]"),
+        ("image,caption,id\na.jpg,b,x\nc.jpg,d,x\n", "line 3: the id 'x' is line 2's"),
+    ],
+)
+def test_bad_csv(tmp_path, text, said):
+    path = tmp_path / "photos.csv"
+    path.write_text(text, newline="")
+    assert said in error(path)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    ["[" * 100_000, line(crops=[[0, 0, 10**400, 5]]), '{"image": "a", "caption": "\\ud800"}']
+    + ['{"image": "a\\u0000", "caption": "b"}', '{"id": ' + "9" * 5000 + "}"],
+)
+def test_lines_that_break_careless_readers(tmp_path, bad):
+    assert len(error(write(tmp_path, bad))) < 1000
+
+
+def test_shards_split_all_rows():
+    rows = manifest.single("a.jpg", "x") * 10
+    rows = [manifest.Row(str(n), "a", Path("a"), "x") for n in range(len(rows))]
+    parts = [manifest.shard(rows, f"{part}/3") for part in (1, 2, 3)]
+    assert [[row.id for row in part] for part in parts] == [
+        ["0", "3", "6", "9"],
+        ["1", "4", "7"],
+        ["2", "5", "8"],
+    ]
+    assert manifest.shard(rows, "1/1") == rows and manifest.shard(rows, "11/11") == []
+
+
+@pytest.mark.parametrize("text", ["", "0/3", "4/3", "1", "1/0", "-1/3", "1/3/5", "a/b", "1.5/2"])
+def test_bad_shard(text):
+    with pytest.raises(manifest.ManifestError, match="i/n"):
+        manifest.shard([], text)

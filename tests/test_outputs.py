@@ -42,6 +42,7 @@ def test_fill_takes_boxes_and_known_fields_and_errors(tmp_path):
     line = folder.fill(rows[2], fail)
     assert (line["status"], line["error"], line["box"]) == ("error", "no words", None)
     assert folder.fill(rows[3], lambda: (1, 2, 3, 4))["iou"] is None
+    folder.close()
     again = outputs.OutputFolder(tmp_path / "out", "# config\n", pictures=False)
     assert again.fill(rows[2], lambda: 1 / 0) == line
     assert again.done == folder.done

@@ -22,7 +22,7 @@ QUICK = [
 ]
 KEYS = (
     "id image caption status error box box_normalized scale center loss predicted_caption "
-    "matched_words unknown_words iou evaluations seconds seed checkpoints"
+    "matched_words unknown_words iou crop_file evaluations seconds seed checkpoints"
 ).split()
 
 if not flags.FLAGS.is_parsed():
@@ -70,7 +70,7 @@ def test_manifest_with_good_and_bad_rows(manifest_path, tmp_path, capsys):
     overlap = max(0, min(x + w, 270) - x) * max(0, min(y + h, 180) - y), w * h
     expected = np.mean(overlap / (w * h + inside - overlap))
     assert good["iou"] == pytest.approx(expected)
-    with Image.open(out / "0001-photo_crop.jpg") as crop:
+    with Image.open(out / "0001-photo_crop.png") as crop:
         assert crop.size == (w, h)
     with Image.open(out / "0001-photo_overlay.jpg") as overlay:
         assert overlay.size == (540, 360)
@@ -116,7 +116,7 @@ def test_one_photo(tmp_path):
     ("values", "message"),
     [
         ({"image": "a.jpg"}, "--image and --caption go together"),
-        ({"image": "a.jpg", "caption": "a", "manifest": "m"}, "not both"),
+        ({"image": "a.jpg", "caption": "a", "manifest": "m"}, "give one of"),
         ({"manifest": "nowhere.jsonl"}, "cannot read the manifest nowhere.jsonl"),
         ({"gin_file": ["nowhere.gin"]}, "nowhere.gin"),
         ({"gin_param": ["Nothing.at_all = 1"]}, "Nothing"),

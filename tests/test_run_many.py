@@ -1,0 +1,169 @@
+"""The command on folders and manifests, with a cropper that takes no time."""
+
+import json
+import types
+
+import numpy as np
+import odd_files
+import pytest
+from absl import flags
+from absl.testing import flagsaver
+from PIL import Image
+
+from cagic_tf import config, image_io, outputs, run
+
+if not flags.FLAGS.is_parsed():
+    flags.FLAGS(["test"])
+
+
+class FakeCropper:
+    """Crops to the upper left quarter."""
+
+    def __init__(self):
+        self.calls = []
+
+    def crop(self, image, caption, progress=None):
+        photo = image_io.read(image)
+        self.calls.append(caption)
+        if caption == "crash":
+            raise RuntimeError("out of memory")
+        box = (0, 0, max(1, photo.shape[1] // 2), max(1, photo.shape[0] // 2))
+        found = {"box": list(box), "loss": {"total": 1.0}, "predicted_caption": "", "seconds": 0.5}
+        found |= {"matched_words": {"captioner": [], "lexicon": {}}, "unknown_words": {}}
+        steps = [types.SimpleNamespace(center=(0.0, 0.0))]
+        return types.SimpleNamespace(
+            photo=photo, box=box, path=types.SimpleNamespace(steps=steps), to_dict=lambda: found
+        )
+
+
+@pytest.fixture
+def cropper(monkeypatch):
+    made = FakeCropper()
+    monkeypatch.setattr(config, "load_cropper", lambda *_, **__: made)
+    monkeypatch.setattr(config, "operative_config", lambda: "# config\n")
+    monkeypatch.setattr(outputs, "has_matplotlib", lambda: False)
+    return made
+
+
+def call(**values):
+    with flagsaver.flagsaver(**values):
+        return run.main(["run"])
+
+
+def lines_of(directory):
+    text = (directory / outputs.RESULTS).read_text(encoding="utf-8")
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def test_a_folder_of_good_and_bad_files(cropper, tmp_path, capsys):
+    photos, out = tmp_path / "photos", tmp_path / "out"
+    photos.mkdir()
+    good, bad = odd_files.good(), odd_files.bad()
+    for name, content in ({name: data for name, (data, _) in good.items()} | bad).items():
+        (photos / name).write_bytes(content)
+    values = {"images": str(photos / "*"), "caption": "a dog", "output_dir": str(out)}
+    assert call(**values) == run.EXIT_SOME_FAILED
+    lines = lines_of(out)
+    assert len(lines) == len(good) + len(bad)
+    status = {line["image"].rsplit("/", 1)[1]: line["status"] for line in lines}
+    assert status == dict.fromkeys(good, "ok") | dict.fromkeys(bad, "error")
+    for line in lines:
+        if line["status"] == "ok":
+            with Image.open(out / line["crop_file"]) as crop:
+                assert crop.size == (30, 20)
+        else:
+            assert line["error"] and "\n" not in line["error"]
+    output = capsys.readouterr()
+    assert f"{len(lines)} rows, {len(bad)} errors" in output.out
+    assert output.err.count("  error: ") == len(bad)
+    left = {path: path.stat().st_mtime_ns for path in out.iterdir()}
+    calls = len(cropper.calls)
+    assert call(**values) == run.EXIT_SOME_FAILED  # Again: nothing new.
+    left.pop(out / outputs.CONFIG)
+    assert all(path.stat().st_mtime_ns == time for path, time in left.items())
+    assert {path.name for path in out.iterdir()} == {p.name for p in left} | {outputs.CONFIG}
+    assert len(cropper.calls) == calls
+
+
+def test_retried_errors_and_exit_status(cropper, tmp_path):
+    path, out = tmp_path / "a.jpg", tmp_path / "out"
+    path.write_bytes(b"broken")
+    values = {"image": str(path), "caption": "a dog", "output_dir": str(out)}
+    assert call(**values) == run.EXIT_NOTHING
+    path.write_bytes(odd_files.encoded(odd_files.RGB, "JPEG"))
+    assert call(**values) == run.EXIT_NOTHING
+    assert call(**values, retry_errors=True) == run.EXIT_OK
+    assert [line["status"] for line in lines_of(out)] == ["ok"]
+    assert call(**values, retry_errors=True) == run.EXIT_OK and len(cropper.calls) == 1
+
+
+def test_a_crash_of_one_row_stops_no_other(cropper, tmp_path):
+    (tmp_path / "a.png").write_bytes(odd_files.encoded(odd_files.RGB, "PNG"))
+    manifest = tmp_path / "rows.csv"
+    manifest.write_text("image,caption\na.png,crash\na.png,a dog\na.png,a cat\n")
+    out = tmp_path / "out"
+    values = {"manifest": str(manifest), "output_dir": str(out)}
+    assert call(**values) == run.EXIT_SOME_FAILED
+    assert [line["error"] for line in lines_of(out)] == ["RuntimeError: out of memory", None, None]
+
+
+def test_shards_do_all_rows_once(cropper, tmp_path):
+    (tmp_path / "a.png").write_bytes(odd_files.encoded(odd_files.RGB, "PNG"))
+    manifest = tmp_path / "rows.csv"
+    manifest.write_text("image,caption\n" + "".join(f"a.png,dog {n}\n" for n in range(5)))
+    captions = []
+    for part in ("1/2", "2/2"):
+        out = tmp_path / part.replace("/", "of")
+        assert call(manifest=str(manifest), output_dir=str(out), shard=part) == run.EXIT_OK
+        captions.append([line["caption"] for line in lines_of(out)])
+    assert captions == [["dog 0", "dog 2", "dog 4"], ["dog 1", "dog 3"]]
+
+
+def test_captions_of_photos_stay_out_of_logs(cropper, tmp_path, capsys):
+    exif = odd_files.exif(ImageDescription="a secret")
+    (tmp_path / "a.jpg").write_bytes(odd_files.encoded(odd_files.RGB, "JPEG", exif=exif))
+    out = tmp_path / "out"
+    values = {"images": str(tmp_path / "*.jpg"), "output_dir": str(out)}
+    assert call(**values, captions_from="photo") == run.EXIT_OK
+    assert cropper.calls == ["a secret"] and lines_of(out)[0]["caption"] == "a secret"
+    output = capsys.readouterr()
+    assert "secret" not in output.out + output.err
+
+
+def test_crops_as_asked(cropper, tmp_path):
+    exif = odd_files.exif(ImageDescription="a secret")
+    (tmp_path / "a.jpg").write_bytes(odd_files.encoded(odd_files.RGB, "JPEG", exif=exif))
+    values = {"image": str(tmp_path / "a.jpg"), "caption": "x", "output_dir": str(tmp_path / "o")}
+    style = {"format": "webp", "quality": 30, "name": "{id}.best", "strip_metadata": True}
+    assert call(**values, **style) == run.EXIT_OK
+    data = (tmp_path / "o" / "a-x.best.webp").read_bytes()
+    assert data[8:12] == b"WEBP" and b"secret" not in data
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"images": "*.jpg"}, "--images needs --caption"),
+        ({"images": "*", "caption": "a", "captions_from": "photo"}, "--images needs --caption"),
+        ({"images": "*.jpg", "image": "a.jpg", "caption": "a"}, "give one of"),
+        ({"captions_from": "sidecar"}, "goes with --images"),
+        ({"caption": "a"}, "--image and --caption go together"),
+        ({"images": "nowhere/*.jpg", "caption": "a"}, "no photo matches"),
+        ({"shard": "5/4"}, "the shard is '5/4'"),
+        ({"name": "../{id}"}, "crops cannot be named"),
+    ],
+)
+def test_mistakes(cropper, values, message, tmp_path, capsys):
+    assert call(output_dir=str(tmp_path / "out"), **values) == run.EXIT_NOTHING
+    error = capsys.readouterr().err
+    assert error.startswith("error: ") and message in error and error.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_photo_of_100_megapixels(cropper, tmp_path, recwarn):
+    Image.new("L", (10_000, 10_000), 77).save(tmp_path / "a.png")
+    values = {"image": str(tmp_path / "a.png"), "caption": "x", "output_dir": str(tmp_path / "o")}
+    assert call(**values) == run.EXIT_OK
+    assert not [each for each in recwarn if each.category is Image.DecompressionBombWarning]
+    crop = Image.open(tmp_path / "o" / "a-x_crop.png")
+    assert crop.size == (5000, 5000) and np.asarray(crop).max() == 77
