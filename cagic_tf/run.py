@@ -15,7 +15,7 @@ from pathlib import Path
 from absl import app, flags
 from PIL import Image
 
-from cagic_tf import crop_files, manifest, outputs, photo_rows, resources
+from cagic_tf import crop_files, loss_plot, manifest, outputs, photo_rows, resources
 
 FLAGS = flags.FLAGS
 
@@ -96,7 +96,7 @@ def main(arguments: list[str]) -> int:
         return _fail(str(error))
     lines = [folder.done[row.id] for row in rows]
     print(f"{outputs.summary(lines)}; results in {directory}")
-    if not outputs.has_matplotlib():
+    if not loss_plot.has_matplotlib():
         print("no plots of the losses: they need matplotlib, pip install 'cagic_tf[plots]'")
     failed = sum(line["status"] == "error" for line in lines)
     return EXIT_OK if not failed else EXIT_NOTHING if failed == len(lines) else EXIT_SOME_FAILED

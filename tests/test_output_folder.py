@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cagic_tf import crop_files, files, image_io, manifest, outputs
+from cagic_tf import crop_files, files, image_io, loss_plot, manifest, outputs
 
 BOX = (2, 1, 12, 9)
 PHOTO = np.random.default_rng(0).integers(0, 256, (16, 24, 3), np.uint8)
@@ -22,7 +22,7 @@ PHOTO = np.random.default_rng(0).integers(0, 256, (16, 24, 3), np.uint8)
 
 @pytest.fixture(autouse=True)
 def _no_plots(monkeypatch):
-    monkeypatch.setattr(outputs, "has_matplotlib", lambda: False)
+    monkeypatch.setattr(loss_plot, "has_matplotlib", lambda: False)
 
 
 def make_row(tmp_path, name="a", **changes):

@@ -10,7 +10,7 @@ from absl import flags
 from absl.testing import flagsaver
 from PIL import Image
 
-from cagic_tf import config, image_io, outputs, run
+from cagic_tf import config, image_io, loss_plot, outputs, run
 
 if not flags.FLAGS.is_parsed():
     flags.FLAGS(["test"])
@@ -41,7 +41,7 @@ def cropper(monkeypatch):
     made = FakeCropper()
     monkeypatch.setattr(config, "load_cropper", lambda *_, **__: made)
     monkeypatch.setattr(config, "operative_config", lambda: "# config\n")
-    monkeypatch.setattr(outputs, "has_matplotlib", lambda: False)
+    monkeypatch.setattr(loss_plot, "has_matplotlib", lambda: False)
     return made
 
 
