@@ -140,7 +140,11 @@ class OutputFolder:
                 files.write_atomically(self._results, lines)
 
     def fill(self, row: manifest.Row, crop: Callable[[], Any]) -> dict[str, Any]:
-        """The line of a row: the one that is there, or one from cropping it now.
+        """The line of a row: the one that is there, or one from cropping it now; see `begin`."""
+        return self.begin(row, crop)()
+
+    def begin(self, row: manifest.Row, crop: Callable[[], Any]) -> Callable[[], dict[str, Any]]:
+        """Crops a row now and writes it when the result is called.
 
         Args:
           row: The row.
@@ -148,29 +152,36 @@ class OutputFolder:
             or to a mapping of those fields of a line that are known, "box" among them.
 
         Returns:
-          What the line says; "status" is "error" where `crop` raised an exception, where the row
-          has a `problem`, or where a picture would replace a file that is not of this folder.
+          What writes the row's pictures and its line, and returns what the line says; "status" is
+          "error" where `crop` raised an exception, where the row has a `problem`, or where a
+          picture would replace a file that is not of this folder. It may be called in another
+          thread, one row after the other.
 
         Raises:
-          OutputError: The folder cannot be written.
+          OutputError: The folder has a row of that id already, of another photo or caption; what
+            is returned: the folder cannot be written.
         """
         if self.is_done(row):
-            return self.done[row.id]
+            return lambda: self.done[row.id]
         if row.problem:
-            return self.write_error(row, row.problem)
-        begin = time.monotonic()
+            return lambda: self.write_error(row, row.problem)
+        start = time.monotonic()
         try:
-            names = self._names(row) if self._pictures else {}
+            if self._pictures:
+                self._names(row)  # Before the time is spent.
             result = crop()
         except (image_io.ImageError, ValueError) as error:
-            return self.write_error(row, _one_line(error))
+            message = _one_line(error)
+            return lambda: self.write_error(row, message)
         except Exception as error:  # One row's trouble, such as memory, stops no other row.
-            return self.write_error(row, f"{type(error).__name__}: {_one_line(error)}")
+            message = f"{type(error).__name__}: {_one_line(error)}"
+            return lambda: self.write_error(row, message)
         if hasattr(result, "to_dict"):
-            return self._write(row, result, names)
+            return lambda: self._write(row, result)
         if not isinstance(result, Mapping):
-            result = {"box": list(result), "seconds": time.monotonic() - begin}
-        return self._append(row, "ok", None, result | {"iou": _mean_iou(result["box"], row)})
+            result = {"box": list(result), "seconds": time.monotonic() - start}
+        entry = result | {"iou": _mean_iou(result["box"], row)}
+        return lambda: self._append(row, "ok", None, entry)
 
     def write_error(self, row: manifest.Row, error: str) -> dict[str, Any]:
         """Writes the line of a row that failed; returns what the line says."""
@@ -197,18 +208,17 @@ class OutputFolder:
                 )
         return names
 
-    def _write(
-        self, row: manifest.Row, result: "pipeline.CropResult", names: dict[str, str]
-    ) -> dict[str, Any]:
+    def _write(self, row: manifest.Row, result: "pipeline.CropResult") -> dict[str, Any]:
         """Writes a row's pictures, then its line; returns what the line says."""
         entry = result.to_dict() | {"iou": _mean_iou(result.box, row)}
         if self._pictures:
             style = self._style
             try:
+                names = self._names(row)
                 data = crop_files.cut(
                     row.path, result.box, style.choice, style.quality, style.strip_metadata
                 )
-            except image_io.ImageError as error:
+            except (image_io.ImageError, ValueError) as error:
                 return self.write_error(row, str(error))
             with self._writing_errors():
                 self._unfinished = {"id": row.id, "files": list(names.values())}
