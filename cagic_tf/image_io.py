@@ -44,6 +44,9 @@ def read(source: str | os.PathLike | Image.Image | np.ndarray) -> np.ndarray:
       ImageError: No such file, no picture of `FORMATS` in it, one of more than `MAX_PIXELS`, or an
         array of another shape or range.
     """
+    if isinstance(source, np.ndarray) and source.dtype == np.uint8 and source.size:
+        if source.shape[2:] == (3,):
+            return source.copy()
     with opened(source) as image:
         image.load()
         turn, (width, height) = Turn.of(image), image.size

@@ -5,9 +5,7 @@ off by a crash is dropped when the same command goes on. One process at a time h
 """
 
 import contextlib
-import importlib.util
 import json
-import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -15,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cagic_tf import crop_files, files, geometry, image_io, manifest
+from cagic_tf import crop_files, files, geometry, image_io, loss_plot, manifest
 
 if TYPE_CHECKING:  # No TensorFlow in here.
-    from cagic_tf import annealing, pipeline
+    from cagic_tf import pipeline
 
 RESULTS, CONFIG = "results.jsonl", "operative_config.gin"
 _LOCK, _WRITING = ".lock", ".writing"
@@ -142,7 +140,11 @@ class OutputFolder:
                 files.write_atomically(self._results, lines)
 
     def fill(self, row: manifest.Row, crop: Callable[[], Any]) -> dict[str, Any]:
-        """The line of a row: the one that is there, or one from cropping it now.
+        """The line of a row: the one that is there, or one from cropping it now; see `begin`."""
+        return self.begin(row, crop)()
+
+    def begin(self, row: manifest.Row, crop: Callable[[], Any]) -> Callable[[], dict[str, Any]]:
+        """Crops a row now and writes it when the result is called.
 
         Args:
           row: The row.
@@ -150,29 +152,36 @@ class OutputFolder:
             or to a mapping of those fields of a line that are known, "box" among them.
 
         Returns:
-          What the line says; "status" is "error" where `crop` raised an exception, where the row
-          has a `problem`, or where a picture would replace a file that is not of this folder.
+          What writes the row's pictures and its line, and returns what the line says; "status" is
+          "error" where `crop` raised an exception, where the row has a `problem`, or where a
+          picture would replace a file that is not of this folder. It may be called in another
+          thread, one row after the other.
 
         Raises:
-          OutputError: The folder cannot be written.
+          OutputError: The folder has a row of that id already, of another photo or caption; what
+            is returned: the folder cannot be written.
         """
         if self.is_done(row):
-            return self.done[row.id]
+            return lambda: self.done[row.id]
         if row.problem:
-            return self.write_error(row, row.problem)
-        begin = time.monotonic()
+            return lambda: self.write_error(row, row.problem)
+        start = time.monotonic()
         try:
-            names = self._names(row) if self._pictures else {}
+            if self._pictures:
+                self._names(row)  # Before the time is spent.
             result = crop()
         except (image_io.ImageError, ValueError) as error:
-            return self.write_error(row, _one_line(error))
+            message = _one_line(error)
+            return lambda: self.write_error(row, message)
         except Exception as error:  # One row's trouble, such as memory, stops no other row.
-            return self.write_error(row, f"{type(error).__name__}: {_one_line(error)}")
+            message = f"{type(error).__name__}: {_one_line(error)}"
+            return lambda: self.write_error(row, message)
         if hasattr(result, "to_dict"):
-            return self._write(row, result, names)
+            return lambda: self._write(row, result)
         if not isinstance(result, Mapping):
-            result = {"box": list(result), "seconds": time.monotonic() - begin}
-        return self._append(row, "ok", None, result | {"iou": _mean_iou(result["box"], row)})
+            result = {"box": list(result), "seconds": time.monotonic() - start}
+        entry = result | {"iou": _mean_iou(result["box"], row)}
+        return lambda: self._append(row, "ok", None, entry)
 
     def write_error(self, row: manifest.Row, error: str) -> dict[str, Any]:
         """Writes the line of a row that failed; returns what the line says."""
@@ -185,7 +194,7 @@ class OutputFolder:
             "crop": self._style.name.replace("{id}", row.id) + ending,
             "overlay": f"{row.id}_overlay.jpg",
         }
-        if has_matplotlib():
+        if loss_plot.has_matplotlib():
             names["losses"] = f"{row.id}_losses.png"
         mine = self._unfinished.get("files", []) if self._unfinished.get("id") == row.id else []
         for name in names.values():
@@ -199,18 +208,17 @@ class OutputFolder:
                 )
         return names
 
-    def _write(
-        self, row: manifest.Row, result: "pipeline.CropResult", names: dict[str, str]
-    ) -> dict[str, Any]:
+    def _write(self, row: manifest.Row, result: "pipeline.CropResult") -> dict[str, Any]:
         """Writes a row's pictures, then its line; returns what the line says."""
         entry = result.to_dict() | {"iou": _mean_iou(result.box, row)}
         if self._pictures:
             style = self._style
             try:
+                names = self._names(row)
                 data = crop_files.cut(
                     row.path, result.box, style.choice, style.quality, style.strip_metadata
                 )
-            except image_io.ImageError as error:
+            except (image_io.ImageError, ValueError) as error:
                 return self.write_error(row, str(error))
             with self._writing_errors():
                 self._unfinished = {"id": row.id, "files": list(names.values())}
@@ -221,7 +229,9 @@ class OutputFolder:
                 overlay = image_io.overlay(result.photo, result.box, centers, row.crops)
                 image_io.write(self._directory / names["overlay"], overlay)
                 if "losses" in names:
-                    plot_losses(self._directory / names["losses"], result.path, row.caption)
+                    loss_plot.plot_losses(
+                        self._directory / names["losses"], result.path, row.caption
+                    )
             entry["crop_file"] = names["crop"]
         line = self._append(row, "ok", None, entry)
         if self._pictures:
@@ -292,42 +302,6 @@ def _mean_iou(box, row: manifest.Row) -> float | None:
     if not row.crops:
         return None
     return float(np.mean([geometry.iou(box, crop) for crop in row.crops]))
-
-
-def has_matplotlib() -> bool:
-    """Whether the extra that plots need is installed."""
-    return importlib.util.find_spec("matplotlib") is not None
-
-
-def plot_losses(path: Path, steps: "annealing.Path", caption: str) -> None:
-    """Plots the losses over the scales; does nothing where matplotlib, an extra, is missing."""
-    if not has_matplotlib():
-        return
-    from matplotlib.figure import Figure
-
-    scales = [step.scale for step in steps.steps]
-    figure = Figure(figsize=(7, 4), layout="constrained")
-    axes = figure.subplots()
-    for number, step in enumerate(steps.steps):
-        label = "restarts" if number == 0 else None
-        places = [step.scale] * len(step.end_losses)
-        axes.plot(places, step.end_losses, ".", color="0.75", label=label, zorder=1)
-    for name, style in (("total", "C0-"), ("caption", "C1--")):
-        values = [float(getattr(step.losses, name)) for step in steps.steps]
-        axes.plot(scales, values, style, marker="o", markersize=3, label=f"{name}, of the mean")
-    axes.plot(steps.theta[2], steps.loss, "r*", markersize=12, label="returned")
-    axes.set(xlabel="scale of the crop", ylabel="loss (nats)")
-    axes.set_title(caption, parse_math=False)
-    axes.invert_xaxis()
-    twin = axes.twinx()
-    values = [float(step.losses.aesthetic) for step in steps.steps]
-    twin.plot(scales, values, "C2:", marker="o", markersize=3, label="aesthetic (right)")
-    twin.set_ylabel("aesthetic loss (-score)")
-    handles = axes.get_legend_handles_labels(), twin.get_legend_handles_labels()
-    axes.legend(handles[0][0] + handles[1][0], handles[0][1] + handles[1][1], fontsize=8)
-    partial = path.with_name(path.name + ".partial")
-    figure.savefig(partial, format="png", dpi=110)
-    os.replace(partial, path)
 
 
 def summary(lines: list[dict[str, Any]]) -> str:

@@ -6,16 +6,21 @@ h], ...]}` or a CSV of these columns, paths relative to the manifest, boxes in p
 them, the samples that ship with the project.
 """
 
+import collections
 import contextlib
 import os
 import sys
 import warnings
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 from absl import app, flags
 from PIL import Image
 
-from cagic_tf import crop_files, manifest, outputs, photo_rows, resources
+from cagic_tf import crop_files, image_io, loss_plot, manifest, outputs, photo_rows, resources
 
 FLAGS = flags.FLAGS
 
@@ -55,6 +60,7 @@ flags.DEFINE_string(
     "device", None, "cpu, gpu or gpu:N; by default the first GPU that there is, else the CPU."
 )
 
+LARGE = 16_000_000  # Pixels.
 EXIT_OK, EXIT_NOTHING, EXIT_SOME_FAILED = 0, 1, 2
 
 
@@ -83,9 +89,7 @@ def main(arguments: list[str]) -> int:
         )
         with contextlib.closing(folder):
             folder.forget_errors(rows, only_changed=not FLAGS.retry_errors)
-            waiting = [row for row in rows if not folder.is_done(row)]
-            for number, row in enumerate(waiting, 1):
-                _crop_row(cropper, folder, row, f"{number}/{len(waiting)}")
+            _crop_rows(cropper, folder, [row for row in rows if not folder.is_done(row)])
     except (
         manifest.ManifestError,
         config.ConfigError,
@@ -96,7 +100,7 @@ def main(arguments: list[str]) -> int:
         return _fail(str(error))
     lines = [folder.done[row.id] for row in rows]
     print(f"{outputs.summary(lines)}; results in {directory}")
-    if not outputs.has_matplotlib():
+    if not loss_plot.has_matplotlib():
         print("no plots of the losses: they need matplotlib, pip install 'cagic_tf[plots]'")
     failed = sum(line["status"] == "error" for line in lines)
     return EXIT_OK if not failed else EXIT_NOTHING if failed == len(lines) else EXIT_SOME_FAILED
@@ -128,15 +132,36 @@ def _rows(directory: Path) -> list[manifest.Row]:
     return manifest.shard(rows, FLAGS.shard) if FLAGS.shard else rows
 
 
-def _crop_row(cropper, folder, row, number: str) -> None:
-    """Crops one row into the folder, with a progress bar over its scales."""
+def _crop_rows(cropper, folder, rows: list[manifest.Row]) -> None:
+    """Crops rows in their order, the next photo being read and the last row written meanwhile."""
+    with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as writer:
+        photos = collections.deque(reader.submit(_read_ahead, row.path) for row in rows[:1])
+        written = None
+        for number, row in enumerate(rows, 1):
+            photos.extend(reader.submit(_read_ahead, row.path) for row in rows[number : number + 1])
+            # A caption out of a photo's file stays out of logs.
+            shown = "" if FLAGS.captions_from == "photo" else f": {row.caption}"
+            print(f"[{number}/{len(rows)}] {row.image}{shown}", flush=True)
+            crop = _crop_one(cropper, photos.popleft(), row.caption, written)
+            finish = folder.begin(row, crop)
+            if written:
+                _tell(written.result())
+            written = writer.submit(finish)
+            del crop, finish  # They hold photos.
+        if written:
+            _tell(written.result())
+
+
+def _read_ahead(path: Path) -> np.ndarray | Path:
+    """A photo; of a large one the path, for the time when no other is in memory."""
+    width, height = image_io.upright_size(path)
+    return path if width * height > LARGE else image_io.read(path)
+
+
+def _crop_one(cropper, photo: Future, caption: str, written: Future | None) -> Callable:
+    """What crops a photo, with a progress bar over its scales; a large one after the last row."""
     from keras.utils import Progbar
 
-    from cagic_tf import vocabulary
-
-    # A caption out of a photo's file stays out of logs.
-    shown = "" if FLAGS.captions_from == "photo" else f": {row.caption}"
-    print(f"[{number}] {row.image}{shown}", flush=True)
     bars = []
 
     def progress(done: int, total: int, loss: float) -> None:
@@ -144,17 +169,29 @@ def _crop_row(cropper, folder, row, number: str) -> None:
             bars.append(Progbar(total, stateful_metrics=["lowest loss"], unit_name="scale"))
         bars[0].update(done, [("lowest loss", loss)])
 
-    line = folder.fill(row, lambda: cropper.crop(row.path, row.caption, progress=progress))
+    def crop():
+        image = photo.result()
+        if written and isinstance(image, Path):
+            wait([written])
+        return cropper.crop(image, caption, progress=progress)
+
+    return crop
+
+
+def _tell(line: dict[str, Any]) -> None:
+    """Prints what became of a row."""
     if line["status"] == "error":
-        print(f"  error: {line['error']}", file=sys.stderr)
+        print(f"  error: {line['id']}: {line['error']}", file=sys.stderr)
         return
+    from cagic_tf import vocabulary
+
+    overlap = "" if line["iou"] is None else f", IoU {line['iou']:.3f}"
+    print(f"  {line['id']}: box {line['box']}, loss {line['loss']['total']:.3f}{overlap}")
     for noun, classes in line["matched_words"]["lexicon"].items():
         shown = ", ".join(classes[:5]) + (f" and {len(classes) - 5} more" * (len(classes) > 5))
         print(f"  {noun} by its classes: {shown}")
     if line["unknown_words"]:
         print(f"  not known: {vocabulary.describe_unknown(line['unknown_words'])}")
-    overlap = "" if line["iou"] is None else f", IoU {line['iou']:.3f}"
-    print(f"  box {line['box']}, loss {line['loss']['total']:.3f}{overlap}")
     print(f"  the captioner sees: {line['predicted_caption']}", flush=True)
 
 

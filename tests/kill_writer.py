@@ -21,10 +21,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from cagic_tf import files, image_io, manifest, outputs
+from cagic_tf import files, image_io, loss_plot, manifest, outputs
 
 BOX = (2, 1, 12, 9)
-outputs.has_matplotlib = lambda: False
+loss_plot.has_matplotlib = lambda: False
 _moments = itertools.count(1)
 
 

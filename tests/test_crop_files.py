@@ -212,3 +212,13 @@ def test_captions_in_files(tmp_path, exif, inside, expected):
     if inside is not None:
         data = data[:2] + iptc(inside) + data[2:]
     assert image_io.caption(saved(tmp_path, data)) == expected
+
+
+def test_heic_where_its_reader_is(tmp_path):
+    pytest.importorskip("pillow_heif")
+    for image, kind in ((RGB, "JPEG"), (odd_files.with_alpha(RGB), "PNG")):
+        path = saved(tmp_path, encoded(image, "HEIF", quality=95))
+        assert image_io.upright_size(path) == RGB.size
+        crop = cut(path)
+        assert (crop.format, crop.size) == (kind, (40, 30))
+        assert np.abs(image_io.read(crop).astype(int) - image_io.read(image)[5:35, 7:47]).mean() < 5

@@ -1,12 +1,14 @@
 """Nothing lost, nothing overwritten, one process at a time. No TensorFlow."""
 
 import errno
+import gc
 import io
 import json
 import os
 import signal
 import subprocess
 import sys
+import tracemalloc
 import types
 from pathlib import Path
 
@@ -14,7 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cagic_tf import crop_files, files, image_io, manifest, outputs
+from cagic_tf import crop_files, files, image_io, loss_plot, manifest, outputs
 
 BOX = (2, 1, 12, 9)
 PHOTO = np.random.default_rng(0).integers(0, 256, (16, 24, 3), np.uint8)
@@ -22,7 +24,7 @@ PHOTO = np.random.default_rng(0).integers(0, 256, (16, 24, 3), np.uint8)
 
 @pytest.fixture(autouse=True)
 def _no_plots(monkeypatch):
-    monkeypatch.setattr(outputs, "has_matplotlib", lambda: False)
+    monkeypatch.setattr(loss_plot, "has_matplotlib", lambda: False)
 
 
 def make_row(tmp_path, name="a", **changes):
@@ -235,3 +237,19 @@ def test_a_failed_write_leaves_no_part(tmp_path, monkeypatch):
     with pytest.raises(ZeroDivisionError):
         files.write_atomically(tmp_path / "x", b"data")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_500_rows_take_no_more_memory_than_their_lines(tmp_path):
+    folder, row = opened(tmp_path), make_row(tmp_path)
+    sizes = []
+    tracemalloc.start()
+    try:
+        for number in range(500):
+            one = manifest.Row(str(number), row.image, row.path, row.caption)
+            assert folder.fill(one, result)["status"] == "ok"
+            if number in (99, 499):
+                gc.collect()
+                sizes.append(tracemalloc.get_traced_memory()[0])
+    finally:
+        tracemalloc.stop()
+    assert (sizes[1] - sizes[0]) / 400 < 4000  # Bytes a row, its line being kept.

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cagic_tf import annealing, manifest, outputs
+from cagic_tf import annealing, loss_plot, manifest, outputs
 from cagic_tf.losses import Losses
 
 
@@ -18,7 +18,7 @@ def test_captions_are_drawn_as_they_are(caption, tmp_path):
         for scale in (0.9, 0.8)
     ]
     path = annealing.Path(np.array([0, 0, 0.8]), 2.0, steps, 24)
-    outputs.plot_losses(tmp_path / "plot.png", path, caption)
+    loss_plot.plot_losses(tmp_path / "plot.png", path, caption)
     with Image.open(tmp_path / "plot.png") as plot:
         assert np.asarray(plot.convert("L")).std() > 5
 

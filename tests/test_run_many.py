@@ -1,6 +1,7 @@
 """The command on folders and manifests, with a cropper that takes no time."""
 
 import json
+import time
 import types
 
 import numpy as np
@@ -10,7 +11,7 @@ from absl import flags
 from absl.testing import flagsaver
 from PIL import Image
 
-from cagic_tf import config, image_io, outputs, run
+from cagic_tf import config, files, image_io, loss_plot, outputs, run
 
 if not flags.FLAGS.is_parsed():
     flags.FLAGS(["test"])
@@ -20,11 +21,14 @@ class FakeCropper:
     """Crops to the upper left quarter."""
 
     def __init__(self):
-        self.calls = []
+        self.calls, self.images = [], []
+        self.meanwhile = lambda: None
 
     def crop(self, image, caption, progress=None):
         photo = image_io.read(image)
         self.calls.append(caption)
+        self.images.append(image)
+        self.meanwhile()
         if caption == "crash":
             raise RuntimeError("out of memory")
         box = (0, 0, max(1, photo.shape[1] // 2), max(1, photo.shape[0] // 2))
@@ -41,7 +45,7 @@ def cropper(monkeypatch):
     made = FakeCropper()
     monkeypatch.setattr(config, "load_cropper", lambda *_, **__: made)
     monkeypatch.setattr(config, "operative_config", lambda: "# config\n")
-    monkeypatch.setattr(outputs, "has_matplotlib", lambda: False)
+    monkeypatch.setattr(loss_plot, "has_matplotlib", lambda: False)
     return made
 
 
@@ -117,6 +121,67 @@ def test_shards_do_all_rows_once(cropper, tmp_path):
         assert call(manifest=str(manifest), output_dir=str(out), shard=part) == run.EXIT_OK
         captions.append([line["caption"] for line in lines_of(out)])
     assert captions == [["dog 0", "dog 2", "dog 4"], ["dog 1", "dog 3"]]
+
+
+def wait_until(condition):
+    for _ in range(2000):
+        if condition():
+            return
+        time.sleep(0.01)
+    raise AssertionError("it did not happen meanwhile")
+
+
+def three_photos(tmp_path):
+    for name in "abc":
+        pixels = np.random.default_rng(ord(name)).integers(0, 256, (20, 30, 3), np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"{name}.png")
+    return {"images": str(tmp_path / "*.png"), "caption": "x", "output_dir": str(tmp_path / "out")}
+
+
+def test_the_next_photo_is_read_and_the_last_row_written_meanwhile(cropper, tmp_path, monkeypatch):
+    values, seen, read = three_photos(tmp_path), [], image_io.read
+    monkeypatch.setattr(image_io, "read", lambda image: seen.append(image) or read(image))
+
+    def meanwhile():
+        done = len(cropper.calls)
+        paths = [f"{name}.png" for name in "abc"[: done + 1]]
+        wait_until(lambda: [p.name for p in seen if not isinstance(p, np.ndarray)] == paths)
+        wait_until(lambda: done == 1 or len(lines_of(tmp_path / "out")) == done - 1)
+
+    cropper.meanwhile = meanwhile
+    assert call(**values) == run.EXIT_OK
+    assert [line["id"] for line in lines_of(tmp_path / "out")] == ["a", "b", "c"]
+    for name in "abc":
+        photo = read(tmp_path / f"{name}.png")
+        crop = read(tmp_path / "out" / f"{name}_crop.png")
+        np.testing.assert_array_equal(crop, photo[:10, :15])
+
+
+def test_of_large_photos_one_is_in_memory(cropper, tmp_path, monkeypatch):
+    values = three_photos(tmp_path)
+    monkeypatch.setattr(run, "LARGE", 599)
+    cropper.meanwhile = lambda: (
+        len(cropper.calls) == 1
+        or wait_until(lambda: len(lines_of(tmp_path / "out")) == len(cropper.calls) - 1)
+    )
+    assert call(**values) == run.EXIT_OK
+    assert cropper.images == [tmp_path / f"{name}.png" for name in "abc"]
+
+
+def test_a_full_disk_ends_the_run_and_the_same_command_goes_on(cropper, tmp_path, monkeypatch):
+    values, append = three_photos(tmp_path), files.append_whole
+    with monkeypatch.context() as patched:
+
+        def fail(path, data):
+            if path.exists():
+                raise OSError(28, "No space left on device")
+            append(path, data)
+
+        patched.setattr(files, "append_whole", fail)
+        assert call(**values) == run.EXIT_NOTHING
+    assert [line["id"] for line in lines_of(tmp_path / "out")] == ["a"]
+    assert call(**values) == run.EXIT_OK
+    assert [line["id"] for line in lines_of(tmp_path / "out")] == ["a", "b", "c"]
 
 
 def test_captions_of_photos_stay_out_of_logs(cropper, tmp_path, capsys):

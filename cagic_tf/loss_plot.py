@@ -1,0 +1,45 @@
+"""The plot of a crop's losses over the scales; it needs matplotlib, an extra."""
+
+import importlib.util
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # No TensorFlow in here.
+    from cagic_tf import annealing
+
+
+def has_matplotlib() -> bool:
+    """Whether the extra that plots need is installed."""
+    return importlib.util.find_spec("matplotlib") is not None
+
+
+def plot_losses(path: Path, steps: "annealing.Path", caption: str) -> None:
+    """Plots the losses over the scales; does nothing where matplotlib, an extra, is missing."""
+    if not has_matplotlib():
+        return
+    from matplotlib.figure import Figure
+
+    scales = [step.scale for step in steps.steps]
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    axes = figure.subplots()
+    for number, step in enumerate(steps.steps):
+        label = "restarts" if number == 0 else None
+        places = [step.scale] * len(step.end_losses)
+        axes.plot(places, step.end_losses, ".", color="0.75", label=label, zorder=1)
+    for name, style in (("total", "C0-"), ("caption", "C1--")):
+        values = [float(getattr(step.losses, name)) for step in steps.steps]
+        axes.plot(scales, values, style, marker="o", markersize=3, label=f"{name}, of the mean")
+    axes.plot(steps.theta[2], steps.loss, "r*", markersize=12, label="returned")
+    axes.set(xlabel="scale of the crop", ylabel="loss (nats)")
+    axes.set_title(caption, parse_math=False)
+    axes.invert_xaxis()
+    twin = axes.twinx()
+    values = [float(step.losses.aesthetic) for step in steps.steps]
+    twin.plot(scales, values, "C2:", marker="o", markersize=3, label="aesthetic (right)")
+    twin.set_ylabel("aesthetic loss (-score)")
+    handles = axes.get_legend_handles_labels(), twin.get_legend_handles_labels()
+    axes.legend(handles[0][0] + handles[1][0], handles[0][1] + handles[1][1], fontsize=8)
+    partial = path.with_name(path.name + ".partial")
+    figure.savefig(partial, format="png", dpi=110)
+    os.replace(partial, path)
