@@ -13,6 +13,12 @@ REFINEMENT = annealing.Annealing(
     minimizer=lbfgs.Minimizer(max_iterations=5, max_line_search_iterations=5),
 )
 
+SETTINGS = {
+    "scan_scales": (0.44, 0.52, 0.6, 0.68),
+    "refine_scales": (1.04, 1.0, 0.96),
+    "refinement": REFINEMENT,
+}
+
 
 def bowl(problem, theta):
     distance = tf.reduce_sum(tf.square(theta[:, :2] - problem), axis=1)
@@ -22,7 +28,7 @@ def bowl(problem, theta):
 
 @functools.lru_cache
 def compiled(loss, **settings):
-    settings = {"refinement": REFINEMENT, **settings}
+    settings = {**SETTINGS, **settings}
     return coarse_to_fine.CoarseToFine(**settings).compile(loss, SIGNATURE)
 
 
