@@ -22,10 +22,10 @@ CoarseToFine.refine_scales = ()
 """
 
 for script in (table1, table4, sweep):
-    if script is not table1:  # Flags that they share; --binding is required by one alone.
-        for name in ("dataset", "output_dir", "captioner", "scorer"):
-            if name in flags.FLAGS and script is not table1:
-                delattr(flags.FLAGS, name)
+    # Flags that they share, with cagic_tf.run too; --binding is required by one alone.
+    for name in ("dataset", "output_dir", "captioner", "scorer", "gin_file"):
+        if name in flags.FLAGS:
+            delattr(flags.FLAGS, name)
     script.define_flags()
 flags.FLAGS["binding"].validators.clear()
 if not flags.FLAGS.is_parsed():
