@@ -28,7 +28,7 @@ NO_CROP = (-1, -1, 0, 0)  # Lies outside every photo.
 
 def define_flags() -> None:
     """Flags of this script."""
-    flags.DEFINE_multi_string("manifest", [], "NAME=PATH of rows with ground truth; repeatable")
+    flags.DEFINE_multi_string("manifest", None, "NAME=PATH of rows with ground truth; repeatable")
     flags.DEFINE_multi_string("method", METHODS, "what to compare; repeatable")
     flags.DEFINE_string("gin_file", "fast.gin", "the search; it has to have the lexicon")
     flags.DEFINE_string("work_dir", None, "where the boxes are kept")
