@@ -57,6 +57,7 @@ def searched():
         scale=0.5,
         loss={"total": 3.5, "caption": 3.6, "aesthetic": -10.0},
         predicted_caption="a dog",
+        matched_words={"captioner": ["a", "dog"], "lexicon": {}},
         unknown_words={},
         evaluations=24,
         seconds=1.0,
@@ -158,7 +159,8 @@ def test_landscape_is_the_loss_at_its_centres():
     for row, y in enumerate((-0.4, 0, 0.4)):
         for column, x in enumerate((-0.4, 0, 0.4)):
             expected = cropper.loss(problem, tf.constant([[x, y, 0.6]], tf.float32))
-            for found, value in zip(grid, expected, strict=True):
+            assert grid.lexicon == expected.lexicon == ()
+            for found, value in zip(grid[:3], expected[:3], strict=True):
                 assert found[row, column] == pytest.approx(float(value[0]), rel=1e-4)
 
 
@@ -173,17 +175,19 @@ def test_commands_that_search(tmp_path, monkeypatch):
             assert np.asarray(picture.convert("L")).std() > 10
 
 
-def test_landscapes_are_drawn_where_their_centres_are(searched):
+@pytest.mark.parametrize("lexicon", [False, True])
+def test_landscapes_are_drawn_where_their_centres_are(searched, lexicon):
     total = np.array([[3.0, 2.0, 9.0], [4.0, 5.0, np.nan], [6.0, 7.0, 1.0]])
-    grids = [losses.Losses(total, total + 1, -total)] * 2
+    kinds = [total, total + 1, -total] + [2 * total] * lexicon
+    grids = [losses.Losses(*kinds)] * 2
     figure = landscapes.draw(searched, [0, 1], grids)
-    panels = np.array(figure.axes[:8]).reshape(4, 2)
+    panels = np.array(figure.axes[: 2 + 2 * len(kinds)]).reshape(-1, 2)
     assert [axes.get_title() for axes in panels[0]] == ["80%", "50%"]
     # The lowest is the lower right one, and the crop around it ends at the photo's corner.
     np.testing.assert_allclose(landscapes.lowest_center(total, 0.5), [0.5, 0.5])
     crop, free = boxes_of(panels[0, 1])
     assert crop == (40, 20, 40, 20) and free == (20, 10, 40, 20)
-    for axes, values in zip(panels[1:, 1], grids[1], strict=True):
+    for axes, values in zip(panels[1:, 1], kinds, strict=True):
         np.testing.assert_array_equal(shown(axes), values)
         # Three squares of side 0.5, the outer ones centred on -0.5 and 0.5.
         assert tuple(axes.images[0].get_extent()) == (-0.75, 0.75, 0.75, -0.75)

@@ -94,28 +94,31 @@ def draw(
     height, width = result.photo.shape[:2]
     aspect = height / width
     row = 1.85 * aspect + 0.2
-    figure = Figure(figsize=(2.1 * columns + 1.4, 4 * row + 1.1), layout="constrained")
+    # Without a lexicon there is no loss of it.
+    names = [name for name, values in grids[0]._asdict().items() if not isinstance(values, tuple)]
+    rows = 1 + len(names)
+    figure = Figure(figsize=(2.1 * columns + 1.4, rows * row + 1.1), layout="constrained")
     title = f"“{searched.caption}”, white: the crop of the lowest total loss at each scale, dotted:"
     figure.suptitle(f"{title} where its centre can be", parse_math=False, fontsize=11)
-    axes = figure.subplots(4, columns, squeeze=False)
+    axes = figure.subplots(rows, columns, squeeze=False)
     for column, (number, grid) in enumerate(zip(chosen, grids, strict=True)):
         step = result.path.steps[number]
         axes[0, column].set_title(f"{step.scale:.0%}", fontsize=11)
         _draw_photo(axes[0, column], result.photo, step.scale, grid.total)
-    for at, name in enumerate(losses.Losses._fields, 1):
+    for at, name in enumerate(names, 1):
         values = [getattr(grid, name) for grid in grids]
         norm = Normalize(min(map(np.nanmin, values)), max(map(np.nanmax, values)))
         for column, (number, shown) in enumerate(zip(chosen, values, strict=True)):
             here = axes[at, column]
             image = _draw_landscape(here, shown, result.path.steps[number].scale, norm, aspect)
             draw_path(here, result.path.steps, number)
-            if at < 3:
+            if at < len(names):
                 here.set_xticklabels([])
         unit = "-score" if name == "aesthetic" else "nats"
         bar = figure.colorbar(image, ax=list(axes[at]), pad=0.01)
         bar.set_label(f"{name} loss ({unit})", fontsize=8)
         axes[at, 0].set_ylabel("y of the centre", fontsize=9)
-    for here in axes[3]:
+    for here in axes[-1]:
         here.set_xlabel("x of the centre", fontsize=9)
     drawing.legend_below(figure, axes[1, -1])
     return figure
