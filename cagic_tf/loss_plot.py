@@ -1,9 +1,11 @@
 """The plot of a crop's losses over the scales; it needs matplotlib, an extra."""
 
 import importlib.util
-import os
+import io
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from cagic_tf import files
 
 if TYPE_CHECKING:  # No TensorFlow in here.
     from cagic_tf import annealing
@@ -40,6 +42,6 @@ def plot_losses(path: Path, steps: "annealing.Path", caption: str) -> None:
     twin.set_ylabel("aesthetic loss (-score)")
     handles = axes.get_legend_handles_labels(), twin.get_legend_handles_labels()
     axes.legend(handles[0][0] + handles[1][0], handles[0][1] + handles[1][1], fontsize=8)
-    partial = path.with_name(path.name + ".partial")
-    figure.savefig(partial, format="png", dpi=110)
-    os.replace(partial, path)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=110)
+    files.write_atomically(path, buffer.getvalue())

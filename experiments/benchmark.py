@@ -43,6 +43,7 @@ FLAGS = flags.FLAGS
 SIZES = {"0.3": (640, 480), "2": (1632, 1224), "12": (4000, 3000), "48": (8000, 6000)}
 BATCH = 10
 ROWS = 200
+RSS_UNIT = 1 if sys.platform == "darwin" else 1024  # Bytes, of the system's peak memory.
 # A small search: what a row costs beside its evaluations would show here most.
 SMALL = ("CoarseToFine.scan_scales = (0.5,)", "CoarseToFine.scan_centers = 3")
 SMALL += ("CoarseToFine.refine_scales = (1.0,)", "Annealing.restart_count = 2")
@@ -161,8 +162,7 @@ def time_rows(photo: np.ndarray, caption: str) -> dict[str, float]:
 
 def peak_memory() -> float:
     """Most memory that this process had so far, in MiB."""
-    unit = 1024 if sys.platform != "darwin" else 1
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * RSS_UNIT / 2**20
 
 
 def count_asked(problem, cropper) -> dict[str, int]:
@@ -206,11 +206,10 @@ def run_alone(size: tuple[int, int], folder: Path) -> dict[str, float]:
         [sys.executable, "-c", script, *command], check=True, capture_output=True, text=True
     )
     line = json.loads((output / "results.jsonl").read_text(encoding="utf-8").splitlines()[0])
-    unit = 1024 if sys.platform != "darwin" else 1
     return {
         "seconds, start to end": time.perf_counter() - begin,
         "seconds of the photo, tracing in it": line["seconds"],
-        "peak MiB": int(done.stdout.split()[-1]) * unit / 2**20,
+        "peak MiB": int(done.stdout.split()[-1]) * RSS_UNIT / 2**20,
     }
 
 

@@ -285,6 +285,8 @@ class ShowAttendTell:
         tensor = self._weights[name]
         if isinstance(tensor, tf.Variable):
             return tensor[begin:end]
+        if begin is None and end is None:  # No copy.
+            return tf.stop_gradient(tensor)
         rows = name, begin, end
         if rows not in self._frozen_rows:
             with tf.init_scope():
