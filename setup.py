@@ -27,6 +27,7 @@ setup(
     ],
     package_dir={f"{DATA}.checkpoints": "checkpoints", f"{DATA}.gin": "gin"},
     package_data={
+        "cagic_tf": ["py.typed"],
         "cagic_tf.samples": ["*"],
         f"{DATA}.checkpoints": [
             "README.md",

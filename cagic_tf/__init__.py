@@ -5,7 +5,7 @@ from typing import Any
 __version__ = "0.1.0"
 __all__ = ["CropResult", "Cropper", "crop_image", "load_cropper"]
 
-_HOMES = {"load_cropper": "config"}
+_HOMES = {"load_cropper": "config", "CropResult": "results"}
 
 
 def __getattr__(name: str) -> Any:

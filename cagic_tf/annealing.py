@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from cagic_tf import evaluated, lbfgs, restarts
+from cagic_tf import evaluated, geometry, lbfgs, restarts
 
 # loss(problem, theta [N, 3]) -> a tuple of [N] tensors whose first is the total.
 LossFunction = Callable[[Any, tf.Tensor], Any]
@@ -49,16 +49,19 @@ class Path(NamedTuple):
       loss: Its total loss.
       steps: Every step, in order.
       evaluations: Crops that the loss was computed for, in all.
+      scanned: `[N, 4]` rows `(loss, x, y, s)` of crops tried before the first step, with the loss
+        by which the search ranks them; () without any.
     """
 
     theta: np.ndarray
     loss: float
     steps: list[Step]
     evaluations: int
+    scanned: np.ndarray | tuple[()] = ()
 
 
 Progress = Callable[[int, int, float], None]  # progress(steps done, steps in all, best loss)
-Search = Callable[[Any, int, Progress | None], Path]  # search(problem, seed, progress)
+Search = Callable[..., Path]  # search(problem, seed, progress=None, room=geometry.WHOLE)
 
 
 def scale_schedule(start: float, factor: float, smallest: float) -> list[float]:
@@ -110,8 +113,15 @@ class Annealing:
         step = compile_step(self, loss, signature)
         scales = scale_schedule(1.0, self.scale_factor, self.smallest_scale)
 
-        def search(problem: Any, seed: int, progress: Progress | None = None) -> Path:
-            return anneal(step, problem, seed, scales, np.zeros(2), self.keep_restarts, progress)
+        def search(
+            problem: Any,
+            seed: int,
+            progress: Progress | None = None,
+            room: geometry.Room = geometry.WHOLE,
+        ) -> Path:
+            return anneal(
+                step, problem, seed, scales, np.zeros(2), self.keep_restarts, progress, room
+            )
 
         return search
 
@@ -128,10 +138,11 @@ def compile_step(settings: Annealing, loss: LossFunction, signature: Any) -> Cal
             tf.TensorSpec([2], tf.float32),
             scalar,
             tf.TensorSpec([2], tf.int32),
+            tf.TensorSpec([2], tf.float32),
         ]
     )
-    def step(problem, center, scale, seed):
-        bound = tf.fill([2], 1 - scale)
+    def step(problem, center, scale, seed, window):
+        bound = 1 - scale * window
         starts = settings.draw_starts(center, count, seed)
         starts = tf.clip_by_value(starts, -bound, bound)
 
@@ -156,8 +167,10 @@ def anneal(
     center: np.ndarray,
     keep_restarts: bool,
     progress: Progress | None = None,
+    room: geometry.Room = geometry.WHOLE,
 ) -> Path:
-    """The loop of Alg. 1 over given scales, from a given centre."""
+    """The loop of Alg. 1 over given scales, those that there is room for, from a given centre."""
+    scales = room.scales(scales)
     best, best_theta, steps = np.inf, np.array([0.0, 0.0, 1.0]), []
     for number, scale in enumerate(scales):
         mean, losses, starts, found = tf.nest.map_structure(
@@ -167,6 +180,7 @@ def anneal(
                 tf.constant(center, tf.float32),
                 tf.constant(scale, tf.float32),
                 tf.constant([seed, number], tf.int32),
+                tf.constant(room.window, tf.float32),
             ),
         )
         center = mean

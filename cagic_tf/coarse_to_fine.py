@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from cagic_tf import annealing
+from cagic_tf import annealing, geometry
 
 BATCH = 35  # Crops a forward pass; more needs memory and gains no speed on a CPU.
 
@@ -48,13 +48,13 @@ class CoarseToFine:
     def compile(self, loss: annealing.LossFunction, signature: Any) -> annealing.Search:
         """Makes the search for one loss; its graphs are traced once."""
         step = annealing.compile_step(self.refinement, loss, signature)
-        grid = scan_grid(self.scan_scales, self.scan_centers)
 
         @tf.function(input_signature=[signature, tf.TensorSpec([None, 3], tf.float32)])
         def evaluate(problem, theta):
             return loss(problem, theta)[0]
 
-        def search(problem, seed, progress=None):
+        def search(problem, seed, progress=None, room=geometry.WHOLE):
+            grid = scan_grid(room.scales(self.scan_scales), self.scan_centers, room.window)
             totals = np.concatenate(
                 [
                     evaluate(problem, tf.constant(grid[at : at + BATCH], tf.float32)).numpy()
@@ -74,22 +74,29 @@ class CoarseToFine:
                 np.array(center),
                 self.refinement.keep_restarts,
                 progress,
+                room,
             )
             return path._replace(
                 theta=path.theta if path.loss < totals[start] else grid[start],
                 loss=min(path.loss, float(totals[start])),
                 evaluations=path.evaluations + len(grid),
+                scanned=np.column_stack([(totals + means) / 2, grid]),
             )
 
         return search
 
 
-def scan_grid(scales: Sequence[float], centers: int) -> np.ndarray:
-    """`[len(scales) * centers^2, 3]` rows `(x, y, s)`; every crop stays inside the photo."""
+def scan_grid(
+    scales: Sequence[float], centers: int, window: Sequence[float] = (1.0, 1.0)
+) -> np.ndarray:
+    """`[len(scales) * centers^2, 3]` rows `(x, y, s)`; every crop stays inside the photo.
+
+    `window` has the sides of the crop of scale 1 as shares of the photo's.
+    """
     places = np.linspace(-1, 1, centers) if centers > 1 else np.zeros(1)
     return np.array(
         [
-            [x * (1 - scale), y * (1 - scale), scale]
+            [x * (1 - scale * window[0]), y * (1 - scale * window[1]), scale]
             for scale in scales
             for y in places
             for x in places

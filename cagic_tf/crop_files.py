@@ -83,6 +83,7 @@ def cut(
     choice: str = "same",
     quality: int = 95,
     strip_metadata: bool = False,
+    size: tuple[int, int] | None = None,
 ) -> bytes:
     """Cuts a crop out of a photo's own pixels, as the content of a file.
 
@@ -98,6 +99,8 @@ def cut(
       quality: 1 to 100, of JPEG, WebP and AVIF.
       strip_metadata: Leaves out EXIF and the ICC profile; colours become sRGB, so that they look
         the same without.
+      size: Width and height in pixels to which the crop is resized; None: it is not. Palettes
+        become colours, and black and white becomes grey.
 
     Returns:
       The file's content. EXIF has no orientation other than upright, no thumbnail and no maker's
@@ -108,10 +111,12 @@ def cut(
     """
     with image_io.opened(source) as image:
         # Before `load`, which closes the file: what a TIFF's EXIF points to is read from there.
-        exif = b"" if strip_metadata else _exif(image.getexif(), *box[2:])
+        exif = b"" if strip_metadata else _exif(image.getexif(), *(size or box[2:]))
         image.load()
         kind, profile = _format(image, choice), image.info.get("icc_profile")
         crop = image_io.Turn.of(image).cut(image, box)
+        if size:
+            crop = _resized(crop, size)
         to_srgb = colours.ToSrgb(profile)
         if crop.mode in ("I", "I;16B", "I;16L") and "I;16" in _HOLDS[kind]:
             crop = Image.fromarray(np.clip(np.asarray(crop), 0, 65535).astype(np.uint16))
@@ -124,6 +129,18 @@ def cut(
     except Exception as error:  # Formats have limits of their own, such as WebP's 16383 pixels.
         text = " ".join(str(error).split()) or type(error).__name__
         raise image_io.ImageError(f"cannot write the crop as {kind}: {text}") from error
+
+
+def _resized(crop: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """The crop in that size, its bits, alpha and kind of colours kept where they can be."""
+    if crop.mode.startswith("I"):  # 16 bits, which Pillow resizes as floats.
+        grey = Image.fromarray(np.asarray(crop).astype(np.float32))
+        values = np.asarray(grey.resize(size, Image.Resampling.LANCZOS))
+        return Image.fromarray(np.clip(np.round(values), 0, 65535).astype(np.uint16))
+    if crop.mode in ("P", "1") or "transparency" in crop.info:
+        has_alpha = colours.has_alpha(crop)
+        crop = crop.convert("RGBA" if has_alpha else "RGB" if crop.mode == "P" else "L")
+    return crop.resize(size, Image.Resampling.LANCZOS)
 
 
 def _format(image: Image.Image, choice: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from cagic_tf import annealing, evaluated, lbfgs
+from cagic_tf import annealing, evaluated, geometry, lbfgs
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,29 +36,36 @@ class JointSearch:
 
     def compile(self, loss: annealing.LossFunction, signature: Any) -> annealing.Search:
         """Makes the search for one loss; its graph is traced once."""
-        lower = tf.constant([-1.0, -1.0, self.smallest_scale])
         upper = tf.constant([1.0, 1.0, 1.0])
         known = evaluated.Evaluated(1, 3)
 
-        def inside(theta):
-            scale = theta[:, 2:]
+        def inside(theta, window):
+            reach = theta[:, 2:] * window
             # Not clip_by_value: moving the border must move the centre that it holds.
-            xy = tf.maximum(tf.minimum(theta[:, :2], 1 - scale), scale - 1)
-            return tf.concat([xy, scale], axis=1)
+            xy = tf.maximum(tf.minimum(theta[:, :2], 1 - reach), reach - 1)
+            return tf.concat([xy, theta[:, 2:]], axis=1)
 
-        @tf.function(input_signature=[signature])
-        def run(problem):
-            start = tf.constant([self.start], tf.float32)
+        @tf.function(
+            input_signature=[
+                signature,
+                tf.TensorSpec([3], tf.float32),
+                tf.TensorSpec([2], tf.float32),
+            ]
+        )
+        def run(problem, lower, window):
+            start = tf.maximum(tf.constant([self.start], tf.float32), lower)
             found = self.minimizer(
-                lambda theta: loss(problem, inside(theta))[0], start, lower, upper, known
+                lambda theta: loss(problem, inside(theta, window))[0], start, lower, upper, known
             )
-            theta = inside(found.positions)
-            return inside(start), theta, found, loss(problem, theta)
+            theta = inside(found.positions, window)
+            return inside(start, window), theta, found, loss(problem, theta)
 
-        def search(problem, seed, progress=None):
+        def search(problem, seed, progress=None, room=geometry.WHOLE):
             del seed  # Nothing random here.
+            lower = tf.constant([-1.0, -1.0, *room.scales([self.smallest_scale])], tf.float32)
             start, theta, found, losses = tf.nest.map_structure(
-                lambda tensor: tensor.numpy(), run(problem)
+                lambda tensor: tensor.numpy(),
+                run(problem, lower, tf.constant(room.window, tf.float32)),
             )
             evaluations = int(found.evaluations) + 1
             step = annealing.Step(

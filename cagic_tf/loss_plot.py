@@ -16,8 +16,11 @@ def has_matplotlib() -> bool:
     return importlib.util.find_spec("matplotlib") is not None
 
 
-def plot_losses(path: Path, steps: "annealing.Path", caption: str) -> None:
-    """Plots the losses over the scales; does nothing where matplotlib, an extra, is missing."""
+def plot_losses(path: Path, steps: "annealing.Path", caption: str | None) -> None:
+    """Plots the losses over the scales; does nothing where matplotlib, an extra, is missing.
+
+    Without a caption there is no caption loss, and the total is the aesthetic loss.
+    """
     if not has_matplotlib():
         return
     from matplotlib.figure import Figure
@@ -29,12 +32,12 @@ def plot_losses(path: Path, steps: "annealing.Path", caption: str) -> None:
         label = "restarts" if number == 0 else None
         places = [step.scale] * len(step.end_losses)
         axes.plot(places, step.end_losses, ".", color="0.75", label=label, zorder=1)
-    for name, style in (("total", "C0-"), ("caption", "C1--")):
+    for name, style in (("total", "C0-"), ("caption", "C1--"))[: 1 if caption is None else 2]:
         values = [float(getattr(step.losses, name)) for step in steps.steps]
         axes.plot(scales, values, style, marker="o", markersize=3, label=f"{name}, of the mean")
     axes.plot(steps.theta[2], steps.loss, "r*", markersize=12, label="returned")
     axes.set(xlabel="scale of the crop", ylabel="loss (nats)")
-    axes.set_title(caption, parse_math=False)
+    axes.set_title(caption or "", parse_math=False)
     axes.invert_xaxis()
     twin = axes.twinx()
     values = [float(step.losses.aesthetic) for step in steps.steps]

@@ -25,11 +25,14 @@ class Problem(NamedTuple):
     Attributes:
       levels: The blurred pyramid of Eq. 1, `[H_s, W_s, 3]` each, RGB in [0, 1].
       target: `[V]`, the mean of the user's one-hot words (Eq. 4).
+      window: `[2]`, width and height of the crop of scale 1 as shares of the photo's; the paper's
+        are 1 (see `geometry`).
       nouns: `[M, C]`, the caption's nouns in the lexicon, see `Lexicon.shares`; () without one.
     """
 
     levels: tuple[tf.Tensor, ...]
     target: tf.Tensor
+    window: tf.Tensor
     nouns: tf.Tensor | tuple[()] = ()
 
 
@@ -138,17 +141,31 @@ class CropLoss:
         self.objective, self.networks = objective, networks
         level = tf.TensorSpec([None, None, 3], networks.dtype)
         words = tf.TensorSpec([len(networks.decoder.vocabulary)], networks.dtype)
-        nouns = ()
+        window, nouns = tf.TensorSpec([2], networks.dtype), ()
         if networks.lexicon is not None:
             nouns = tf.TensorSpec([None, len(networks.lexicon.classes)], networks.dtype)
-        self.signature = Problem((level,) * len(objective.pyramid), words, nouns)
+        self.signature = Problem((level,) * len(objective.pyramid), words, window, nouns)
         self._pyramid = tf.function(self._build_levels, input_signature=[level])
 
-    def problem(self, image: np.ndarray, target: np.ndarray, nouns: Sequence[Noun] = ()) -> Problem:
-        """Reads a photo `[H, W, 3]` (RGB in [0, 1]), a bag of words `[V]` and its nouns once."""
+    def problem(
+        self,
+        image: np.ndarray,
+        target: np.ndarray,
+        nouns: Sequence[Noun] = (),
+        window: Sequence[float] = (1.0, 1.0),
+    ) -> Problem:
+        """Reads a photo `[H, W, 3]` (RGB in [0, 1]), a bag of words `[V]` and its nouns once.
+
+        `window` has the sides of the crop of scale 1 as shares of the photo's.
+        """
         dtype, lexicon = self.networks.dtype, self.networks.lexicon
         shares = () if lexicon is None else tf.cast(lexicon.shares(nouns), dtype)
-        return Problem(self._pyramid(tf.cast(image, dtype)), tf.cast(target, dtype), shares)
+        return Problem(
+            self._pyramid(tf.cast(image, dtype)),
+            tf.cast(target, dtype),
+            tf.cast(window, dtype),
+            shares,
+        )
 
     def __call__(self, problem: Problem, theta: tf.Tensor) -> Losses:
         """Losses of the crops `theta`, `[N, 3]` rows `(x, y, s)`."""
@@ -158,7 +175,7 @@ class CropLoss:
         """Losses of the crops `theta`, and the captioner's greedy captions that they come from."""
         networks, objective = self.networks, self.objective
         caption_features, scorer_features = networks.features(
-            lambda size: sampling.crop_pyramid(problem.levels, theta, size)
+            lambda size: sampling.crop_pyramid(problem.levels, theta, size, problem.window)
         )
         caption = networks.decoder.greedy(caption_features, objective.max_words)
         distribution = caption_distribution(caption, objective.count_end_word)
@@ -173,6 +190,14 @@ class CropLoss:
         nouns = noun_loss(problem.nouns, logs)
         total += objective.lexicon_weight * nouns
         return Losses(total, likeness, aesthetic, nouns), caption
+
+    def aesthetic(self, problem: Problem, theta: tf.Tensor) -> Losses:
+        """Losses of the crops `theta` without a caption: Eq. 5 alone, whatever lambda is."""
+        _, features = self.networks.features(
+            lambda size: sampling.crop_pyramid(problem.levels, theta, size, problem.window)
+        )
+        loss = -self.networks.scorer(features)
+        return Losses(loss, tf.zeros_like(loss), loss)
 
     def _build_levels(self, image):
         objective = self.objective

@@ -5,9 +5,12 @@ import dataclasses
 import io
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
+
+from cagic_tf import shapes
 
 KEYS = ("id", "image", "caption", "crops")
 
@@ -24,22 +27,49 @@ class Row:
       id: Name of the row, safe as a file name, unique in its manifest.
       image: Path of the photo as it was given.
       path: Path of the photo to open.
-      caption: What the crop should show.
+      caption: What the crop should show; None: the aesthetic loss alone says.
       crops: Ground-truth crops `(x, y, w, h)` in pixels of the upright photo; may be empty.
       problem: Why the row cannot be cropped, in one line; "" if nothing is known against it.
+      shape: The shape that the crop gets.
     """
 
     id: str
     image: str
     path: Path
-    caption: str
+    caption: str | None
     crops: tuple[tuple[float, float, float, float], ...] = ()
     problem: str = ""
+    shape: shapes.Shape = shapes.ORIGINAL
 
 
-def single(image: str, caption: str) -> list[Row]:
+def in_shapes(rows: Sequence[Row], wanted: Sequence[shapes.Shape]) -> list[Row]:
+    """Each row once for each shape, the shape's suffix at its id: `dog`, `dog-16x9`, `dog-1x1`.
+
+    A row for each keeps one line a crop and one crop a line: readers of the results need not know
+    of shapes, a killed run goes on at the next of them, and a shape can be asked for later.
+
+    Raises:
+      ManifestError: Two ids would be the same.
+    """
+    made = [
+        dataclasses.replace(row, id=row.id + shape.suffix, shape=shape)
+        for row in rows
+        for shape in wanted
+    ]
+    twice = [name for name, count in Counter(row.id for row in made).items() if count > 1]
+    if twice:
+        raise ManifestError(
+            f"the id {twice[0]!r} would be that of two crops: a row's own and that of a row in "
+            "another shape; rename one"
+        )
+    return made
+
+
+def single(image: str, caption: str | None) -> list[Row]:
     """The one row of `--image` and `--caption`."""
-    return [Row(safe_name(f"{Path(image).stem}-{caption}"), image, Path(image), caption)]
+    stem = Path(image).stem
+    name = safe_name(stem if caption is None else f"{stem}-{caption}")
+    return [Row(name, image, Path(image), caption)]
 
 
 def read(path: Path) -> list[Row]:

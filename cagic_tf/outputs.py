@@ -35,6 +35,8 @@ RESULT_KEYS = (
     "seconds",
     "seed",
     "checkpoints",
+    "shape",
+    "candidates",
 )
 
 
@@ -56,6 +58,7 @@ class OutputFolder:
         pictures: bool = True,
         style: crop_files.Style | None = None,
         overwrite: bool = False,
+        candidate_count: int = 1,
     ):
         """Opens a folder, new or of an earlier run with the same configuration.
 
@@ -65,13 +68,14 @@ class OutputFolder:
           pictures: Whether rows get their crop, overlay and plot beside their line.
           style: How crops are named and written; None: "{id}_crop" in the photo's own format.
           overwrite: Whether pictures may replace files that no row of this folder left.
+          candidate_count: Most crops that a row has, the first and others.
 
         Raises:
           OutputError: It cannot be written, another process has it, it holds results of another
             configuration, or the style's name could leave it or be another file's.
         """
         self._directory, self._pictures, self._overwrite = directory, pictures, overwrite
-        self._style = style or crop_files.Style()
+        self._style, self._candidate_count = style or crop_files.Style(), candidate_count
         _check_name(self._style.name)
         self._results = directory / RESULTS
         try:
@@ -109,13 +113,13 @@ class OutputFolder:
         """Whether the row has a result already.
 
         Raises:
-          OutputError: The folder's row of that id is of another photo or caption.
+          OutputError: The folder's row of that id is of another photo, caption or shape.
         """
         found = self.done.get(row.id)
         if found and _differs(found, row):
             raise OutputError(
                 f"{self._results} has a row {row.id!r} of {found['image']!r} and "
-                f"{found['caption']!r}; choose another --output_dir"
+                f"{found['caption']!r}, {_shape(found)}; choose another --output_dir"
             )
         return found is not None
 
@@ -190,10 +194,10 @@ class OutputFolder:
     def _names(self, row: manifest.Row) -> dict[str, str]:
         """Kind of picture to the name of its file, none of them another's."""
         ending = crop_files.ending(row.path, self._style.choice)
-        names = {
-            "crop": self._style.name.replace("{id}", row.id) + ending,
-            "overlay": f"{row.id}_overlay.jpg",
-        }
+        stem = self._style.name.replace("{id}", row.id)
+        names = {"crop": stem + ending, "overlay": f"{row.id}_overlay.jpg"}
+        for number in range(2, self._candidate_count + 1):
+            names[f"crop {number}"] = f"{stem}-{number}{ending}"
         if loss_plot.has_matplotlib():
             names["losses"] = f"{row.id}_losses.png"
         mine = self._unfinished.get("files", []) if self._unfinished.get("id") == row.id else []
@@ -211,20 +215,31 @@ class OutputFolder:
     def _write(self, row: manifest.Row, result: "pipeline.CropResult") -> dict[str, Any]:
         """Writes a row's pictures, then its line; returns what the line says."""
         entry = result.to_dict() | {"iou": _mean_iou(result.box, row)}
+        crops = entry.setdefault("candidates", []) or [{"box": list(result.box)}]
         if self._pictures:
             style = self._style
             try:
                 names = self._names(row)
-                data = crop_files.cut(
-                    row.path, result.box, style.choice, style.quality, style.strip_metadata
-                )
+                cut = [
+                    crop_files.cut(
+                        row.path,
+                        crop["box"],
+                        style.choice,
+                        style.quality,
+                        style.strip_metadata,
+                        row.shape.size,
+                    )
+                    for crop in crops
+                ]
             except (image_io.ImageError, ValueError) as error:
                 return self.write_error(row, str(error))
             with self._writing_errors():
                 self._unfinished = {"id": row.id, "files": list(names.values())}
                 writing = json.dumps(self._unfinished).encode()
                 files.write_atomically(self._directory / _WRITING, writing)
-                files.write_atomically(self._directory / names["crop"], data)
+                for number, (crop, data) in enumerate(zip(crops, cut, strict=True), 1):
+                    crop["crop_file"] = names["crop" if number == 1 else f"crop {number}"]
+                    files.write_atomically(self._directory / crop["crop_file"], data)
                 centers = [step.center for step in result.path.steps]
                 overlay = image_io.overlay(result.photo, result.box, centers, row.crops)
                 image_io.write(self._directory / names["overlay"], overlay)
@@ -242,7 +257,7 @@ class OutputFolder:
     def _append(self, row, status, error, entry):
         head = {"id": row.id, "image": row.image, "caption": row.caption}
         line = {**head, "status": status, "error": error}
-        line |= {key: entry.get(key) for key in RESULT_KEYS}
+        line |= {key: entry.get(key) for key in RESULT_KEYS} | {"shape": row.shape.name}
         with self._writing_errors():
             files.append_whole(self._results, _line(line))
         self.done[row.id] = line
@@ -286,7 +301,12 @@ def _check_name(pattern: str) -> None:
 
 
 def _differs(line: Mapping[str, Any], row: manifest.Row) -> bool:
-    return (line["image"], line["caption"]) != (row.image, row.caption)
+    found = line["image"], line["caption"], _shape(line)
+    return found != (row.image, row.caption, row.shape.name)
+
+
+def _shape(line: Mapping[str, Any]) -> str:
+    return line.get("shape") or "original"  # Lines of version 0.1.0 had none.
 
 
 def _line(entry: Mapping[str, Any]) -> bytes:

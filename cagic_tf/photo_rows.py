@@ -17,9 +17,10 @@ def from_pattern(
 
     Args:
       pattern: Such as "photos/*.jpg"; "**" is any number of folders.
-      caption: The caption of all; None: each has its own.
-      source: Where those are: "sidecar" is photo.txt or photo.jpg.txt beside photo.jpg, "photo"
-        the photo's EXIF ImageDescription or IPTC caption. A row without one has a `problem`.
+      caption: The caption of all; None, without a source: none has one.
+      source: Where each photo's own caption is: "sidecar" is photo.txt or photo.jpg.txt beside
+        photo.jpg, "photo" the photo's EXIF ImageDescription or IPTC caption. A row without one has
+        a `problem`. None: `caption` is that of all.
       output_dir: Files in this folder are left out: they are crops.
 
     Returns:
@@ -47,7 +48,7 @@ def from_pattern(
         )
     rows = []
     for path, name in zip(paths, _names([path.relative_to(base) for path in paths]), strict=True):
-        text, problem = (caption, "") if caption is not None else _own_caption(path, source)
+        text, problem = _own_caption(path, source) if source else (caption, "")
         rows.append(manifest.Row(name, _text(path), path, text, problem=problem))
     return rows
 

@@ -1,7 +1,6 @@
 """`Cropper` and `crop_image`: the one place where photo, caption, networks and search meet."""
 
 import contextlib
-import dataclasses
 import functools
 import os
 import threading
@@ -13,71 +12,12 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from cagic_tf import annealing, devices, geometry, image_io, vocabulary
+from cagic_tf import annealing, candidates, devices, geometry, image_io, shapes, vocabulary
 from cagic_tf.losses import CropLoss, Objective, Problem
 from cagic_tf.networks.bundle import Networks
+from cagic_tf.results import Candidate, CropResult
 
-
-@dataclasses.dataclass(frozen=True)
-class CropResult:
-    """A crop, and how it came about.
-
-    Attributes:
-      box: `(x, y, w, h)` in the photo's pixels, upright.
-      box_normalized: `(x0, y0, x1, y1)` in [0, 1].
-      center: `(x, y)` in [-1, 1].
-      scale: The crop's side as a share of the photo's side.
-      loss: "total" (Eq. 3), "caption" (Eq. 4) and "aesthetic" (Eq. 5) of the crop; with a lexicon
-        "lexicon" too.
-      predicted_caption: The captioner's own caption of the crop.
-      matched_words: Words of the user's caption by what knows them: "captioner" is a list,
-        "lexicon" has each of its nouns, as the caption writes it, to its ImageNet classes.
-      unknown_words: The words that neither knows, each to its nearest known words.
-      evaluations: How many crops the losses were computed for.
-      seconds: Time spent on this photo, networks loaded before.
-      seed: Seed of the restarts.
-      checkpoints: Name of each checkpoint used to its SHA-256.
-      photo: `[H, W, 3]` uint8, the upright photo.
-      path: Every step of the search.
-    """
-
-    box: tuple[int, int, int, int]
-    box_normalized: tuple[float, float, float, float]
-    center: tuple[float, float]
-    scale: float
-    loss: dict[str, float]
-    predicted_caption: str
-    matched_words: dict[str, Any]
-    unknown_words: dict[str, tuple[str, ...]]
-    evaluations: int
-    seconds: float
-    seed: int
-    checkpoints: dict[str, str]
-    photo: np.ndarray = dataclasses.field(repr=False)
-    path: annealing.Path = dataclasses.field(repr=False)
-
-    @property
-    def crop(self) -> np.ndarray:
-        """The crop `[h, w, 3]`, uint8, at the photo's full resolution."""
-        x, y, w, h = self.box
-        return self.photo[y : y + h, x : x + w]
-
-    def to_dict(self) -> dict[str, Any]:
-        """The fields that `results.jsonl` has, as JSON types."""
-        return {
-            "box": list(self.box),
-            "box_normalized": list(self.box_normalized),
-            "scale": self.scale,
-            "center": list(self.center),
-            "loss": self.loss,
-            "predicted_caption": self.predicted_caption,
-            "matched_words": self.matched_words,
-            "unknown_words": {word: list(near) for word, near in self.unknown_words.items()},
-            "evaluations": self.evaluations,
-            "seconds": self.seconds,
-            "seed": self.seed,
-            "checkpoints": self.checkpoints,
-        }
+__all__ = ["CropResult", "Cropper", "crop_image", "plain_graphs"]
 
 
 @contextlib.contextmanager
@@ -137,53 +77,78 @@ class Cropper:
         self.seed = seed
         self.max_side = max_side
         self._lock = threading.Lock()  # Searches keep what they have computed so far.
-        self._search = (search or annealing.Annealing()).compile(self.loss, self.loss.signature)
+        self._settings = search or annealing.Annealing()
+        self._search = self._settings.compile(self.loss, self.loss.signature)
         theta = tf.TensorSpec([1, 3], tf.float32)
         self._describe = tf.function(
             self.loss.describe, input_signature=[self.loss.signature, theta]
         )
 
+    @functools.cached_property
+    def _search_without_caption(self) -> annealing.Search:
+        return self._settings.compile(self.loss.aesthetic, self.loss.signature)
+
     def crop(
         self,
         image: str | os.PathLike | Image.Image | np.ndarray,
-        caption: str,
+        caption: str | None,
         seed: int | None = None,
         progress: annealing.Progress | None = None,
+        shape: str | shapes.Shape = shapes.ORIGINAL,
+        smallest_side: int = 0,
+        candidate_count: int = 1,
     ) -> CropResult:
         """Crops one photo to one caption.
 
         Args:
           image: A path, a PIL image, or an array (see `image_io.read`).
-          caption: What the crop should show.
+          caption: What the crop should show; None: the crop of lowest aesthetic loss (Eq. 5) alone.
           seed: Seed of the restarts; the same seed gives the same crop, bit for bit.
           progress: Called after each scale as `progress(done, in all, lowest loss)`.
+          shape: The crop's: "original" is the photo's, as in the paper; a ratio of width to height
+            such as "16:9", kept within a pixel; a size such as "1200x628", of which the ratio
+            counts here. See `shapes.parse`.
+          smallest_side: Pixels of the photo that no side of the crop falls below; a photo too small
+            for that gives the largest crop of the shape.
+          candidate_count: How many of the best distinct crops the result has, itself the first;
+            they may be fewer.
 
         Returns:
           The crop.
 
         Raises:
           image_io.ImageError: The photo cannot be read.
-          ValueError: The caption is empty or none of its words is known.
+          ValueError: The caption is empty or none of its words is known; the shape is none;
+            `smallest_side` is negative or `candidate_count` below 1.
         """
+        if smallest_side < 0:
+            raise ValueError(f"smallest_side is {smallest_side}; pixels are needed, or 0")
+        if candidate_count < 1:
+            raise ValueError(f"candidate_count is {candidate_count}; at least 1 is needed")
+        shape = shapes.parse(shape) if isinstance(shape, str) else shape
+        seed = self.seed if seed is None else seed
         with self._lock, plain_graphs():
-            return self._crop(image, caption, self.seed if seed is None else seed, progress)
+            return self._crop(image, caption, seed, progress, shape, smallest_side, candidate_count)
 
-    def _crop(self, image, caption, seed, progress) -> CropResult:
+    def _crop(self, image, caption, seed, progress, shape, smallest_side, count) -> CropResult:
         begin = time.monotonic()
         photo = image_io.read(image)
-        problem, words = self.problem(photo, caption)
-        decoder, lexicon = self.loss.networks.decoder, self.loss.networks.lexicon
-        path = self._search(problem, seed, progress)
-        x, y, scale = (float(value) for value in path.theta)
-        losses, predicted = self._describe(problem, tf.constant([[x, y, scale]], tf.float32))
         height, width = photo.shape[:2]
+        window = shape.window(width, height)
+        shorter = min(window[0] * width, window[1] * height)
+        room = geometry.Room(*window, smallest=min(1.0, smallest_side / shorter))
+        problem, words = self.problem(photo, caption, window)
+        lexicon = self.loss.networks.lexicon
+        # Searches of others need not know of shapes as long as none is asked for.
+        limits = {} if room == geometry.WHOLE else {"room": room}
+        search = self._search_without_caption if caption is None else self._search
+        path = search(problem, seed, progress, **limits)
+        best, *others = [
+            self._candidate(problem, theta, (width, height), window, caption is not None)
+            for theta in candidates.distinct(path, count, window)
+        ]
         return CropResult(
-            box=geometry.pixel_box((x, y), scale, width, height),
-            box_normalized=geometry.normalized_box((x, y), scale),
-            center=(x, y),
-            scale=scale,
-            loss={k: float(v[0]) for k, v in losses._asdict().items() if not isinstance(v, tuple)},
-            predicted_caption=decoder.text(predicted.words[0], int(predicted.lengths[0])),
+            **vars(best),
             matched_words={
                 "captioner": list(dict.fromkeys(words.words)),
                 "lexicon": {
@@ -198,14 +163,36 @@ class Cropper:
             checkpoints=self.loss.networks.checkpoints,
             photo=photo,
             path=path,
+            shape=shape.name,
+            candidates=(best, *sorted(others, key=lambda other: other.loss["total"])),
+            source=image,
         )
 
-    def problem(self, photo: np.ndarray, caption: str) -> tuple[Problem, vocabulary.BagOfWords]:
+    def _candidate(self, problem, theta, size, window, has_caption) -> Candidate:
+        x, y, scale = (float(value) for value in theta)
+        losses, predicted = self._describe(problem, tf.constant([[x, y, scale]], tf.float32))
+        losses = losses._asdict()
+        if not has_caption:
+            losses = {"total": losses["aesthetic"], "aesthetic": losses["aesthetic"]}
+        text = self.loss.networks.decoder.text(predicted.words[0], int(predicted.lengths[0]))
+        return Candidate(
+            box=geometry.pixel_box((x, y), scale, *size, window),
+            box_normalized=geometry.normalized_box((x, y), scale, window),
+            center=(x, y),
+            scale=scale,
+            loss={k: float(v[0]) for k, v in losses.items() if not isinstance(v, tuple)},
+            predicted_caption=text,
+        )
+
+    def problem(
+        self, photo: np.ndarray, caption: str | None, window: tuple[float, float] = (1.0, 1.0)
+    ) -> tuple[Problem, vocabulary.BagOfWords]:
         """What `loss` takes for one photo and caption, before any crop is tried.
 
         Args:
           photo: `[H, W, 3]` uint8, upright RGB.
-          caption: What the crop should show.
+          caption: What the crop should show; None: nothing said, a bag without words.
+          window: Width and height of the crop of scale 1, as shares of the photo's.
 
         Returns:
           The problem, and the caption's words as the networks know them.
@@ -215,10 +202,13 @@ class Cropper:
         """
         networks = self.loss.networks
         nouns = None if networks.lexicon is None else networks.lexicon.table
-        words = vocabulary.bag_of_words(
-            caption, networks.decoder.vocabulary, self.loss.objective.end_word, nouns
-        )
-        problem = self.loss.problem(self._reduce(photo), words.distribution, words.nouns)
+        known = networks.decoder.vocabulary
+        if caption is None:
+            words = vocabulary.BagOfWords(np.zeros(len(known), np.float32), (), {})
+        else:
+            end_word = self.loss.objective.end_word
+            words = vocabulary.bag_of_words(caption, known, end_word, nouns)
+        problem = self.loss.problem(self._reduce(photo), words.distribution, words.nouns, window)
         return problem, words
 
     def _reduce(self, photo: np.ndarray) -> np.ndarray:
@@ -238,20 +228,30 @@ def _default_cropper() -> Cropper:
 
 def crop_image(
     image: str | os.PathLike | Image.Image | np.ndarray,
-    caption: str,
+    caption: str | None,
     cropper: Cropper | None = None,
     seed: int | None = None,
 ) -> CropResult:
     """Crops a photo to what a caption says.
 
         >>> import cagic_tf
-        >>> result = cagic_tf.crop_image("photo.jpg", "a dog on the grass")  # doctest: +SKIP
-        >>> result.box  # doctest: +SKIP
-        (112, 64, 320, 240)
+        >>> fast = cagic_tf.load_cropper("fast.gin")
+        >>> result = cagic_tf.crop_image("photo.jpg", "a dog on the grass", fast)
+        >>> x, y, w, h = result.box
+        >>> result.crop.shape == (h, w, 3)
+        True
+        >>> result.save("dog.png")
+        >>> result.overlay().save("overlay.jpg")
+
+    `Cropper.crop` has more to choose:
+
+        >>> result = fast.crop("photo.jpg", "a dog", shape="200x100", candidate_count=2)
+        >>> [list(crop.loss) for crop in result.candidates[:1]]
+        [['total', 'caption', 'aesthetic', 'lexicon']]
 
     Args:
       image: A path, a PIL image, or an array (see `image_io.read`).
-      caption: What the crop should show.
+      caption: What the crop should show; None: the crop of lowest aesthetic loss alone.
       cropper: Networks, objective and search; None takes the paper's method on the embedded
         checkpoints, loaded at the first call. `config.load_cropper("fast.gin")` makes a quick one.
       seed: Seed of the restarts; None takes the cropper's.

@@ -8,6 +8,7 @@ them, the samples that ship with the project.
 
 import collections
 import contextlib
+import dataclasses
 import os
 import sys
 import warnings
@@ -20,7 +21,16 @@ import numpy as np
 from absl import app, flags
 from PIL import Image
 
-from cagic_tf import crop_files, image_io, loss_plot, manifest, outputs, photo_rows, resources
+from cagic_tf import (
+    crop_files,
+    image_io,
+    loss_plot,
+    manifest,
+    outputs,
+    photo_rows,
+    resources,
+    shapes,
+)
 
 FLAGS = flags.FLAGS
 
@@ -33,7 +43,7 @@ flags.DEFINE_multi_string(
 flags.DEFINE_multi_string(
     "gin_param", [], "A single binding, such as 'Annealing.restart_count = 5'. Repeatable."
 )
-flags.DEFINE_string("image", None, "The photo to crop; needs --caption.")
+flags.DEFINE_string("image", None, "The photo to crop, with --caption.")
 flags.DEFINE_string("images", None, "The photos to crop, a quoted pattern such as 'photos/*.jpg'.")
 flags.DEFINE_string("caption", None, "What the crop should show.")
 flags.DEFINE_enum(
@@ -43,10 +53,34 @@ flags.DEFINE_enum(
     "Each photo's own caption, with --images: photo.txt beside it, or the EXIF ImageDescription or "
     "IPTC caption in it.",
 )
+flags.DEFINE_bool(
+    "aesthetics_only", False, "Crop by the aesthetic loss (Eq. 5) alone, without any captions."
+)
 flags.DEFINE_string("manifest", None, "JSONL or CSV file of photos and captions.")
 flags.DEFINE_string("shard", None, "Only one of n parts of the rows, i/n with i from 1, as 1/4.")
 flags.DEFINE_string(
     "output_dir", None, "Where results go; by default outputs/ and the gin file's name."
+)
+flags.DEFINE_string(
+    "aspect_ratio",
+    None,
+    "Of the crops, width:height such as 16:9; original, the default, is the photo's. Several with "
+    "commas between them: each photo is cropped to each, in rows of their own.",
+)
+flags.DEFINE_string(
+    "size",
+    None,
+    "Of the crops' files in pixels, such as 1200x628: crops of that ratio, resized. Or several.",
+)
+flags.DEFINE_integer(
+    "smallest_side", 0, "Pixels of the photo that no side of a crop falls below.", 0
+)
+flags.DEFINE_integer(
+    "candidates",
+    1,
+    "How many of each photo's best distinct crops to write, best first; there may be fewer.",
+    1,
+    100,
 )
 flags.DEFINE_enum("format", "same", crop_files.CHOICES, "Of the crops; same: as the photo's.")
 flags.DEFINE_integer("quality", 95, "Of crops as JPEG, WebP and AVIF.", 1, 100)
@@ -84,8 +118,13 @@ def main(arguments: list[str]) -> int:
         rows = _rows(directory)
         cropper = config.load_cropper(*FLAGS.gin_file, bindings=FLAGS.gin_param)
         style = crop_files.Style(FLAGS.name, FLAGS.format, FLAGS.quality, FLAGS.strip_metadata)
+        configuration = config.operative_config() + _search_flags()
         folder = outputs.OutputFolder(
-            directory, config.operative_config(), style=style, overwrite=FLAGS.overwrite
+            directory,
+            configuration,
+            style=style,
+            overwrite=FLAGS.overwrite,
+            candidate_count=FLAGS.candidates,
         )
         with contextlib.closing(folder):
             folder.forget_errors(rows, only_changed=not FLAGS.retry_errors)
@@ -110,14 +149,42 @@ def _wrong_together() -> str:
     """What is wrong with the flags that say what to crop; "" if nothing is."""
     if sum(value is not None for value in (FLAGS.image, FLAGS.images, FLAGS.manifest)) > 1:
         return "give one of --image, --images and --manifest"
-    if FLAGS.images is not None:
+    if FLAGS.aesthetics_only:
+        if FLAGS.caption is not None or FLAGS.captions_from is not None:
+            return "--aesthetics_only goes without --caption and --captions_from"
+    elif FLAGS.images is not None:
         if (FLAGS.caption is None) == (FLAGS.captions_from is None):
             return "--images needs --caption, for all, or --captions_from=sidecar or photo"
     elif FLAGS.captions_from is not None:
         return "--captions_from goes with --images"
     elif (FLAGS.image is None) != (FLAGS.caption is None):
         return "--image and --caption go together: which photo, and what the crop shows"
+    return _wrong_shapes()
+
+
+def _wrong_shapes() -> str:
+    """What is wrong with the flags that say which shape crops have; "" if nothing is."""
+    if FLAGS.aspect_ratio and FLAGS.size:
+        return "give one of --aspect_ratio and --size: a size has its ratio"
+    try:
+        for shape in _shapes():
+            if (shape.size is None) == bool(FLAGS.size):
+                return f"{shape.name} is no {'size' if FLAGS.size else 'aspect ratio'}"
+    except ValueError as error:
+        return str(error)
     return ""
+
+
+def _shapes() -> tuple[shapes.Shape, ...]:
+    """The shapes that each photo is cropped to."""
+    return shapes.parse_list(FLAGS.size or FLAGS.aspect_ratio or shapes.ORIGINAL.name)
+
+
+def _search_flags() -> str:
+    """The flags, beside gin's, that change a row's crop, for the operative configuration."""
+    names = ("smallest_side", "candidates")
+    changed = [name for name in names if FLAGS[name].value != FLAGS[name].default]
+    return "".join(f"\n# --{name}={FLAGS[name].value}\n" for name in changed)
 
 
 def _rows(directory: Path) -> list[manifest.Row]:
@@ -129,6 +196,9 @@ def _rows(directory: Path) -> list[manifest.Row]:
     else:
         samples = resources.package_path("samples") / "manifest.jsonl"
         rows = manifest.read(Path(FLAGS.manifest) if FLAGS.manifest else samples)
+    if FLAGS.aesthetics_only:
+        rows = [dataclasses.replace(row, caption=None) for row in rows]
+    rows = manifest.in_shapes(rows, _shapes())
     return manifest.shard(rows, FLAGS.shard) if FLAGS.shard else rows
 
 
@@ -139,10 +209,8 @@ def _crop_rows(cropper, folder, rows: list[manifest.Row]) -> None:
         written = None
         for number, row in enumerate(rows, 1):
             photos.extend(reader.submit(_read_ahead, row.path) for row in rows[number : number + 1])
-            # A caption out of a photo's file stays out of logs.
-            shown = "" if FLAGS.captions_from == "photo" else f": {row.caption}"
-            print(f"[{number}/{len(rows)}] {row.image}{shown}", flush=True)
-            crop = _crop_one(cropper, photos.popleft(), row.caption, written)
+            print(f"[{number}/{len(rows)}] {_describe(row)}", flush=True)
+            crop = _crop_one(cropper, photos.popleft(), row, written)
             finish = folder.begin(row, crop)
             if written:
                 _tell(written.result())
@@ -158,7 +226,14 @@ def _read_ahead(path: Path) -> np.ndarray | Path:
     return path if width * height > LARGE else image_io.read(path)
 
 
-def _crop_one(cropper, photo: Future, caption: str, written: Future | None) -> Callable:
+def _describe(row: manifest.Row) -> str:
+    """A row as the log names it; a caption out of a photo's file stays out of it."""
+    hidden = FLAGS.captions_from == "photo" or row.caption is None
+    shape = "" if row.shape == shapes.ORIGINAL else f" ({row.shape.name})"
+    return row.image + ("" if hidden else f": {row.caption}") + shape
+
+
+def _crop_one(cropper, photo: Future, row: manifest.Row, written: Future | None) -> Callable:
     """What crops a photo, with a progress bar over its scales; a large one after the last row."""
     from keras.utils import Progbar
 
@@ -173,7 +248,14 @@ def _crop_one(cropper, photo: Future, caption: str, written: Future | None) -> C
         image = photo.result()
         if written and isinstance(image, Path):
             wait([written])
-        return cropper.crop(image, caption, progress=progress)
+        return cropper.crop(
+            image,
+            row.caption,
+            progress=progress,
+            shape=row.shape,
+            smallest_side=FLAGS.smallest_side,
+            candidate_count=FLAGS.candidates,
+        )
 
     return crop
 
@@ -187,6 +269,8 @@ def _tell(line: dict[str, Any]) -> None:
 
     overlap = "" if line["iou"] is None else f", IoU {line['iou']:.3f}"
     print(f"  {line['id']}: box {line['box']}, loss {line['loss']['total']:.3f}{overlap}")
+    for crop in (line["candidates"] or [])[1:]:
+        print(f"  or box {crop['box']}, loss {crop['loss']['total']:.3f}")
     for noun, classes in line["matched_words"]["lexicon"].items():
         shown = ", ".join(classes[:5]) + (f" and {len(classes) - 5} more" * (len(classes) > 5))
         print(f"  {noun} by its classes: {shown}")

@@ -10,6 +10,8 @@ import tensorflow as tf
 
 from cagic_tf import devices
 
+Window = tf.Tensor | Sequence[float]  # `(w, h)`: two numbers in (0, 1].
+
 
 def gaussian_blur(image: tf.Tensor, sigma: tf.Tensor | float) -> tf.Tensor:
     """Blurs with a separable Gaussian cut at three standard deviations; edges are mirrored.
@@ -69,7 +71,7 @@ def _taps(position: tf.Tensor, size: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, t
 
 
 def _crop_and_derivatives(
-    image: tf.Tensor, theta: tf.Tensor, size: tuple[int, int]
+    image: tf.Tensor, theta: tf.Tensor, size: tuple[int, int], window: Window
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
     """Crops one level, with the crop's derivative by the sampling position on each axis.
 
@@ -82,6 +84,8 @@ def _crop_and_derivatives(
     # Pixel centres of the output in -1..1 of the crop, then in pixels of this level.
     grid_y = (2 * tf.range(size[0], dtype=dtype) + 1) / size[0] - 1
     grid_x = (2 * tf.range(size[1], dtype=dtype) + 1) / size[1] - 1
+    # By which a crop's sides exceed its scale: part of the grids, so that their gradient has it.
+    grid_x, grid_y = window[0] * grid_x, window[1] * grid_y
     x, y, scale = theta[:, 0:1], theta[:, 1:2], theta[:, 2:3]
     row = (y + scale * grid_y + 1) * half_height - 0.5  # [N, h]
     column = (x + scale * grid_x + 1) * half_width - 0.5  # [N, w]
@@ -107,7 +111,9 @@ def _crop_and_derivatives(
     return crop, by_x, by_row, grid_x, grid_y
 
 
-def crop_level(image: tf.Tensor, theta: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
+def crop_level(
+    image: tf.Tensor, theta: tf.Tensor, size: tuple[int, int], window: Window = (1.0, 1.0)
+) -> tf.Tensor:
     """`Sample(I, theta)`: bilinear crops of one picture, differentiable by theta only.
 
     Between the border and the centre of the pixel next to it, that pixel is repeated.
@@ -115,8 +121,10 @@ def crop_level(image: tf.Tensor, theta: tf.Tensor, size: tuple[int, int]) -> tf.
     Args:
       image: `[H, W, 3]`, float32 or float64; treated as a constant.
       theta: `[N, 3]` rows `(x, y, s)`, same dtype; x, y in [-1, 1], s in (0, 1]. The crop lies
-        inside the picture: |x| + s and |y| + s are at most 1.
+        inside the picture: |x| + s w and |y| + s h are at most 1.
       size: Height and width of the crops in pixels.
+      window: `(w, h)`, sides of the crop of scale 1 as shares of the picture's; in tensors, same
+        dtype.
 
     Returns:
       `[N, size[0], size[1], 3]`.
@@ -125,17 +133,17 @@ def crop_level(image: tf.Tensor, theta: tf.Tensor, size: tuple[int, int]) -> tf.
     # TensorFlow's own kernel is three times as fast on a CPU. On a GPU its gradient adds in another
     # order each time, and it knows no float64.
     if image.dtype == tf.float32 and not devices.on_gpu():
-        return _crop_and_resize(image, theta, size)
-    return _crop_separably(image, theta, size)
+        return _crop_and_resize(image, theta, size, window)
+    return _crop_separably(image, theta, size, window)
 
 
-def _crop_and_resize(image, theta, size):
+def _crop_and_resize(image, theta, size, window):
     """The crop by `tf.image.crop_and_resize`."""
     padded = tf.pad(image, [[1, 1], [1, 1], [0, 0]], "SYMMETRIC")  # It knows no pixels outside.
     ends = []
-    for axis, center in ((0, theta[:, 1]), (1, theta[:, 0])):
+    for axis, center, side in ((0, theta[:, 1], window[1]), (1, theta[:, 0], window[0])):
         length = tf.cast(tf.shape(image)[axis], image.dtype)
-        reach = theta[:, 2] * (1 - 1 / size[axis])  # To the centre of the crop's last pixel.
+        reach = theta[:, 2] * side * (1 - 1 / size[axis])  # To the centre of the crop's last pixel.
         if size[axis] == 1:
             reach = tf.zeros_like(center)
         # In pixels of the padded picture, as a share of the way from its first to its last.
@@ -147,12 +155,12 @@ def _crop_and_resize(image, theta, size):
     return tf.image.crop_and_resize(padded[tf.newaxis], boxes, rows, size)
 
 
-def _crop_separably(image, theta, size):
+def _crop_separably(image, theta, size, window):
     """The crop in our own terms, for any dtype and device."""
 
     @tf.custom_gradient
     def sample(theta):
-        crop, by_x, by_row, grid_x, grid_y = _crop_and_derivatives(image, theta, size)
+        crop, by_x, by_row, grid_x, grid_y = _crop_and_derivatives(image, theta, size, window)
 
         def grad(upstream):
             along_x = tf.reduce_sum(upstream * by_x, axis=[1, 3])  # [N, w]
@@ -166,15 +174,21 @@ def _crop_separably(image, theta, size):
     return sample(theta)
 
 
-def crop_pyramid(levels: Sequence[tf.Tensor], theta: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
+def crop_pyramid(
+    levels: Sequence[tf.Tensor],
+    theta: tf.Tensor,
+    size: tuple[int, int],
+    window: Window = (1.0, 1.0),
+) -> tf.Tensor:
     """`I_crop(theta)`, the mean over the pyramid of its bilinear crops (Eq. 1).
 
     Args:
       levels: What `build_pyramid` returned: `[H_s, W_s, 3]` each.
       theta: `[N, 3]` rows `(x, y, s)`; x, y in [-1, 1], s in (0, 1].
       size: Height and width of the crops in pixels.
+      window: `(w, h)`, sides of the crop of scale 1 as shares of the picture's.
 
     Returns:
       `[N, size[0], size[1], 3]`, in the value range of the picture.
     """
-    return tf.add_n([crop_level(level, theta, size) for level in levels]) / len(levels)
+    return tf.add_n([crop_level(level, theta, size, window) for level in levels]) / len(levels)

@@ -43,7 +43,7 @@ def load_cropper(method: str, gin_file: str) -> pipeline.Cropper:
     cropper = config.load_cropper(gin_file)
     if method == LEXICON:
         read = cropper.loss.problem
-        cropper.loss.problem = lambda photo, target, nouns: read(photo, 0 * target, nouns)
+        cropper.loss.problem = lambda photo, target, *others: read(photo, 0 * target, *others)
     return cropper
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from cagic_tf import annealing, lbfgs, restarts
+from cagic_tf import annealing, geometry, lbfgs, restarts
 
 SIGNATURE = tf.TensorSpec([2], tf.float32)
 TARGET = np.array([0.25, -0.15], np.float32)
@@ -82,6 +82,26 @@ def test_minimum_outside_is_found_at_the_border():
         border = 1 - step.scale
         np.testing.assert_allclose(step.ends, [[border, -border]] * 3, rtol=0, atol=1e-5)
         np.testing.assert_allclose(step.center, [border, -border], rtol=0, atol=1e-5)
+
+
+def test_a_window_moves_as_far_as_it_fits():
+    """A window as high as the photo and half as wide: x within 1 - s / 2, y within 1 - s."""
+    search, target = compiled(bowl, **THOROUGH), tf.constant([3.0, -3.0])
+    path = search(target, 0, room=geometry.Room(0.5, 1.0))
+    for step in path.steps:
+        corner = [1 - step.scale / 2, -(1 - step.scale)]
+        np.testing.assert_allclose(step.ends, [corner] * 3, rtol=0, atol=1e-5)
+    whole, given = search(target, 0), search(target, 0, room=geometry.Room())
+    tf.nest.map_structure(np.testing.assert_array_equal, given, whole)
+
+
+@pytest.mark.parametrize(
+    ("smallest", "scales"), [(0.5, [0.8, 0.64, 0.512, 0.5]), (0.7, [0.8, 0.7]), (1.0, [1.0])]
+)
+def test_no_crop_is_below_the_smallest_scale(smallest, scales):
+    path = compiled(bowl)(tf.constant(TARGET), 0, room=geometry.Room(1.0, 1.0, smallest))
+    np.testing.assert_allclose([step.scale for step in path.steps], scales, rtol=1e-12)
+    assert path.theta[2] >= smallest
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from cagic_tf import annealing, coarse_to_fine, lbfgs, restarts
+from cagic_tf import annealing, coarse_to_fine, geometry, lbfgs, restarts
 
 SIGNATURE = tf.TensorSpec([2], tf.float32)
 REFINEMENT = annealing.Annealing(
@@ -53,6 +53,21 @@ def test_scanned_crops_are_inside(centers):
     # An odd number a side has the middle; so has a single one.
     if centers % 2:
         assert [0, 0, 0.3] in grid.tolist()
+
+
+def test_scanned_windows_reach_the_borders():
+    grid = coarse_to_fine.scan_grid([0.4], 3, (0.5, 1.0))
+    assert np.unique(np.round(grid[:, 0], 12)).tolist() == [-0.8, 0, 0.8]
+    assert np.unique(np.round(grid[:, 1], 12)).tolist() == [-0.6, 0, 0.6]
+
+
+def test_a_window_beyond_the_reach_of_whole_crops():
+    search = compiled(bowl)
+    path = search(tf.constant([0.7, 0.1]), 0, room=geometry.Room(0.5, 1.0))
+    np.testing.assert_allclose(path.theta, [0.7, 0.1, 0.52 * 0.96], rtol=0, atol=2e-3)
+    path = search(tf.constant([0.1, 0.1]), 0, room=geometry.Room(1.0, 1.0, 0.65))
+    assert [step.scale for step in path.steps] == pytest.approx([0.65 * 1.04, 0.65])
+    assert path.evaluations >= 2 * 7**2
 
 
 def test_finds_the_known_minimum():

@@ -50,6 +50,39 @@ def test_odd_files_are_read_and_cut(tmp_path, name):
         assert crop.getexif().get(ExifTags.Base.Orientation, 1) == 1
 
 
+@pytest.mark.parametrize("name", GOOD)
+def test_odd_files_are_resized(tmp_path, name):
+    """Enlarged to twice the pixels and seen through a box of 2 x 2, a crop is what it was."""
+    path = saved(tmp_path, GOOD[name][0], name)
+    for choice in crop_files.CHOICES:
+        before = image_io.read(cut(path, choice)).astype(int)
+        crop = cut(path, choice, size=(80, 60))
+        assert crop.size == (80, 60)
+        assert crop_files.ENDINGS[crop.format] == crop_files.ending(path, choice)
+        after = image_io.read(crop).reshape(30, 2, 40, 2, 3).mean((1, 3))
+        # Of dots of black and white, between which pixels were drawn, less is left.
+        assert np.abs(after - before).mean() <= (60 if "black and white" in name else 14), choice
+
+
+def test_resizing_keeps_16_bits_and_does_not_mix_in_hidden_colours():
+    grey = np.arange(48 * 64, dtype=np.uint16).reshape(48, 64) * 21
+    content = encoded(Image.fromarray(grey), "PNG")
+    whole = crop_files.cut(Image.open(io.BytesIO(content)), (0, 0, 64, 48), "png", size=(128, 96))
+    found = np.asarray(Image.open(io.BytesIO(whole))).astype(int)
+    assert found.max() > 255 and found.shape == (96, 128)
+    middle = found[8:-8, 8:-8]
+    expected = grey.astype(int)[4:-4, 4:-4].repeat(2, 0).repeat(2, 1)
+    assert np.abs(middle - expected).max() <= 64 * 21 / 4 + 21  # A quarter of a row's step.
+    pixels = np.zeros((48, 64, 4), np.uint8)
+    pixels[:, 32:] = (200, 100, 50, 255)
+    pixels[:, :32, 1] = 255  # Green, and not to be seen.
+    data = crop_files.cut(pixels, (0, 0, 64, 48), "png", size=(31, 23))
+    small = np.asarray(Image.open(io.BytesIO(data))).astype(int)
+    seen = small[small[..., 3] > 20][:, :3]
+    # Brighter or darker at the edge, as Lanczos makes it, but of the same hue.
+    assert np.abs(seen[:, 1] - seen[:, 0] / 2).max() <= 2 and seen[:, 0].min() >= 180
+
+
 @pytest.mark.parametrize("name", BAD)
 def test_bad_files_are_one_line(tmp_path, name):
     path = saved(tmp_path, BAD[name], name)

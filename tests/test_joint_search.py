@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from cagic_tf import joint_search, lbfgs
+from cagic_tf import geometry, joint_search, lbfgs
 
 SIGNATURE = tf.TensorSpec([3], tf.float32)
 SETTINGS = {
@@ -49,6 +49,18 @@ def test_centre_that_the_border_holds_pulls_the_scale():
     # At the border x = 1 - s; the least of (1 - s - 0.9)^2 + 2 (s - 0.6)^2 is at s = 1.3 / 3.
     path = run((0.9, 0.0), 0.6)
     np.testing.assert_allclose(path.theta, [1 - 1.3 / 3, 0, 1.3 / 3], rtol=0, atol=2e-3)
+
+
+def test_centre_of_a_window_that_the_border_holds():
+    # Half as wide: x = 1 - s / 2; the least of (1 - s / 2 - 0.9)^2 + 2 (s - 0.6)^2 is where
+    # s / 2 - 0.1 + 4 (s - 0.6) = 0: s = 2.5 / 4.5.
+    search = compiled()
+    path = search(tf.constant([0.9, 0.0, 0.6]), 0, room=geometry.Room(0.5, 1.0))
+    np.testing.assert_allclose(path.theta, [1 - 2.5 / 9, 0, 2.5 / 4.5], rtol=0, atol=2e-3)
+    path = search(tf.constant([0.0, 0.0, 0.3]), 0, room=geometry.Room(1.0, 1.0, 0.85))
+    np.testing.assert_allclose(path.theta, [0, 0, 0.85], rtol=0, atol=2e-3)
+    whole, given = run((0.9, 0.2), 0.6), search(tf.constant([0.9, 0.2, 0.6]), 0, None)
+    tf.nest.map_structure(np.testing.assert_array_equal, given, whole)
 
 
 @pytest.mark.parametrize("target", [(0.2, -0.1), (3.0, 3.0), (-0.9, 0.4)])

@@ -8,7 +8,7 @@ import tensorflow as tf
 from PIL import Image
 
 import cagic_tf
-from cagic_tf import annealing, coarse_to_fine, image_io, lbfgs, pipeline, resources
+from cagic_tf import annealing, coarse_to_fine, image_io, lbfgs, pipeline, resources, shapes
 from cagic_tf.losses import Objective
 from cagic_tf.networks import bundle
 
@@ -73,9 +73,13 @@ def test_one_trace_for_pictures_of_three_sizes_and_several_captions(cropper, res
     monkeypatch.setattr(
         type(cropper.loss), "describe", lambda *args: traces.append(args)
     )  # A second trace would come here.
-    for size, caption in (((300, 200), "a dog"), ((64, 81), "a red ball on the grass")):
+    for size, caption, shape in (
+        ((300, 200), "a dog", "original"),
+        ((64, 81), "a red ball on the grass", "4:5"),
+        ((30, 400), "a lake", "160x90"),
+    ):
         photo = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
-        found = cropper.crop(photo, caption)
+        found = cropper.crop(photo, caption, shape=shape)
         assert found.evaluations > 0
     assert traces == []
 
@@ -87,6 +91,32 @@ def test_threads_take_turns(cropper, result):
         )
     assert [other.path.theta.tolist() for other in found] == [result.path.theta.tolist()] * 3
     assert [other.loss for other in found] == [result.loss] * 3
+
+
+@pytest.mark.parametrize(("shape", "ratio"), [("1:1", 1), ("3:1", 3), ("90x160", 9 / 16)])
+def test_crops_of_other_shapes(cropper, shape, ratio):
+    found = cropper.crop(SAMPLES / "workers.jpg", CAPTION, seed=4, shape=shape, smallest_side=100)
+    height, width = found.photo.shape[:2]
+    x, y, w, h = found.box
+    assert 0 <= x <= x + w <= width and 0 <= y <= y + h <= height and min(w, h) >= 100
+    largest_w = min(width, ratio * height)
+    assert w == pytest.approx(found.scale * largest_w, abs=0.51)
+    assert h == pytest.approx(found.scale * largest_w / ratio, abs=0.51)
+    assert found.to_dict()["shape"] == shape
+    left, top, right, bottom = found.box_normalized
+    assert found.center == pytest.approx((left + right - 1, top + bottom - 1), abs=1e-6)
+    lowest = min(float(np.min(step.end_losses)) for step in found.path.steps)
+    assert found.loss["total"] == pytest.approx(min(lowest, found.path.loss), rel=1e-4)
+    assert found.path.steps[-1].scale >= 100 / min(largest_w, largest_w / ratio) - 1e-9
+
+
+def test_shape_errors(cropper):
+    with pytest.raises(ValueError, match="the shape is '16/9'"):
+        cropper.crop(SAMPLES / "lake.jpg", "a lake", shape="16/9")
+    with pytest.raises(ValueError, match="candidate_count is 0"):
+        cropper.crop(SAMPLES / "lake.jpg", "a lake", candidate_count=0)
+    with pytest.raises(ValueError, match="smallest_side is -1"):
+        cropper.crop(SAMPLES / "lake.jpg", "a lake", smallest_side=-1)
 
 
 @pytest.mark.parametrize("before", [False, True])
@@ -138,6 +168,34 @@ def test_zero_weight_reports_the_aesthetic_loss_and_does_not_use_it():
     found = cropper.crop(SAMPLES / "workers.jpg", "a woman in a blue shirt")
     assert found.loss["total"] == found.loss["caption"]
     assert found.loss["aesthetic"] != 0
+
+
+@pytest.mark.parametrize("weight", [0.0, 0.01])
+def test_without_a_caption_the_aesthetic_loss_alone_counts(cropper, weight):
+    search = coarse_to_fine.CoarseToFine(
+        scan_scales=(0.5, 0.7),
+        scan_centers=3,
+        refine_scales=(1.0,),
+        refinement=annealing.Annealing(restart_count=2),
+    )
+    networks = cropper.loss.networks
+    quick = cagic_tf.Cropper(networks, Objective(aesthetic_weight=weight), search)
+    found = quick.crop(SAMPLES / "workers.jpg", None, shape="1:1", candidate_count=3)
+    assert list(found.loss) == ["total", "aesthetic"]
+    assert found.loss["total"] == found.loss["aesthetic"]
+    assert found.loss["total"] == pytest.approx(found.path.loss, rel=1e-4)
+    assert found.matched_words == {"captioner": [], "lexicon": {}} and not found.unknown_words
+    assert found.predicted_caption
+    # The scan and the search say the same as the aesthetic part of Eq. 3 at the same crops.
+    window = shapes.parse("1:1").window(*found.photo.shape[1::-1])
+    problem, _ = quick.problem(found.photo, "a dog", window)
+    for candidate in found.candidates:
+        theta = tf.constant([[*candidate.center, candidate.scale]])
+        expected = float(cropper.loss(problem, theta).aesthetic[0])
+        assert candidate.loss["aesthetic"] == pytest.approx(expected, rel=1e-4)
+    totals = [candidate.loss["total"] for candidate in found.candidates[1:]]
+    assert len(totals) == 2 and totals == sorted(totals)
+    assert found.candidates[0].box == found.box
 
 
 def test_the_lexicon_finds_what_the_captioner_never_learnt():

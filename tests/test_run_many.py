@@ -11,7 +11,7 @@ from absl import flags
 from absl.testing import flagsaver
 from PIL import Image
 
-from cagic_tf import config, files, image_io, loss_plot, outputs, run
+from cagic_tf import config, files, geometry, image_io, loss_plot, outputs, run
 
 if not flags.FLAGS.is_parsed():
     flags.FLAGS(["test"])
@@ -24,16 +24,21 @@ class FakeCropper:
         self.calls, self.images = [], []
         self.meanwhile = lambda: None
 
-    def crop(self, image, caption, progress=None):
+    def crop(self, image, caption, progress, shape, smallest_side, candidate_count):
         photo = image_io.read(image)
         self.calls.append(caption)
         self.images.append(image)
         self.meanwhile()
         if caption == "crash":
             raise RuntimeError("out of memory")
-        box = (0, 0, max(1, photo.shape[1] // 2), max(1, photo.shape[0] // 2))
+        width, height = photo.shape[1::-1]
+        scale = max(0.5, smallest_side / height)
+        box = geometry.pixel_box((-1, -1), scale, width, height, shape.window(width, height))
         found = {"box": list(box), "loss": {"total": 1.0}, "predicted_caption": "", "seconds": 0.5}
         found |= {"matched_words": {"captioner": [], "lexicon": {}}, "unknown_words": {}}
+        if candidate_count > 1:  # As many as there are, which is one fewer.
+            shifted = [[at, 0, *box[2:]] for at in range(candidate_count - 1)]
+            found["candidates"] = [{"box": each, "loss": {"total": 2.0}} for each in shifted]
         steps = [types.SimpleNamespace(center=(0.0, 0.0))]
         return types.SimpleNamespace(
             photo=photo, box=box, path=types.SimpleNamespace(steps=steps), to_dict=lambda: found
@@ -87,6 +92,96 @@ def test_a_folder_of_good_and_bad_files(cropper, tmp_path, capsys):
     assert all(path.stat().st_mtime_ns == time for path, time in left.items())
     assert {path.name for path in out.iterdir()} == {p.name for p in left} | {outputs.CONFIG}
     assert len(cropper.calls) == calls
+
+
+def test_a_folder_in_two_shapes(cropper, tmp_path):
+    photos, out = tmp_path / "photos", tmp_path / "out"
+    photos.mkdir()
+    good = dict(list(odd_files.good().items())[:12])
+    bad = dict(list(odd_files.bad().items())[:6])
+    for name, content in ({name: data for name, (data, _) in good.items()} | bad).items():
+        (photos / name).write_bytes(content)
+    values = {"images": str(photos / "*"), "caption": "a dog", "output_dir": str(out)}
+    assert call(**values, aspect_ratio="1:1,16:9") == run.EXIT_SOME_FAILED
+    lines = lines_of(out)
+    assert len(lines) == 2 * (len(good) + len(bad)) == len({line["id"] for line in lines})
+    assert sum(line["status"] == "ok" for line in lines) == 2 * len(good)
+    for line in lines:
+        assert line["id"].endswith({"1:1": "-1x1", "16:9": "-16x9"}[line["shape"]])
+        if line["status"] == "ok":
+            with Image.open(out / line["crop_file"]) as crop:
+                assert crop.size == {"1:1": (20, 20), "16:9": (30, 17)}[line["shape"]]
+    results, calls = (out / outputs.RESULTS).read_bytes(), len(cropper.calls)
+    assert call(**values, aspect_ratio="1:1,16:9") == run.EXIT_SOME_FAILED  # Nothing new.
+    assert (out / outputs.RESULTS).read_bytes() == results and len(cropper.calls) == calls
+    call(**values, aspect_ratio="16:9,original")  # The photo's own shape beside what is there.
+    added = lines_of(out)[len(lines) :]
+    assert {line["shape"] for line in added} == {"original"} and len(added) == len(lines) / 2
+
+
+def test_sizes_are_those_of_the_files(cropper, tmp_path, capsys):
+    (tmp_path / "a.png").write_bytes(odd_files.encoded(odd_files.RGB, "PNG"))
+    out = tmp_path / "out"
+    values = {"image": str(tmp_path / "a.png"), "caption": "dog", "output_dir": str(out)}
+    assert call(**values, size="120x60,50x50") == run.EXIT_OK
+    found = {line["id"]: line for line in lines_of(out)}
+    assert [found[f"a-dog-{name}"]["box"] for name in ("120x60", "50x50")] == [
+        [0, 0, 30, 15],
+        [0, 0, 20, 20],
+    ]
+    for name, size in (("120x60", (120, 60)), ("50x50", (50, 50))):
+        with Image.open(out / f"a-dog-{name}_crop.png") as crop:
+            assert crop.size == size
+    # A ratio whose rows would have the names of these; another smallest side; its own again.
+    assert call(**values, aspect_ratio="120:60") == run.EXIT_NOTHING
+    assert "choose another --output_dir" in capsys.readouterr().err
+    assert call(**values, size="50x50", smallest_side=5) == run.EXIT_NOTHING
+    assert "another configuration" in capsys.readouterr().err
+    assert call(**values, size="50x50") == run.EXIT_OK
+
+
+def test_candidates_are_files_and_part_of_the_line(cropper, tmp_path, capsys):
+    (tmp_path / "a.png").write_bytes(odd_files.encoded(odd_files.RGB, "PNG"))
+    out = tmp_path / "out"
+    values = {"image": str(tmp_path / "a.png"), "caption": "dog", "output_dir": str(out)}
+    assert call(**values, candidates=4) == run.EXIT_OK
+    (line,) = lines_of(out)
+    names = ["a-dog_crop.png", "a-dog_crop-2.png", "a-dog_crop-3.png"]
+    assert [each["crop_file"] for each in line["candidates"]] == names
+    assert line["crop_file"] == names[0]
+    for at, name in enumerate(names):
+        with Image.open(out / name) as crop:
+            np.testing.assert_array_equal(crop, odd_files.PIXELS[:20, at : at + 30])
+    assert not (out / "a-dog_crop-4.png").exists()
+    assert capsys.readouterr().out.count("  or box") == 2
+    assert call(**values, candidates=3) == run.EXIT_NOTHING
+    assert "another configuration" in capsys.readouterr().err
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / names[2]).write_bytes(b"mine")  # Checked before anything is written.
+    assert call(**values | {"output_dir": str(tmp_path / "other")}, candidates=4) == 1
+    assert "is not of this run" in lines_of(tmp_path / "other")[0]["error"]
+    assert (tmp_path / "other" / names[2]).read_bytes() == b"mine"
+
+
+def test_without_captions(cropper, tmp_path, capsys):
+    (tmp_path / "a.png").write_bytes(odd_files.encoded(odd_files.RGB, "PNG"))
+    (tmp_path / "rows.csv").write_text("id,image,caption\nx,a.png,\ny,a.png,a dog\n")
+    for number, photos in enumerate(
+        [
+            {"image": str(tmp_path / "a.png")},
+            {"images": str(tmp_path / "*.png")},
+            {"manifest": str(tmp_path / "rows.csv")},
+        ]
+    ):
+        out = tmp_path / f"out{number}"
+        values = {**photos, "output_dir": str(out)}
+        assert call(**values, aesthetics_only=True) == run.EXIT_OK
+        lines = lines_of(out)
+        assert {line["caption"] for line in lines} == set(cropper.calls) == {None}
+        assert [line["id"] for line in lines] == (["x", "y"] if "manifest" in photos else ["a"])
+    # Captions now, in the folder of crops without.
+    assert call(manifest=str(tmp_path / "rows.csv"), output_dir=str(out)) == run.EXIT_NOTHING
+    assert "choose another --output_dir" in capsys.readouterr().err
 
 
 def test_retried_errors_and_exit_status(cropper, tmp_path):
@@ -220,6 +315,11 @@ def test_crops_as_asked(cropper, tmp_path):
         ({"caption": "a"}, "--image and --caption go together"),
         ({"images": "nowhere/*.jpg", "caption": "a"}, "no photo matches"),
         ({"shard": "5/4"}, "the shard is '5/4'"),
+        ({"image": "a.jpg", "caption": "a", "aesthetics_only": True}, "goes without --caption"),
+        ({"aspect_ratio": "16/9"}, "the shape is '16/9'"),
+        ({"aspect_ratio": "1:1", "size": "5x5"}, "give one of --aspect_ratio and --size"),
+        ({"aspect_ratio": "500x500"}, "500x500 is no aspect ratio"),
+        ({"size": "500x500,1:1"}, "1:1 is no size"),
         ({"name": "../{id}"}, "crops cannot be named"),
     ],
 )

@@ -21,16 +21,17 @@ def picture(height, width, seed=0):
     return np.random.default_rng(seed).uniform(0, 1, (height, width, 3))
 
 
-def bilinear_crop(image, theta, size):
+def bilinear_crop(image, theta, size, window=(1, 1)):
     """Every output pixel by itself: hat functions around the clamped position on each axis."""
     height, width = image.shape[:2]
     x, y, scale = theta
     crop = np.zeros((*size, 3))
     for i in range(size[0]):
-        row = (y + scale * ((i + 0.5) / size[0] * 2 - 1) + 1) / 2 * height - 0.5
+        row = (y + scale * window[1] * ((i + 0.5) / size[0] * 2 - 1) + 1) / 2 * height - 0.5
         down = np.maximum(0, 1 - np.abs(np.arange(height) - min(max(row, 0), height - 1)))
         for j in range(size[1]):
-            column = (x + scale * ((j + 0.5) / size[1] * 2 - 1) + 1) / 2 * width - 0.5
+            reach = scale * window[0] * ((j + 0.5) / size[1] * 2 - 1)
+            column = (x + reach + 1) / 2 * width - 0.5
             across = np.maximum(0, 1 - np.abs(np.arange(width) - min(max(column, 0), width - 1)))
             crop[i, j] = np.einsum("h,w,hwc->c", down, across, image)
     return crop
@@ -79,6 +80,40 @@ def test_crop_is_bilinear(size, dtype, tolerance):
         np.testing.assert_allclose(crops, expected, rtol=0, atol=tolerance * max(size))
 
 
+@pytest.mark.parametrize("window", [(0.6, 1.0), (1.0, 0.3), (0.5, 0.8)])
+@pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, 1e-13), (np.float32, 2e-6)])
+def test_crop_of_another_shape_is_bilinear(window, dtype, tolerance):
+    image = picture(12, 8)
+    for crop_size in [(4, 4), (3, 5), (1, 1)]:
+        crops = sampling.crop_pyramid(
+            [tf.constant(image, dtype)],
+            tf.constant(THETAS, dtype),
+            crop_size,
+            tf.constant(window, dtype),
+        )
+        expected = [bilinear_crop(image, row, crop_size, window) for row in THETAS]
+        np.testing.assert_allclose(crops, expected, rtol=0, atol=tolerance * 12)
+
+
+@pytest.mark.parametrize("crop", [sampling._crop_and_resize, sampling._crop_separably])
+def test_the_photos_own_shape_has_the_bits_of_no_shape(crop):
+    """Values and gradients: the paper's method is what it was before there were shapes."""
+    image = tf.constant(picture(31, 23), tf.float32)
+
+    def both(theta, window):
+        with tf.GradientTape() as tape:
+            tape.watch(theta)
+            pixels = crop(image, theta, (7, 9), window)
+            total = tf.reduce_sum(tf.sin(9 * pixels))
+        return pixels, tape.gradient(total, theta)
+
+    theta = tf.constant(THETAS, tf.float32)
+    given = tf.function(both)(theta, tf.constant([1.0, 1.0]))
+    left_out = tf.function(lambda rows: both(rows, (1.0, 1.0)))(theta)
+    for found, expected in zip(given, left_out, strict=True):
+        np.testing.assert_array_equal(found, expected)
+
+
 @pytest.mark.parametrize("size", [(5, 9), (12, 8), (1, 7), (1, 1), (224, 224)])
 # On each axis a position of up to 226 pixels is rounded three times, and the slope is at most 1.
 @pytest.mark.parametrize(
@@ -119,9 +154,10 @@ def test_crop_of_pyramid_is_the_mean_of_its_levels():
     np.testing.assert_allclose(crops, expected, rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize("window", [(1.0, 1.0), (0.7, 1.0), (0.9, 0.6)])
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("axis", [0, 1, 2], ids=["x", "y", "s"])
-def test_gradient_is_the_finite_difference(size, axis):
+def test_gradient_is_the_finite_difference(size, axis, window):
     levels = sampling.build_pyramid(tf.constant(picture(*size)), (1 / 4, 1 / 2, 1), 0.7)
     rng = np.random.default_rng(4)
     # Of the last two, edge pixels are repeated, with derivative zero.
@@ -130,7 +166,7 @@ def test_gradient_is_the_finite_difference(size, axis):
     weights = rng.normal(size=(len(theta), 5, 6, 3))
 
     def function(values):
-        crops = sampling.crop_pyramid(levels, values, (5, 6))
+        crops = sampling.crop_pyramid(levels, values, (5, 6), window)
         return tf.reduce_sum(weights * tf.sin(3 * crops), axis=[1, 2, 3])
 
     variable = tf.constant(theta)

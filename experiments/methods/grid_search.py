@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from cagic_tf import annealing, coarse_to_fine
+from cagic_tf import annealing, coarse_to_fine, geometry
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,11 +30,13 @@ class GridSearch:
         def evaluate(problem, theta):
             return loss(problem, theta)
 
-        def search(problem, seed, progress=None):
+        def search(problem, seed, progress=None, room=geometry.WHOLE):
             del seed  # Nothing random here.
             best, best_theta, steps = np.inf, np.array([0.0, 0.0, 1.0]), []
-            for number, scale in enumerate(self.scales, 1):
-                grid = coarse_to_fine.scan_grid([scale], centers_a_side(scale, self.stride))
+            scales = room.scales(self.scales)
+            for number, scale in enumerate(scales, 1):
+                centers = centers_a_side(scale * min(room.window), self.stride)
+                grid = coarse_to_fine.scan_grid([scale], centers, room.window)
                 losses = in_batches(evaluate, problem, grid)
                 totals = np.where(np.isnan(losses[0]), np.inf, losses[0])
                 at = int(np.argmin(totals))
@@ -53,7 +55,7 @@ class GridSearch:
                 if totals[at] < best:
                     best, best_theta = float(totals[at]), grid[at]
                 if progress:
-                    progress(number, len(self.scales), best)
+                    progress(number, len(scales), best)
             return annealing.Path(best_theta, best, steps, sum(s.evaluations for s in steps))
 
         return search

@@ -1,0 +1,144 @@
+"""What cropping a photo gives: the crop, others that came close, and how they came about."""
+
+import dataclasses
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from cagic_tf import annealing, crop_files, files, image_io, shapes
+
+_FORMATS = {ending: name for name, ending in crop_files.ENDINGS.items()}
+_FORMATS |= {".jpeg": "JPEG", ".tiff": "TIFF"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Candidate:
+    """A crop and its losses.
+
+    Attributes:
+      box: `(x, y, w, h)` in the photo's pixels, upright.
+      box_normalized: `(x0, y0, x1, y1)` in [0, 1].
+      center: `(x, y)` in [-1, 1] over the photo, whatever the crop's shape.
+      scale: The crop's side as a share of the photo's side, or with another shape than the photo's,
+        of the largest crop of that shape.
+      loss: "total" (Eq. 3), "caption" (Eq. 4) and "aesthetic" (Eq. 5) of the crop; with a lexicon
+        "lexicon" too. Without a caption "total" is "aesthetic", and there is no "caption".
+      predicted_caption: The captioner's own caption of the crop.
+    """
+
+    box: tuple[int, int, int, int]
+    box_normalized: tuple[float, float, float, float]
+    center: tuple[float, float]
+    scale: float
+    loss: dict[str, float]
+    predicted_caption: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields as JSON types."""
+        return {
+            "box": list(self.box),
+            "box_normalized": list(self.box_normalized),
+            "scale": self.scale,
+            "center": list(self.center),
+            "loss": dict(self.loss),
+            "predicted_caption": self.predicted_caption,
+        }
+
+
+@dataclasses.dataclass(frozen=True)
+class CropResult(Candidate):
+    """A crop, and how it came about.
+
+    Attributes:
+      matched_words: Words of the user's caption by what knows them: "captioner" is a list,
+        "lexicon" has each of its nouns, as the caption writes it, to its ImageNet classes.
+      unknown_words: The words that neither knows, each to its nearest known words.
+      evaluations: How many crops the search computed the losses for.
+      seconds: Time spent on this photo, networks loaded before.
+      seed: Seed of the restarts.
+      checkpoints: Name of each checkpoint used to its SHA-256.
+      photo: `[H, W, 3]` uint8, the upright photo.
+      path: Every step of the search.
+      shape: What was asked for: "original", the photo's own, or such as "16:9" or "1200x628".
+      candidates: As many of the best distinct crops as were asked for and found, this one first,
+        the others by their total loss (see `candidates.distinct`).
+      source: The photo as it was given, to cut crops from; None: they are cut from `photo`.
+    """
+
+    matched_words: dict[str, Any]
+    unknown_words: dict[str, tuple[str, ...]]
+    evaluations: int
+    seconds: float
+    seed: int
+    checkpoints: dict[str, str]
+    photo: np.ndarray = dataclasses.field(repr=False)
+    path: annealing.Path = dataclasses.field(repr=False)
+    shape: str = shapes.ORIGINAL.name
+    candidates: tuple[Candidate, ...] = dataclasses.field(default=(), repr=False)
+    source: Any = dataclasses.field(default=None, repr=False)
+
+    @property
+    def crop(self) -> np.ndarray:
+        """The crop `[h, w, 3]`, uint8, at the photo's full resolution."""
+        x, y, w, h = self.box
+        return self.photo[y : y + h, x : x + w]
+
+    def save(
+        self,
+        path: str | os.PathLike,
+        quality: int = 95,
+        strip_metadata: bool = False,
+        candidate: int = 0,
+    ) -> None:
+        """Writes the crop as a file, never half: cut from the photo's own pixels, see `crop_files`.
+
+        It keeps the photo's alpha, 16-bit grey, ICC profile and EXIF where the format can. With a
+        shape such as "1200x628" it is resized to that size.
+
+        Args:
+          path: The file; its ending says the format: .jpg, .png, .webp, .tif, .gif, .bmp, .avif.
+            A file that is there is replaced, but never the photo itself.
+          quality: 1 to 100, of JPEG, WebP and AVIF.
+          strip_metadata: Leaves out EXIF and the ICC profile; colours become sRGB.
+          candidate: Place in `candidates`; 0 is this crop.
+
+        Raises:
+          ValueError: The ending is none of these, or the file is the photo.
+          image_io.ImageError: The photo cannot be read any more.
+          OSError: The file cannot be written.
+        """
+        path = Path(path)
+        kind = _FORMATS.get(path.suffix.lower())
+        if kind is None:
+            raise ValueError(
+                f"cannot save a crop as {path.name!r}: its ending must be one of "
+                f"{', '.join(_FORMATS)}"
+            )
+        source = self.photo if self.source is None else self.source
+        if isinstance(source, str | os.PathLike) and path.exists() and path.samefile(source):
+            raise ValueError(f"the crop would replace its own photo {path}")
+        box = self.candidates[candidate].box if candidate else self.box
+        size = shapes.parse(self.shape).size
+        data = crop_files.cut(source, box, kind.lower(), quality, strip_metadata, size)
+        files.write_atomically(path, data)
+
+    def overlay(self) -> Image.Image:
+        """The photo with the crop and the path of the search's centres drawn in."""
+        centers = [step.center for step in self.path.steps]
+        return image_io.overlay(self.photo, self.box, centers)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything but pictures and path, as JSON types: what `results.jsonl` has of a row."""
+        return super().to_dict() | {
+            "matched_words": self.matched_words,
+            "unknown_words": {word: list(near) for word, near in self.unknown_words.items()},
+            "evaluations": self.evaluations,
+            "seconds": self.seconds,
+            "seed": self.seed,
+            "checkpoints": self.checkpoints,
+            "shape": self.shape,
+            "candidates": [candidate.to_dict() for candidate in self.candidates],
+        }

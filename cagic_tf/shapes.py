@@ -1,0 +1,88 @@
+"""Shapes that crops are asked to have: the photo's own, an aspect ratio, or a size in pixels."""
+
+import dataclasses
+import re
+
+_RATIO = re.compile(r"(\d{1,5}(?:\.\d{1,5})?):(\d{1,5}(?:\.\d{1,5})?)")
+_SIZE = re.compile(r"(\d{1,5})x(\d{1,5})")
+LONGEST = 100  # Times as long as wide, or the other way round.
+LARGEST = 16_383  # Pixels a side: what WebP holds.
+
+
+@dataclasses.dataclass(frozen=True)
+class Shape:
+    """What a crop is like.
+
+    Attributes:
+      name: As it was asked for: "original", "16:9" or "1200x628".
+      ratio: Width by height; None: the photo's own.
+      size: Width and height in pixels to which the crop's file is resized; None: it is not.
+    """
+
+    name: str = "original"
+    ratio: float | None = None
+    size: tuple[int, int] | None = None
+
+    @property
+    def suffix(self) -> str:
+        """What tells the crop's row and files from those of other shapes: "", "-16x9", ..."""
+        return "" if self.ratio is None else "-" + self.name.replace(":", "x")
+
+    def window(self, width: int, height: int) -> tuple[float, float]:
+        """The largest crop of this shape in a photo.
+
+            >>> parse("1:1").window(300, 200)
+            (0.6666666666666666, 1.0)
+
+        Args:
+          width: Of the photo, in any unit.
+          height: Of the photo, in the same unit.
+
+        Returns:
+          Its width and height as shares of the photo's, in (0, 1]; one of them, or both, are 1.
+        """
+        if self.ratio is None:
+            return 1.0, 1.0
+        return min(1.0, self.ratio * height / width), min(1.0, width / (self.ratio * height))
+
+
+ORIGINAL = Shape()
+
+
+def parse(text: str) -> Shape:
+    """A shape from its name.
+
+        >>> parse("16:9")
+        Shape(name='16:9', ratio=1.7777777777777777, size=None)
+        >>> parse("1200x600")
+        Shape(name='1200x600', ratio=2.0, size=(1200, 600))
+
+    Args:
+      text: "original", a ratio of width to height such as "4:5" or "1.91:1", or a size in pixels
+        such as "1200x628".
+
+    Returns:
+      The shape.
+
+    Raises:
+      ValueError: It is none of these, or longer than 100 times its width or the other way round.
+    """
+    if text == ORIGINAL.name:
+        return ORIGINAL
+    found = _RATIO.fullmatch(text) or _SIZE.fullmatch(text)
+    width, height = (float(side) for side in found.groups()) if found else (0.0, 0.0)
+    if not (width and height and 1 / LONGEST <= width / height <= LONGEST):
+        raise ValueError(
+            f"the shape is {text!r}; original, a ratio such as 16:9 (at most {LONGEST}:1) or a "
+            "size in pixels such as 1200x628 is needed"
+        )
+    if ":" in text:
+        return Shape(text, width / height)
+    if max(width, height) > LARGEST:
+        raise ValueError(f"the size is {text}; at most {LARGEST} pixels a side are possible")
+    return Shape(text, width / height, (int(width), int(height)))
+
+
+def parse_list(text: str) -> tuple[Shape, ...]:
+    """The shapes in a comma-separated list, each once; see `parse`."""
+    return tuple(dict.fromkeys(parse(part.strip()) for part in text.split(",")))

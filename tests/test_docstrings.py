@@ -1,0 +1,39 @@
+"""The examples in docstrings do what they say; and the package says that it is typed."""
+
+import doctest
+import importlib
+
+import pytest
+from PIL import Image
+
+from cagic_tf import config, resources
+from cagic_tf.networks import bundle
+
+QUICK = ["CoarseToFine.scan_scales = (0.5,)", "CoarseToFine.scan_centers = 2"]
+QUICK += ["CoarseToFine.refine_scales = (1.0,)", "Annealing.restart_count = 2"]
+
+
+@pytest.fixture(scope="module")
+def networks():
+    return bundle.Networks(lexicon="lexicon")
+
+
+@pytest.mark.parametrize("name", ["config", "pipeline", "shapes"])
+def test_examples(name, networks, tmp_path, monkeypatch):
+    """With the search shortened and the networks loaded once; the calls are the examples' own."""
+    examples = doctest.DocTestFinder().find(importlib.import_module(f"cagic_tf.{name}"))
+    load, runner = config.load_cropper, doctest.DocTestRunner()
+
+    def quick(*files, bindings=()):
+        return load(*files, bindings=[*bindings, *QUICK], networks=networks)
+
+    monkeypatch.setattr(config, "load_cropper", quick)
+    monkeypatch.chdir(tmp_path)
+    Image.open(resources.package_path("samples") / "lake.jpg").save("photo.jpg")
+    for each in examples:
+        runner.run(each)
+    assert runner.tries > 0 and runner.failures == 0
+
+
+def test_typed():
+    assert resources.package_path("py.typed").is_file()
