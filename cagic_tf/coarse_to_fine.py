@@ -30,7 +30,7 @@ class CoarseToFine:
       refinement: Settings of Alg. 1; its own schedule is not used.
     """
 
-    scan_scales: Sequence[float] = (0.44, 0.56, 0.68)
+    scan_scales: Sequence[float] = (0.44, 0.52, 0.6, 0.68)
     scan_centers: int = 7
     refine_scales: Sequence[float] = (1.0,)
     refinement: annealing.Annealing = annealing.Annealing()

@@ -7,11 +7,13 @@ class DeviceError(Exception):
     """The device asked for is not there; the message is one line."""
 
 
-def select(name: str | None) -> None:
+def select(name: str | None, threads: int = 0) -> None:
     """Lets TensorFlow see one device, and take a GPU's memory only as it needs it.
 
     Args:
       name: "cpu", "gpu" (the first) or "gpu:N"; None takes the first GPU, else the CPU.
+      threads: How many threads of the CPU compute; 0: one a core. Sums are split among them, so
+        another number gives other last digits.
 
     Raises:
       DeviceError: No such device here.
@@ -27,6 +29,9 @@ def select(name: str | None) -> None:
             "https://www.tensorflow.org/install/pip, or take --device=cpu"
         )
     tf.config.set_visible_devices(chosen, "GPU")
+    if threads:
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+        tf.config.threading.set_inter_op_parallelism_threads(threads)
     for gpu in chosen:
         tf.config.experimental.set_memory_growth(gpu, True)
 

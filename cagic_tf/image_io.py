@@ -137,11 +137,16 @@ class Turn:
 
 def write(path: Path, pixels: np.ndarray | Image.Image) -> None:
     """Writes a picture atomically, in the format of the path's ending."""
+    files.write_atomically(path, encoded(pixels, path.suffix))
+
+
+def encoded(pixels: np.ndarray | Image.Image, ending: str) -> bytes:
+    """A picture as the content of a file, in the format of an ending such as ".jpg"."""
     image = pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels)
     buffer = io.BytesIO()
-    options = {"quality": 95} if path.suffix.lower() in (".jpg", ".jpeg") else {}
-    image.save(buffer, format=Image.registered_extensions()[path.suffix.lower()], **options)
-    files.write_atomically(path, buffer.getvalue())
+    options = {"quality": 95} if ending.lower() in (".jpg", ".jpeg") else {}
+    image.save(buffer, format=Image.registered_extensions()[ending.lower()], **options)
+    return buffer.getvalue()
 
 
 def overlay(

@@ -2,10 +2,7 @@
 
 import importlib.util
 import io
-from pathlib import Path
 from typing import TYPE_CHECKING
-
-from cagic_tf import files
 
 if TYPE_CHECKING:  # No TensorFlow in here.
     from cagic_tf import annealing
@@ -16,13 +13,11 @@ def has_matplotlib() -> bool:
     return importlib.util.find_spec("matplotlib") is not None
 
 
-def plot_losses(path: Path, steps: "annealing.Path", caption: str | None) -> None:
-    """Plots the losses over the scales; does nothing where matplotlib, an extra, is missing.
+def draw(steps: "annealing.Path", caption: str | None) -> bytes:
+    """Plots the losses over the scales, as the content of a PNG file.
 
     Without a caption there is no caption loss, and the total is the aesthetic loss.
     """
-    if not has_matplotlib():
-        return
     from matplotlib.figure import Figure
 
     scales = [step.scale for step in steps.steps]
@@ -47,4 +42,4 @@ def plot_losses(path: Path, steps: "annealing.Path", caption: str | None) -> Non
     axes.legend(handles[0][0] + handles[1][0], handles[0][1] + handles[1][1], fontsize=8)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=110)
-    files.write_atomically(path, buffer.getvalue())
+    return buffer.getvalue()

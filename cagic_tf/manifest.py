@@ -42,6 +42,20 @@ class Row:
     shape: shapes.Shape = shapes.ORIGINAL
 
 
+def pack(row: Row) -> str:
+    """A row as JSON text, with which it can go to another process; see `unpack`."""
+    fields = dataclasses.asdict(row) | {"path": str(row.path), "shape": row.shape.name}
+    return json.dumps(fields)
+
+
+def unpack(text: str) -> Row:
+    """The row that `pack` made the text of."""
+    fields = json.loads(text)
+    fields["crops"] = tuple(tuple(crop) for crop in fields["crops"])
+    fields |= {"path": Path(fields["path"]), "shape": shapes.parse(fields["shape"])}
+    return Row(**fields)
+
+
 def in_shapes(rows: Sequence[Row], wanted: Sequence[shapes.Shape]) -> list[Row]:
     """Each row once for each shape, the shape's suffix at its id: `dog`, `dog-16x9`, `dog-1x1`.
 

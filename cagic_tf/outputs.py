@@ -6,17 +6,13 @@ off by a crash is dropped when the same command goes on. One process at a time h
 
 import contextlib
 import json
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from cagic_tf import crop_files, files, geometry, image_io, loss_plot, manifest
-
-if TYPE_CHECKING:  # No TensorFlow in here.
-    from cagic_tf import pipeline
+from cagic_tf import crop_files, files, manifest, outcomes
 
 RESULTS, CONFIG = "results.jsonl", "operative_config.gin"
 _LOCK, _WRITING = ".lock", ".writing"
@@ -167,41 +163,51 @@ class OutputFolder:
         """
         if self.is_done(row):
             return lambda: self.done[row.id]
-        if row.problem:
-            return lambda: self.write_error(row, row.problem)
-        start = time.monotonic()
-        try:
-            if self._pictures:
-                self._names(row)  # Before the time is spent.
-            result = crop()
-        except (image_io.ImageError, ValueError) as error:
-            message = _one_line(error)
-            return lambda: self.write_error(row, message)
-        except Exception as error:  # One row's trouble, such as memory, stops no other row.
-            message = f"{type(error).__name__}: {_one_line(error)}"
-            return lambda: self.write_error(row, message)
-        if hasattr(result, "to_dict"):
-            return lambda: self._write(row, result)
-        if not isinstance(result, Mapping):
-            result = {"box": list(result), "seconds": time.monotonic() - start}
-        entry = result | {"iou": _mean_iou(result["box"], row)}
-        return lambda: self._append(row, "ok", None, entry)
 
-    def write_error(self, row: manifest.Row, error: str) -> dict[str, Any]:
-        """Writes the line of a row that failed; returns what the line says."""
-        return self._append(row, "error", error, {})
+        def checked_first():  # Before the time is spent.
+            if self._pictures:
+                self._check(row, self._names(row).values())
+            return crop()
+
+        style = self._style if self._pictures else None
+        finish = outcomes.begin(row, checked_first, style, self._candidate_count)
+        return lambda: self.write(row, finish())
+
+    def write(self, row: manifest.Row, outcome: outcomes.Outcome) -> dict[str, Any]:
+        """Writes a row's pictures, then its line; returns what the line says.
+
+        Its "status" is "error" where the outcome has one, or where a picture would replace a file
+        that is not of this folder.
+
+        Raises:
+          OutputError: The folder cannot be written.
+        """
+        try:
+            self._check(row, outcome.pictures)
+        except ValueError as error:
+            outcome = outcomes.failed(str(error))
+        if outcome.error is not None:
+            return self._append(row, outcome)
+        if outcome.pictures:
+            with self._writing_errors():
+                self._unfinished = {"id": row.id, "files": list(outcome.pictures)}
+                writing = json.dumps(self._unfinished).encode()
+                files.write_atomically(self._directory / _WRITING, writing)
+                for name, content in outcome.pictures.items():
+                    files.write_atomically(self._directory / name, content)
+        line = self._append(row, outcome)
+        if outcome.pictures:
+            with self._writing_errors():
+                (self._directory / _WRITING).unlink(missing_ok=True)
+        return line
 
     def _names(self, row: manifest.Row) -> dict[str, str]:
-        """Kind of picture to the name of its file, none of them another's."""
-        ending = crop_files.ending(row.path, self._style.choice)
-        stem = self._style.name.replace("{id}", row.id)
-        names = {"crop": stem + ending, "overlay": f"{row.id}_overlay.jpg"}
-        for number in range(2, self._candidate_count + 1):
-            names[f"crop {number}"] = f"{stem}-{number}{ending}"
-        if loss_plot.has_matplotlib():
-            names["losses"] = f"{row.id}_losses.png"
+        return outcomes.picture_names(row, self._style, self._candidate_count)
+
+    def _check(self, row: manifest.Row, names: Iterable[str]) -> None:
+        """Raises ValueError where a picture of the row would replace a file that is another's."""
         mine = self._unfinished.get("files", []) if self._unfinished.get("id") == row.id else []
-        for name in names.values():
+        for name in names:
             path = self._directory / name
             if path.exists() and path.samefile(row.path):
                 raise ValueError(f"the crop would replace its own photo {path}")
@@ -210,54 +216,11 @@ class OutputFolder:
                     f"{path} exists and is not of this run: --overwrite replaces it, with "
                     "--retry_errors where the row has failed"
                 )
-        return names
 
-    def _write(self, row: manifest.Row, result: "pipeline.CropResult") -> dict[str, Any]:
-        """Writes a row's pictures, then its line; returns what the line says."""
-        entry = result.to_dict() | {"iou": _mean_iou(result.box, row)}
-        crops = entry.setdefault("candidates", []) or [{"box": list(result.box)}]
-        if self._pictures:
-            style = self._style
-            try:
-                names = self._names(row)
-                cut = [
-                    crop_files.cut(
-                        row.path,
-                        crop["box"],
-                        style.choice,
-                        style.quality,
-                        style.strip_metadata,
-                        row.shape.size,
-                    )
-                    for crop in crops
-                ]
-            except (image_io.ImageError, ValueError) as error:
-                return self.write_error(row, str(error))
-            with self._writing_errors():
-                self._unfinished = {"id": row.id, "files": list(names.values())}
-                writing = json.dumps(self._unfinished).encode()
-                files.write_atomically(self._directory / _WRITING, writing)
-                for number, (crop, data) in enumerate(zip(crops, cut, strict=True), 1):
-                    crop["crop_file"] = names["crop" if number == 1 else f"crop {number}"]
-                    files.write_atomically(self._directory / crop["crop_file"], data)
-                centers = [step.center for step in result.path.steps]
-                overlay = image_io.overlay(result.photo, result.box, centers, row.crops)
-                image_io.write(self._directory / names["overlay"], overlay)
-                if "losses" in names:
-                    loss_plot.plot_losses(
-                        self._directory / names["losses"], result.path, row.caption
-                    )
-            entry["crop_file"] = names["crop"]
-        line = self._append(row, "ok", None, entry)
-        if self._pictures:
-            with self._writing_errors():
-                (self._directory / _WRITING).unlink(missing_ok=True)
-        return line
-
-    def _append(self, row, status, error, entry):
-        head = {"id": row.id, "image": row.image, "caption": row.caption}
-        line = {**head, "status": status, "error": error}
-        line |= {key: entry.get(key) for key in RESULT_KEYS} | {"shape": row.shape.name}
+    def _append(self, row, outcome):
+        line = {"id": row.id, "image": row.image, "caption": row.caption}
+        line |= {"status": "ok" if outcome.error is None else "error", "error": outcome.error}
+        line |= {key: outcome.entry.get(key) for key in RESULT_KEYS} | {"shape": row.shape.name}
         with self._writing_errors():
             files.append_whole(self._results, _line(line))
         self.done[row.id] = line
@@ -311,17 +274,6 @@ def _shape(line: Mapping[str, Any]) -> str:
 
 def _line(entry: Mapping[str, Any]) -> bytes:
     return json.dumps(entry, ensure_ascii=False).encode() + b"\n"
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
-
-
-def _mean_iou(box, row: manifest.Row) -> float | None:
-    """Mean IoU with the row's ground truths; None where it has none."""
-    if not row.crops:
-        return None
-    return float(np.mean([geometry.iou(box, crop) for crop in row.crops]))
 
 
 def summary(lines: list[dict[str, Any]]) -> str:
