@@ -15,6 +15,7 @@ import os
 import socket
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from absl import app, flags
@@ -33,6 +34,9 @@ TRIES = 3  # Of a row whose workers die.
 
 def main(arguments: list[str]) -> int:
     """Runs the command; returns the exit status."""
+    if FLAGS.address and Path("~/.ray/auth_token").expanduser().exists():
+        # What `ray start` does by default; Ray reads this when it is imported.
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
     try:
         import ray.data  # noqa: F401
     except ImportError:
@@ -114,7 +118,10 @@ def _connect(ray: Any) -> None:
         _knock(FLAGS.address)
         ray.init(address=FLAGS.address, **options)
     except (OSError, ValueError, RuntimeError) as error:
-        raise run.CommandError(f"no Ray cluster at {FLAGS.address}: {_last_line(error)}") from error
+        raise run.CommandError(
+            f"cannot join a Ray cluster at {FLAGS.address}: {_last_line(error)}; HOST:PORT of a "
+            "running one is needed, and its token or RAY_AUTH_MODE=disabled"
+        ) from error
 
 
 def _knock(address: str) -> None:

@@ -149,5 +149,5 @@ def test_an_address_where_nothing_is(photos, tmp_path):
     args = command("distributed", photos, tmp_path / "out", "--address=127.0.0.1:1")
     found = subprocess.run(args, capture_output=True, text=True, timeout=120)
     assert found.returncode == run.EXIT_NOTHING
-    assert "error: no Ray cluster at 127.0.0.1:1" in found.stderr
+    assert "error: cannot join a Ray cluster at 127.0.0.1:1" in found.stderr
     assert "Traceback" not in found.stderr
