@@ -1,0 +1,156 @@
+"""Whose miss it is, the objective's or the optimiser's: losses of crops that methods returned.
+
+    python -m experiments.objective_gap --dataset=ROWS.jsonl --gin_file=paper.gin \\
+        --results=OUT/CN --results=OUT/CN-SA --results=OUT/grid --output=RESULTS/objective_gap
+
+Evaluates one objective, that of the gin file, at every crop of the folders of results (of `table1`,
+`table4` or `cagic_tf.run`) and at the ground truth. Where a crop's loss is below the ground truth's
+and the crop is wrong, no better optimiser would help: the objective prefers it. Where the loss is
+above, the optimiser left something on the table. Rows count that all folders have.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from absl import app, flags
+from scipy import stats
+
+from cagic_tf import geometry, image_io, manifest, pipeline
+from experiments import comparison, entries
+from experiments.figures import drawing
+
+FLAGS = flags.FLAGS
+TRUTH = "ground truth"
+COLUMNS = {
+    "method": "",
+    "rows": "d",
+    "mean IoU": ".4f",
+    "mean loss": ".3f",
+    "loss - ground truth's": "+.3f",
+    "below the ground truth's": ".2f",
+    "wrong though below": ".2f",
+    "wrong and above": ".2f",
+}
+WRONG = 0.25  # Mean IoU with the ground truths below which a crop is wrong.
+
+
+def define_flags() -> None:
+    """Flags of this script."""
+    entries.define_flags()
+    flags.DEFINE_string("gin_file", "paper.gin", "whose objective")
+    flags.DEFINE_multi_string("results", None, "a folder of results of --dataset; repeatable")
+    flags.DEFINE_string("output", "outputs/objective_gap", "where to write, without ending")
+    flags.mark_flag_as_required("results")
+
+
+def loss_at(
+    cropper: pipeline.Cropper, row: manifest.Row, boxes: Sequence[Sequence[float]]
+) -> list[float]:
+    """The total loss (Eq. 3) of boxes `(x, y, w, h)` in pixels, of any shape.
+
+    Args:
+      cropper: Its objective and networks are used, not its search.
+      row: The photo and caption.
+      boxes: Inside the photo.
+
+    Returns:
+      A loss a box.
+    """
+    photo = image_io.read(row.path)
+    height, width = photo.shape[:2]
+    problem, _ = cropper.problem(photo, row.caption)
+    losses = []
+    for x, y, w, h in boxes:
+        # A crop of scale 1 of a window that has the box's own sides.
+        window = tf.constant([w / width, h / height], tf.float32)
+        theta = [[(2 * x + w) / width - 1, (2 * y + h) / height - 1, 1.0]]
+        total = cropper.loss(problem._replace(window=window), tf.constant(theta, tf.float32)).total
+        losses.append(float(total[0]))
+    return losses
+
+
+def gaps(
+    rows: Sequence[manifest.Row],
+    boxes: Mapping[str, Mapping[str, Sequence[float]]],
+    losses: Mapping[str, Mapping[str, float]],
+) -> list[dict[str, Any]]:
+    """A table's rows, the first that of the ground truth.
+
+    Args:
+      rows: With ground truth.
+      boxes: Method to row id to box; without the ground truth.
+      losses: Method to row id to loss; of the ground truth too, the lowest of a row's.
+
+    Returns:
+      Columns as in `COLUMNS`; the last three are shares of rows.
+    """
+    truth = np.array([losses[TRUTH][row.id] for row in rows])
+    table = [{"method": TRUTH, "rows": len(rows), "mean loss": float(truth.mean())}]
+    for name, of_method in boxes.items():
+        loss = np.array([losses[name][row.id] for row in rows])
+        overlaps = [[geometry.iou(of_method[row.id], crop) for crop in row.crops] for row in rows]
+        overlap = np.array([np.mean(each) for each in overlaps])
+        below, wrong = loss < truth, overlap < WRONG
+        shares = below.mean(), (wrong & below).mean(), (wrong & ~below).mean()
+        figures = overlap.mean(), loss.mean(), (loss - truth).mean(), *shares
+        found = dict(zip(list(COLUMNS)[2:], map(float, figures), strict=True))
+        table.append({"method": name, "rows": len(rows)} | found)
+    return table
+
+
+def agreement(
+    rows: Sequence[manifest.Row],
+    boxes: Mapping[str, Mapping[str, Sequence[float]]],
+    losses: Mapping[str, Mapping[str, float]],
+) -> float:
+    """Mean over rows of Spearman's correlation, over methods, of loss and mean IoU; -1 is ideal."""
+    found = []
+    for row in rows:
+        overlaps = [
+            np.mean([geometry.iou(of_method[row.id], crop) for crop in row.crops])
+            for of_method in boxes.values()
+        ]
+        values = [losses[name][row.id] for name in boxes]
+        if len(set(overlaps)) > 1 and len(set(values)) > 1:
+            found.append(stats.spearmanr(values, overlaps).statistic)
+    return float(np.mean(found)) if found else float("nan")
+
+
+def main() -> None:
+    """Evaluates the crops, then writes the table."""
+    setup = entries.read_setup()
+    cropper, _ = entries.load_cropper(setup, [FLAGS.gin_file])
+    results = {Path(folder).name: drawing.read_results(Path(folder)) for folder in FLAGS.results}
+    boxes = {
+        name: {key: line["box"] for key, line in lines.items() if line["status"] == "ok"}
+        for name, lines in results.items()
+    }
+    rows = [
+        row for row in setup.rows if row.crops and all(row.id in found for found in boxes.values())
+    ]
+    if not rows:
+        raise entries.EntryError(f"no row of {FLAGS.dataset} with crops is in all of --results")
+    losses = {name: {} for name in [TRUTH, *boxes]}
+    for row in rows:
+        found = loss_at(cropper, row, [*row.crops, *(boxes[name][row.id] for name in boxes)])
+        losses[TRUTH][row.id] = min(found[: len(row.crops)])
+        for name, loss in zip(boxes, found[len(row.crops) :], strict=True):
+            losses[name][row.id] = loss
+    lines = {name: {row.id: results[name][row.id] for row in rows} for name in boxes}
+    notes = [
+        f"The objective is {FLAGS.gin_file}'s. A crop is wrong when its mean IoU is below {WRONG}. "
+        f"Spearman's correlation, over the methods, of loss and mean IoU, mean over rows: "
+        f"{agreement(rows, boxes, losses):.2f} (-1: a lower loss is always a better crop).",
+        comparison.notes(setup, lines)[0],
+    ]
+    output = Path(FLAGS.output)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    comparison.write(output, gaps(rows, boxes, losses), COLUMNS, notes)
+
+
+if __name__ == "__main__":
+    define_flags()
+    app.run(comparison.main(main))
