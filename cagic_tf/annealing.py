@@ -139,7 +139,8 @@ def compile_step(settings: Annealing, loss: LossFunction, signature: Any) -> Cal
             scalar,
             tf.TensorSpec([2], tf.int32),
             tf.TensorSpec([2], tf.float32),
-        ]
+        ],
+        autograph=False,  # No Python control flow depends on a tensor; reading all source is slow.
     )
     def step(problem, center, scale, seed, window):
         bound = 1 - scale * window

@@ -49,7 +49,9 @@ class CoarseToFine:
         """Makes the search for one loss; its graphs are traced once."""
         step = annealing.compile_step(self.refinement, loss, signature)
 
-        @tf.function(input_signature=[signature, tf.TensorSpec([None, 3], tf.float32)])
+        @tf.function(
+            input_signature=[signature, tf.TensorSpec([None, 3], tf.float32)], autograph=False
+        )
         def evaluate(problem, theta):
             return loss(problem, theta)[0]
 

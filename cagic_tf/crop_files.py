@@ -100,7 +100,8 @@ def cut(
       strip_metadata: Leaves out EXIF and the ICC profile; colours become sRGB, so that they look
         the same without.
       size: Width and height in pixels to which the crop is resized; None: it is not. Palettes
-        become colours, and black and white becomes grey.
+        become colours, black and white becomes grey, and a grey value of 16 bits that stands for
+        transparency is one like others.
 
     Returns:
       The file's content. EXIF has no orientation other than upright, no thumbnail and no maker's

@@ -28,7 +28,9 @@ flags.DEFINE_string("address", None, "Of a Ray cluster; by default this machine 
 flags.DEFINE_integer("workers", 2, "Processes that crop.", 1)
 flags.DEFINE_float("gpus_per_worker", 0, "GPUs that Ray keeps for each; 0.5 shares one.", 0)
 
-MAX_BLOCKS = 10_000  # Ray Data plans each; a block of rows is what a dead worker has to do again.
+# Ray Data plans each. With more rows than this a block has several, which a dead worker has to do
+# again, and of which all fail with one that kills its workers; then --retry_errors does the others.
+MAX_BLOCKS = 10_000
 TRIES = 3  # Of a row whose workers die.
 
 
@@ -46,7 +48,7 @@ def main(arguments: list[str]) -> int:
 
 def _crop_rows(cropper, folder: outputs.OutputFolder, rows: list[manifest.Row]) -> None:
     """Has workers crop the rows, and writes each in its turn."""
-    del cropper  # The workers have their own; this one has shown that the flags are right.
+    del cropper  # The workers have their own; this one was to show that the flags are right.
     if not rows:
         return
     lost = outcomes.failed(
@@ -70,6 +72,7 @@ def _outcomes(rows: list[manifest.Row]) -> Iterator[tuple[int, outcomes.Outcome]
     import ray
 
     _connect(ray)
+    _check_room(ray)
     context = ray.data.DataContext.get_current()
     context.execution_options.preserve_order = True
     context.enable_progress_bars = context.print_on_execution_start = False
@@ -85,20 +88,20 @@ def _outcomes(rows: list[manifest.Row]) -> Iterator[tuple[int, outcomes.Outcome]
         os.getcwd(),
     )
     items = [{"number": at, "row": manifest.pack(row)} for at, row in enumerate(rows, 1)]
-    cropped = ray.data.from_items(items, override_num_blocks=min(len(items), MAX_BLOCKS)).map(
-        worker.Worker,
-        fn_constructor_args=(settings,),
-        compute=ray.data.ActorPoolStrategy(size=FLAGS.workers, max_tasks_in_flight_per_actor=1),
-        num_cpus=max(1, FLAGS.threads),
-        num_gpus=FLAGS.gpus_per_worker,
-        max_task_retries=TRIES - 1,  # How often a worker is started anew has no limit.
-    )
     try:
+        cropped = ray.data.from_items(items, override_num_blocks=min(len(items), MAX_BLOCKS)).map(
+            worker.Worker,
+            fn_constructor_args=(settings,),
+            compute=ray.data.ActorPoolStrategy(size=FLAGS.workers, max_tasks_in_flight_per_actor=1),
+            num_cpus=max(1, FLAGS.threads),
+            num_gpus=FLAGS.gpus_per_worker,
+            max_task_retries=TRIES - 1,  # How often a worker is started anew has no limit.
+        )
         for found in cropped.iter_rows():
             pictures = dict(zip(found["names"], found["contents"], strict=True))
             entry = json.loads(found["entry"])
             yield found["number"], outcomes.Outcome(entry, pictures, found["error"] or None)
-    except ray.exceptions.RayError as error:
+    except (ValueError, ray.exceptions.RayError) as error:
         raise run.CommandError(f"the workers cannot go on: {_last_line(error)}") from error
     finally:
         ray.shutdown()
@@ -117,11 +120,23 @@ def _connect(ray: Any) -> None:
     try:
         _knock(FLAGS.address)
         ray.init(address=FLAGS.address, **options)
-    except (OSError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError, ray.exceptions.RayError) as error:
         raise run.CommandError(
             f"cannot join a Ray cluster at {FLAGS.address}: {_last_line(error)}; HOST:PORT of a "
             "running one is needed, and its token or RAY_AUTH_MODE=disabled"
         ) from error
+
+
+def _check_room(ray: Any) -> None:
+    """Raises CommandError where no worker would ever find room: Ray itself would wait silently."""
+    cpus, gpus = max(1, FLAGS.threads), FLAGS.gpus_per_worker
+    machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    if not any(have.get("CPU", 0) >= cpus and have.get("GPU", 0) >= gpus for have in machines):
+        ray.shutdown()
+        raise run.CommandError(
+            f"no machine has the {cpus} CPUs and {gpus:g} GPUs that a worker needs; lower "
+            "--threads or --gpus_per_worker"
+        )
 
 
 def _knock(address: str) -> None:

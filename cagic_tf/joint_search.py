@@ -50,7 +50,8 @@ class JointSearch:
                 signature,
                 tf.TensorSpec([3], tf.float32),
                 tf.TensorSpec([2], tf.float32),
-            ]
+            ],
+            autograph=False,
         )
         def run(problem, lower, window):
             start = tf.maximum(tf.constant([self.start], tf.float32), lower)

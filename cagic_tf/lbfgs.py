@@ -94,7 +94,7 @@ class Minimizer:
 
         # One copy of the networks in the graph: TFP calls this in about ten places, and inlined at
         # each of them it takes most of a minute to trace.
-        @tf.function(experimental_attributes={"_noinline": True})
+        @tf.function(experimental_attributes={"_noinline": True}, autograph=False)
         def value_and_gradient(scaled):
             # TFP divides by a curvature that is zero where the loss is flat, and then asks for a
             # point that is no number; infinity makes its line search turn back.

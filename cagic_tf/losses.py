@@ -145,7 +145,7 @@ class CropLoss:
         if networks.lexicon is not None:
             nouns = tf.TensorSpec([None, len(networks.lexicon.classes)], networks.dtype)
         self.signature = Problem((level,) * len(objective.pyramid), words, window, nouns)
-        self._pyramid = tf.function(self._build_levels, input_signature=[level])
+        self._pyramid = tf.function(self._build_levels, input_signature=[level], autograph=False)
 
     def problem(
         self,

@@ -86,7 +86,7 @@ def single(image: str, caption: str | None) -> list[Row]:
     return [Row(name, image, Path(image), caption)]
 
 
-def read(path: Path) -> list[Row]:
+def read(path: Path, with_captions: bool = True) -> list[Row]:
     """Reads `{"id"?, "image", "caption", "crops"?}`, one object a line; blank lines are skipped.
 
     A file that ends in .csv has these as columns, crops as JSON; empty cells count as absent.
@@ -94,6 +94,7 @@ def read(path: Path) -> list[Row]:
     Args:
       path: The manifest. Paths of photos are relative to its folder; crops are
         `[[x, y, w, h], ...]` in pixels.
+      with_captions: Whether each row needs one; else they have none, whatever the file says.
 
     Returns:
       The rows. A row without an id is named after its line number and photo.
@@ -108,7 +109,10 @@ def read(path: Path) -> list[Row]:
     entries = _csv_entries if path.suffix.lower() == ".csv" else _json_entries
     rows, seen = [], {}
     for number, entry in entries(text, path):
+        if isinstance(entry, dict) and not with_captions:
+            entry["caption"] = ""
         row = _parse(entry, number, path)
+        row = row if with_captions else dataclasses.replace(row, caption=None)
         if row.id in seen:
             raise ManifestError(
                 f"{path}, line {number}: the id {row.id!r} is line {seen[row.id]}'s already "
@@ -152,7 +156,7 @@ def _csv_entries(text: str, path: Path) -> Iterator[tuple[int, Any]]:
     reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
     try:
         unknown = set(reader.fieldnames or ()) - set(KEYS)
-        if unknown or not {"image", "caption"} <= set(reader.fieldnames or ()):
+        if unknown or "image" not in (reader.fieldnames or ()):
             raise ManifestError(
                 f"{path}, line 1: the columns are {reader.fieldnames}; image and caption are "
                 f"needed, and accepted are {list(KEYS)}, with commas between them"

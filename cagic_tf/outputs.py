@@ -87,6 +87,8 @@ class OutputFolder:
         try:
             self.done = self._read_results()
             self._unfinished = self._read_unfinished()
+            self._write_unfinished()  # Without rows that were finished but for this.
+            self._owners = {name: key for key, line in self.done.items() for name in _files(line)}
             saved = directory / CONFIG
             if self.done and saved.exists() and saved.read_text(encoding="utf-8") != config:
                 raise OutputError(
@@ -124,7 +126,7 @@ class OutputFolder:
 
         Args:
           rows: The rows.
-          only_changed: Drops only those whose photo or caption was another.
+          only_changed: Drops only those whose photo, caption or shape was another.
 
         Raises:
           OutputError: The folder cannot be written.
@@ -158,8 +160,8 @@ class OutputFolder:
           thread, one row after the other.
 
         Raises:
-          OutputError: The folder has a row of that id already, of another photo or caption; what
-            is returned: the folder cannot be written.
+          OutputError: The folder has a row of that id already, of another photo, caption or
+            shape; what is returned: the folder cannot be written.
         """
         if self.is_done(row):
             return lambda: self.done[row.id]
@@ -184,21 +186,21 @@ class OutputFolder:
         """
         try:
             self._check(row, outcome.pictures)
-        except ValueError as error:
+        except (OSError, ValueError) as error:
             outcome = outcomes.failed(str(error))
         if outcome.error is not None:
             return self._append(row, outcome)
         if outcome.pictures:
             with self._writing_errors():
-                self._unfinished = {"id": row.id, "files": list(outcome.pictures)}
-                writing = json.dumps(self._unfinished).encode()
-                files.write_atomically(self._directory / _WRITING, writing)
+                self._unfinished[row.id] = list(outcome.pictures)
+                self._write_unfinished()
                 for name, content in outcome.pictures.items():
                     files.write_atomically(self._directory / name, content)
         line = self._append(row, outcome)
         if outcome.pictures:
+            del self._unfinished[row.id]
             with self._writing_errors():
-                (self._directory / _WRITING).unlink(missing_ok=True)
+                self._write_unfinished()
         return line
 
     def _names(self, row: manifest.Row) -> dict[str, str]:
@@ -206,9 +208,13 @@ class OutputFolder:
 
     def _check(self, row: manifest.Row, names: Iterable[str]) -> None:
         """Raises ValueError where a picture of the row would replace a file that is another's."""
-        mine = self._unfinished.get("files", []) if self._unfinished.get("id") == row.id else []
+        mine = self._unfinished.get(row.id, ())
         for name in names:
-            path = self._directory / name
+            path, owner = self._directory / name, self._owners.get(name, row.id)
+            if owner != row.id:
+                raise ValueError(
+                    f"{path} is a file of the row {owner!r}; choose another --name or id"
+                )
             if path.exists() and path.samefile(row.path):
                 raise ValueError(f"the crop would replace its own photo {path}")
             if path.exists() and name not in mine and not self._overwrite:
@@ -224,6 +230,7 @@ class OutputFolder:
         with self._writing_errors():
             files.append_whole(self._results, _line(line))
         self.done[row.id] = line
+        self._owners |= dict.fromkeys(_files(line), row.id)
         return line
 
     def _read_results(self):
@@ -237,13 +244,18 @@ class OutputFolder:
         return {entry["id"]: entry for entry in entries}
 
     def _read_unfinished(self):
-        """The row whose pictures were being written when a run was killed, and their files."""
+        """Rows whose pictures were being written when a run was killed, each to their names."""
         path = self._directory / _WRITING
         found = json.loads(path.read_bytes()) if path.exists() else {}
-        if found and found["id"] in self.done:  # It was finished but for this.
-            path.unlink()
-            return {}
-        return found
+        lines = {key: self.done.get(key, {"status": "none"}) for key in found}
+        return {key: list(found[key]) for key in found if lines[key]["status"] != "ok"}
+
+    def _write_unfinished(self):
+        path = self._directory / _WRITING
+        if self._unfinished:
+            files.write_atomically(path, json.dumps(self._unfinished).encode())
+        else:
+            path.unlink(missing_ok=True)
 
     @contextlib.contextmanager
     def _writing_errors(self) -> Iterator[None]:
@@ -261,6 +273,14 @@ def _check_name(pattern: str) -> None:
             f"crops cannot be named {pattern!r}: {{id}} and letters, digits, '.', '_' and '-' are "
             f"needed, and not {' or '.join(reserved)}"
         )
+
+
+def _files(line: Mapping[str, Any]) -> list[str]:
+    """The files that a row left."""
+    if not line["crop_file"]:
+        return []
+    crops = [line["crop_file"], *(crop["crop_file"] for crop in line.get("candidates") or ())]
+    return [*crops, f"{line['id']}_overlay.jpg", f"{line['id']}_losses.png"]
 
 
 def _differs(line: Mapping[str, Any], row: manifest.Row) -> bool:

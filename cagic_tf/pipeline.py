@@ -81,7 +81,7 @@ class Cropper:
         self._search = self._settings.compile(self.loss, self.loss.signature)
         theta = tf.TensorSpec([1, 3], tf.float32)
         self._describe = tf.function(
-            self.loss.describe, input_signature=[self.loss.signature, theta]
+            self.loss.describe, input_signature=[self.loss.signature, theta], autograph=False
         )
 
     @functools.cached_property

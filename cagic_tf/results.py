@@ -118,7 +118,9 @@ class CropResult(Candidate):
                 f"{', '.join(_FORMATS)}"
             )
         source = self.photo if self.source is None else self.source
-        if isinstance(source, str | os.PathLike) and path.exists() and path.samefile(source):
+        origin = getattr(source, "filename", source)  # Of an image that Pillow opened.
+        named = isinstance(origin, str | os.PathLike) and os.path.exists(origin)
+        if named and path.exists() and path.samefile(origin):
             raise ValueError(f"the crop would replace its own photo {path}")
         box = self.candidates[candidate].box if candidate else self.box
         size = shapes.parse(self.shape).size

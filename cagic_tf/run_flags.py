@@ -1,6 +1,5 @@
 """The flags of the commands that crop, and the rows and the style of files that they ask for."""
 
-import dataclasses
 from pathlib import Path
 
 from absl import flags
@@ -136,8 +135,7 @@ def rows(directory: Path) -> list[manifest.Row]:
         found = photo_rows.from_pattern(FLAGS.images, FLAGS.caption, FLAGS.captions_from, directory)
     else:
         samples = resources.package_path("samples") / "manifest.jsonl"
-        found = manifest.read(Path(FLAGS.manifest) if FLAGS.manifest else samples)
-    if FLAGS.aesthetics_only:
-        found = [dataclasses.replace(row, caption=None) for row in found]
+        source = Path(FLAGS.manifest) if FLAGS.manifest else samples
+        found = manifest.read(source, with_captions=not FLAGS.aesthetics_only)
     found = manifest.in_shapes(found, _shapes())
     return manifest.shard(found, FLAGS.shard) if FLAGS.shard else found

@@ -3,8 +3,8 @@
 import dataclasses
 import re
 
-_RATIO = re.compile(r"(\d{1,5}(?:\.\d{1,5})?):(\d{1,5}(?:\.\d{1,5})?)")
-_SIZE = re.compile(r"(\d{1,5})x(\d{1,5})")
+_RATIO = re.compile(r"([0-9]{1,5}(?:\.[0-9]{1,5})?):([0-9]{1,5}(?:\.[0-9]{1,5})?)")
+_SIZE = re.compile(r"([0-9]{1,5})x([0-9]{1,5})")
 LONGEST = 100  # Times as long as wide, or the other way round.
 LARGEST = 16_383  # Pixels a side: what WebP holds.
 

@@ -14,7 +14,7 @@ from cagic_tf import crop_files, manifest, outcomes
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """What a worker needs beside its rows: values of flags, see `run`, and the working folder."""
+    """What a worker needs beside its rows: values of flags (`run_flags`), the working folder."""
 
     gin_files: Sequence[str]
     bindings: Sequence[str]

@@ -186,7 +186,7 @@ class Forgetful(evaluated.Evaluated):
     """Computes every point that it is asked for."""
 
     def __call__(self, compute, points):
-        self.computed.assign_add(len(points))
+        self.computed.assign_add(tf.shape(points)[0])
         return compute(points)
 
 

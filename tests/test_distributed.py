@@ -1,5 +1,6 @@
 """The distributed runner against the single process: same rows, same results, dead workers too."""
 
+import contextlib
 import json
 import os
 import signal
@@ -7,11 +8,13 @@ import subprocess
 import sys
 import threading
 import time
+import types
 from pathlib import Path
 
 import odd_files
 import pytest
 from absl import flags
+from absl.testing import flagsaver
 
 from cagic_tf import distributed, manifest, outcomes, outputs, run, shapes
 
@@ -143,6 +146,25 @@ def test_rows_travel_as_they_are():
         manifest.Row("b", "b.png", Path("b.png"), None, problem="no caption"),
     ):
         assert manifest.unpack(manifest.pack(row)) == row
+
+
+@pytest.mark.parametrize(
+    ("flags_", "fits"),
+    [
+        ({"gpus_per_worker": 0.5}, True),
+        ({"threads": 4}, True),
+        ({"gpus_per_worker": 2}, False),
+        ({"threads": 4, "gpus_per_worker": 1}, False),  # Not on one machine.
+    ],
+)
+def test_workers_that_would_wait_for_ever_are_refused(flags_, fits):
+    gpu = {"Alive": True, "Resources": {"CPU": 2.0, "GPU": 1.0}}
+    nodes = [{"Alive": True, "Resources": {"CPU": 4.0}}, gpu]
+    nodes.append({"Alive": False, "Resources": {"CPU": 99.0, "GPU": 99.0}})
+    ray = types.SimpleNamespace(nodes=lambda: nodes, shutdown=lambda: None)
+    expected = pytest.raises(run.CommandError, match="no machine has")
+    with flagsaver.flagsaver(**flags_), contextlib.nullcontext() if fits else expected:
+        distributed._check_room(ray)
 
 
 def test_an_address_where_nothing_is(photos, tmp_path):

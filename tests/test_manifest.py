@@ -182,6 +182,18 @@ def test_csv(tmp_path):
     ]
 
 
+def test_captions_that_are_not_needed(tmp_path):
+    (tmp_path / "a.jsonl").write_text('{"image": "a.jpg"}\n{"id": 2, "image": "b", "caption": "c"}')
+    (tmp_path / "a.csv").write_text("image,id\na.jpg,0001-a\nb,2\n")
+    for name in ("a.jsonl", "a.csv"):
+        assert manifest.read(tmp_path / name, with_captions=False) == [
+            manifest.Row("0001-a", "a.jpg", tmp_path / "a.jpg", None),
+            manifest.Row("2", "b", tmp_path / "b", None),
+        ]
+        with pytest.raises(manifest.ManifestError, match='the texts "image" and "caption"'):
+            manifest.read(tmp_path / name)
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

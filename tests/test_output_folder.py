@@ -35,13 +35,17 @@ def make_row(tmp_path, name="a", **changes):
     )
 
 
-def result():
+def fail():
+    raise ValueError("no luck")
+
+
+def result(**fields):
     steps = [types.SimpleNamespace(center=(0.0, 0.0))]
     return types.SimpleNamespace(
         photo=PHOTO,
         box=BOX,
         path=types.SimpleNamespace(steps=steps),
-        to_dict=lambda: {"box": list(BOX), "seconds": 0.5},
+        to_dict=lambda: {"box": list(BOX), "seconds": 0.5} | fields,
     )
 
 
@@ -111,12 +115,49 @@ def test_other_files_stay(tmp_path):
     np.testing.assert_array_equal(crop, PHOTO[1:10, 2:14])
 
 
-def test_a_row_does_not_take_another_rows_picture(tmp_path):
-    folder = opened(tmp_path, style=crop_files.Style("{id}", "jpeg"))
-    assert folder.fill(make_row(tmp_path, "a"), result)["status"] == "ok"
-    before = (tmp_path / "out" / "a_overlay.jpg").read_bytes()
-    assert "exists" in folder.fill(make_row(tmp_path, "a_overlay"), result)["error"]
-    assert (tmp_path / "out" / "a_overlay.jpg").read_bytes() == before
+@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize(
+    ("other", "taken"), [("a_overlay", "a_overlay.jpg"), ("a-2", "a-2.jpg"), ("a-3", "a-3.jpg")]
+)
+def test_a_row_does_not_take_another_rows_picture(other, taken, overwrite, tmp_path):
+    style = crop_files.Style("{id}", "jpeg")
+    folder = opened(tmp_path, style=style, overwrite=overwrite, candidate_count=3)
+    boxes = [{"box": [at, 0, 5, 5]} for at in range(3)]
+    assert folder.fill(make_row(tmp_path, "a"), lambda: result(candidates=boxes))["status"] == "ok"
+    before = (tmp_path / "out" / taken).read_bytes()
+    for _ in range(2):  # Again from what is on the disk.
+        assert "is a file of the row 'a'" in folder.fill(make_row(tmp_path, other), result)["error"]
+        assert (tmp_path / "out" / taken).read_bytes() == before
+        folder.close()
+        folder = opened(tmp_path, style=style, overwrite=overwrite, candidate_count=3)
+        folder.forget_errors([make_row(tmp_path, other)])
+
+
+def test_a_killed_row_keeps_its_files_whatever_comes_between(tmp_path, monkeypatch):
+    """Killed between the pictures of b and its line; a is written first when the run goes on."""
+    folder = opened(tmp_path)
+    a, b = make_row(tmp_path, "a"), make_row(tmp_path, "b")
+    assert folder.fill(a, fail)["status"] == "error"
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as context:
+        context.setattr(folder, "_append", killed)
+        with pytest.raises(KeyboardInterrupt):
+            folder.fill(b, result)
+    folder.close()
+    assert (tmp_path / "out" / "b_crop.png").exists()
+    folder = opened(tmp_path)
+    folder.forget_errors([a])
+    assert folder.fill(a, result)["status"] == "ok"
+    assert folder.fill(b, fail)["status"] == "error"
+    folder.close()
+    folder = opened(tmp_path)  # An error does not give the files up either.
+    folder.forget_errors([b])
+    assert folder.fill(b, result)["status"] == "ok"
+    folder.close()
+    assert not (tmp_path / "out" / ".writing").exists()
 
 
 def test_a_crop_never_replaces_its_photo(tmp_path):

@@ -77,6 +77,8 @@ def test_save_refuses(photo, tmp_path):
     before = photo.read_bytes()
     with pytest.raises(ValueError, match="would replace its own photo"):
         made(photo).save(photo)
+    with Image.open(photo) as opened, pytest.raises(ValueError, match="its own photo"):
+        made(opened).save(photo)
     with pytest.raises(ValueError, match="'crop.txt': its ending must be one of .jpg"):
         made(photo).save(tmp_path / "crop.txt")
     with pytest.raises(OSError):

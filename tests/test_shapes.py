@@ -34,7 +34,7 @@ def test_parse():
         "1e3:1",
         "1200 x 628",
     ]
-    + ["20000x10000", "0x5", "1,1", "nan:1", "٣:٤x"],
+    + ["20000x10000", "0x5", "1,1", "nan:1", "٣:٤", "٣x٤"],
 )
 def test_bad_shapes_are_named(text):
     with pytest.raises(ValueError, match="is needed|are possible") as error:

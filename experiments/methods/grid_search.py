@@ -26,7 +26,9 @@ class GridSearch:
     def compile(self, loss: annealing.LossFunction, signature: Any) -> annealing.Search:
         """Makes the search for one loss; its graph is traced once."""
 
-        @tf.function(input_signature=[signature, tf.TensorSpec([None, 3], tf.float32)])
+        @tf.function(
+            input_signature=[signature, tf.TensorSpec([None, 3], tf.float32)], autograph=False
+        )
         def evaluate(problem, theta):
             return loss(problem, theta)
 
