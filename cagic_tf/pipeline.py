@@ -155,6 +155,7 @@ class Cropper:
                     noun.text: [lexicon.classes[number] for number in noun.classes]
                     for noun in words.nouns
                 },
+                "read_as": words.read_as,
             },
             unknown_words=words.unknown,
             evaluations=path.evaluations,

@@ -54,7 +54,8 @@ class CropResult(Candidate):
 
     Attributes:
       matched_words: Words of the user's caption by what knows them: "captioner" is a list,
-        "lexicon" has each of its nouns, as the caption writes it, to its ImageNet classes.
+        "lexicon" has each of its nouns, as the caption writes it, to its ImageNet classes,
+        "read_as" has each word that the captioner knows only in another inflection to that one.
       unknown_words: The words that neither knows, each to its nearest known words.
       evaluations: How many crops the search computed the losses for.
       seconds: Time spent on this photo, networks loaded before.

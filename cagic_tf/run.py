@@ -162,6 +162,8 @@ def tell(line: dict[str, Any]) -> None:
     print(f"  {line['id']}: box {line['box']}, loss {line['loss']['total']:.3f}{overlap}")
     for crop in (line["candidates"] or [])[1:]:
         print(f"  or box {crop['box']}, loss {crop['loss']['total']:.3f}")
+    for word, lemma in line["matched_words"].get("read_as", {}).items():
+        print(f"  {word} is read as {lemma}")
     for noun, classes in line["matched_words"]["lexicon"].items():
         shown = ", ".join(classes[:5]) + (f" and {len(classes) - 5} more" * (len(classes) > 5))
         print(f"  {noun} by its classes: {shown}")

@@ -44,7 +44,7 @@ def test_result_is_consistent(result):
     assert result.loss["total"] == pytest.approx(weighted, rel=1e-6)
     assert list(result.unknown_words) == ["zyzzyva"]
     words = ["a", "woman", "in", "blue", "shirt", "and"]
-    assert result.matched_words == {"captioner": words, "lexicon": {}}
+    assert result.matched_words == {"captioner": words, "lexicon": {}, "read_as": {}}
     assert set(result.checkpoints) == {"lite0", "sat", "vfn"}
     assert result.predicted_caption and "." not in result.predicted_caption
 
@@ -184,7 +184,8 @@ def test_without_a_caption_the_aesthetic_loss_alone_counts(cropper, weight):
     assert list(found.loss) == ["total", "aesthetic"]
     assert found.loss["total"] == found.loss["aesthetic"]
     assert found.loss["total"] == pytest.approx(found.path.loss, rel=1e-4)
-    assert found.matched_words == {"captioner": [], "lexicon": {}} and not found.unknown_words
+    assert found.matched_words == {"captioner": [], "lexicon": {}, "read_as": {}}
+    assert not found.unknown_words
     assert found.predicted_caption
     # The scan and the search say the same as the aesthetic part of Eq. 3 at the same crops.
     window = shapes.parse("1:1").window(*found.photo.shape[1::-1])

@@ -25,6 +25,14 @@ def weights(caption, end_word=None):
         ("2 dogs, route66", ["2", "dogs", "route66"]),
         ("boys' dogs", ["boys", "dogs"]),
         ("<start> a", ["start", "a"]),
+        ("\u201cA Caf\u00e9\u2019s Cr\u00eape\u201d", ["a", "cafe's", "crepe"]),
+        ("a cafe\u0301 \ufb01re \uff24\uff2f\uff27\u2026cat", ["a", "cafe", "fire", "dog", "cat"]),
+        (
+            "Stra\u00dfe \u72ac\u3068\u732b \u0441\u043e\u0431\u0430\u043a\u0430",
+            ["strasse", "犬と猫", "собака"],
+        ),
+        ("a\U0001f436\U0001f3fddog\u2764\ufe0f", ["a", "\U0001f436", "dog", "\u2764"]),
+        ("black\u2011and\u2010white snake_case", ["black", "and", "white", "snake", "case"]),
         ("...!?", []),
         ("", []),
     ],
@@ -51,6 +59,32 @@ def test_distribution(caption, end_word, expected):
     assert weights(caption, end_word) == expected
 
 
+@pytest.mark.parametrize(
+    ("caption", "words", "read_as", "unknown"),
+    [
+        ("dogs", ["dog"], {"dogs": "dog"}, []),
+        ("the puppies raced", ["the", "puppy", "race"], {"puppies": "puppy", "raced": "race"}, []),
+        (
+            "bushes buses firemen",
+            ["bush", "fireman"],
+            {"bushes": "bush", "firemen": "fireman"},
+            ["buses"],
+        ),
+        ("riding runs", ["ride"], {"riding": "ride"}, ["runs"]),
+        ("running", ["running"], {}, []),  # It is known itself.
+        ("it isn't", ["is", "not"], {}, ["it"]),
+        ("they're can't won't", ["can", "not", "not"], {}, ["they", "are", "will"]),
+        ("dogs'", ["dog"], {"dogs": "dog"}, []),
+    ],
+)
+def test_words_in_other_forms(caption, words, read_as, unknown):
+    known = [*WORDS, "puppy", "race", "bush", "fireman", "ride", "is", "not", "can"]
+    bag = vocabulary.bag_of_words(caption, known, None)
+    assert list(bag.words) == words
+    assert bag.read_as == read_as and list(bag.unknown) == unknown
+    assert bag.distribution.sum() == pytest.approx(1, abs=1e-6)
+
+
 def test_words_in_order_with_repeats_and_without_the_end_word():
     bag = vocabulary.bag_of_words("the dog on the xylophone", WORDS, ".")
     assert bag.words == ("the", "dog", "on", "the")
@@ -62,7 +96,7 @@ def test_words_in_order_with_repeats_and_without_the_end_word():
         ("a dog", {}),
         ("the gras", {"gras": ("grass",)}),
         ("a zebra, a zebra", {"zebra": ()}),
-        ("dogs runing on zebra", {"dogs": ("dog",), "runing": ("running",), "zebra": ()}),
+        ("dogg runing on zebra", {"dogg": ("dog",), "runing": ("running",), "zebra": ()}),
         ("a start", {"start": ()}),  # `<start>` is no word to suggest.
     ],
 )
@@ -88,9 +122,9 @@ def test_caption_without_words(caption):
 
 def test_caption_without_known_words():
     with pytest.raises(ValueError) as caught:
-        vocabulary.bag_of_words("dogs\nzebra", WORDS, ".")
+        vocabulary.bag_of_words("dogg\nzebra", WORDS, ".")
     assert str(caught.value) == (
-        "no word of the caption is known: dogs (nearest known: dog); zebra (nearest known: none)"
+        "no word of the caption is known: dogg (nearest known: dog); zebra (nearest known: none)"
     )
 
 
