@@ -55,16 +55,13 @@ def _crop_rows(cropper, folder: outputs.OutputFolder, rows: list[manifest.Row]) 
         f"no worker finished it in {TRIES} tries: each died or failed, as when memory runs out; "
         "see Ray's messages"
     )
-    waiting = enumerate(rows, 1)
-    for number, outcome in _outcomes(rows):
-        for at, row in waiting:
-            print(f"[{at}/{len(rows)}] {run.describe(row)}", flush=True)
-            run.tell(folder.write(row, outcome if at == number else lost))
-            if at == number:
-                break
-    for at, row in waiting:
+    found = _outcomes(rows)
+    number, outcome = next(found, (None, lost))
+    for at, row in enumerate(rows, 1):
         print(f"[{at}/{len(rows)}] {run.describe(row)}", flush=True)
-        run.tell(folder.write(row, lost))
+        run.tell(folder.write(row, outcome if at == number else lost))
+        if at == number:
+            number, outcome = next(found, (None, lost))
 
 
 def _outcomes(rows: list[manifest.Row]) -> Iterator[tuple[int, outcomes.Outcome]]:
