@@ -12,8 +12,8 @@ from PIL import Image
 
 from cagic_tf import outputs, run
 
-ROWS, WARM = 500, 100
-GROWTH = 30  # MiB between WARM and ROWS rows: less than two of the pictures' many copies.
+ROWS, WARM = 150, 50
+GROWTH = 25  # MiB between WARM and ROWS rows: less than two of the pictures' many copies.
 SHORT = ["scan_scales = (0.5,)", "scan_centers = 1"]
 BINDINGS = [*(f"CoarseToFine.{each}" for each in SHORT), "Annealing.restart_count = 1"]
 
@@ -25,7 +25,7 @@ def memory(pid: int) -> int:
 
 
 @pytest.mark.slow
-def test_500_rows_need_what_100_need(tmp_path):
+def test_150_rows_need_what_50_need(tmp_path):
     random = np.random.default_rng(0)
     lines = []
     for number in range(20):
@@ -52,6 +52,6 @@ def test_500_rows_need_what_100_need(tmp_path):
     log = (tmp_path / "log").read_text()
     assert process.returncode == run.EXIT_OK, log[-2000:]
     assert f"{ROWS} rows, 0 errors" in log
-    early = max(size for done, size in found.items() if WARM - 50 <= done <= WARM)
-    late = max(size for done, size in found.items() if done > ROWS - 50)
+    early = max(size for done, size in found.items() if WARM - 25 <= done <= WARM)
+    late = max(size for done, size in found.items() if done > ROWS - 25)
     assert late - early < GROWTH, (early, late)

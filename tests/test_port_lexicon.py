@@ -61,7 +61,7 @@ def test_a_noun_has_the_classes_at_or_below_its_synsets(folder):
 
 
 def test_table_splits_as_captions_do_and_leaves_out_what_says_nothing():
-    by_noun = {"t-shirt": {1}, "T shirt": {2}, "entity": {0, 1, 2, 3}, "dog": {0, 1}, "\u00e9": {1}}
+    by_noun = {"t-shirt": {1}, "T shirt": {2}, "entity": {0, 1, 2, 3}, "dog": {0, 1}, "\u2014": {1}}
     assert lexicon.table(by_noun, 4) == {"dog": "0-1", "t shirt": "1-2"}
     assert vocabulary.tokenize("A T-shirt") == ["a", "t", "shirt"]
 
