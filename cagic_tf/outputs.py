@@ -277,7 +277,7 @@ def _check_name(pattern: str) -> None:
 
 def _files(line: Mapping[str, Any]) -> list[str]:
     """The files that a row left."""
-    if not line["crop_file"]:
+    if not line.get("crop_file"):
         return []
     crops = [line["crop_file"], *(crop["crop_file"] for crop in line.get("candidates") or ())]
     return [*crops, f"{line['id']}_overlay.jpg", f"{line['id']}_losses.png"]
