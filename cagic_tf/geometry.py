@@ -146,3 +146,8 @@ def contains_center(box: Sequence[float], target: Sequence[float]) -> bool:
     x, y = box[0] + box[2] / 2, box[1] + box[3] / 2
     left, top, width, height = target
     return left <= x < left + width and top <= y < top + height
+
+
+def mean_iou(box: Sequence[float], truths: Sequence[Sequence[float]]) -> float:
+    """Mean IoU of a box with each of several, all `(x, y, w, h)`; there is at least one."""
+    return float(np.mean([iou(box, truth) for truth in truths]))

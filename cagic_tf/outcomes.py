@@ -9,8 +9,6 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-
 from cagic_tf import crop_files, geometry, image_io, loss_plot, manifest
 
 if TYPE_CHECKING:  # No TensorFlow in here.
@@ -79,12 +77,28 @@ def picture_names(
     """
     ending = crop_files.ending(row.path, style.choice)
     stem = style.name.replace("{id}", row.id)
-    names = {"crop": stem + ending, "overlay": f"{row.id}_overlay.jpg"}
+    names = {"crop": stem + ending, "overlay": _overlay(row.id)}
     for number in range(2, candidate_count + 1):
         names[f"crop {number}"] = f"{stem}-{number}{ending}"
     if loss_plot.has_matplotlib():
-        names["losses"] = f"{row.id}_losses.png"
+        names["losses"] = _losses(row.id)
     return names
+
+
+def written(line: Mapping[str, Any]) -> list[str]:
+    """The names of the files that a row has left, by its line; the twin of `picture_names`."""
+    if not line.get("crop_file"):
+        return []
+    crops = [line["crop_file"], *(crop["crop_file"] for crop in line.get("candidates") or ())]
+    return [*crops, _overlay(line["id"]), _losses(line["id"])]
+
+
+def _overlay(row_id: str) -> str:
+    return f"{row_id}_overlay.jpg"
+
+
+def _losses(row_id: str) -> str:
+    return f"{row_id}_losses.png"
 
 
 def _outcome_of(draw: Callable[[], Outcome]) -> Outcome:
@@ -129,4 +143,4 @@ def _mean_iou(box, row: manifest.Row) -> float | None:
     """Mean IoU with the row's ground truths; None where it has none."""
     if not row.crops:
         return None
-    return float(np.mean([geometry.iou(box, crop) for crop in row.crops]))
+    return geometry.mean_iou(box, row.crops)

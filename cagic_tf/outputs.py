@@ -88,7 +88,9 @@ class OutputFolder:
             self.done = self._read_results()
             self._unfinished = self._read_unfinished()
             self._write_unfinished()  # Without rows that were finished but for this.
-            self._owners = {name: key for key, line in self.done.items() for name in _files(line)}
+            self._owners = {
+                name: key for key, line in self.done.items() for name in outcomes.written(line)
+            }
             saved = directory / CONFIG
             if self.done and saved.exists() and saved.read_text(encoding="utf-8") != config:
                 raise OutputError(
@@ -230,7 +232,7 @@ class OutputFolder:
         with self._writing_errors():
             files.append_whole(self._results, _line(line))
         self.done[row.id] = line
-        self._owners |= dict.fromkeys(_files(line), row.id)
+        self._owners |= dict.fromkeys(outcomes.written(line), row.id)
         return line
 
     def _read_results(self):
@@ -273,14 +275,6 @@ def _check_name(pattern: str) -> None:
             f"crops cannot be named {pattern!r}: {{id}} and letters, digits, '.', '_' and '-' are "
             f"needed, and not {' or '.join(reserved)}"
         )
-
-
-def _files(line: Mapping[str, Any]) -> list[str]:
-    """The files that a row left."""
-    if not line.get("crop_file"):
-        return []
-    crops = [line["crop_file"], *(crop["crop_file"] for crop in line.get("candidates") or ())]
-    return [*crops, f"{line['id']}_overlay.jpg", f"{line['id']}_losses.png"]
 
 
 def _differs(line: Mapping[str, Any], row: manifest.Row) -> bool:

@@ -91,8 +91,7 @@ def gaps(
     table = [{"method": TRUTH, "rows": len(rows), "mean loss": float(truth.mean())}]
     for name, of_method in boxes.items():
         loss = np.array([losses[name][row.id] for row in rows])
-        overlaps = [[geometry.iou(of_method[row.id], crop) for crop in row.crops] for row in rows]
-        overlap = np.array([np.mean(each) for each in overlaps])
+        overlap = np.array([geometry.mean_iou(of_method[row.id], row.crops) for row in rows])
         below, wrong = loss < truth, overlap < WRONG
         shares = below.mean(), (wrong & below).mean(), (wrong & ~below).mean()
         figures = overlap.mean(), loss.mean(), (loss - truth).mean(), *shares
@@ -109,10 +108,7 @@ def agreement(
     """Mean over rows of Spearman's correlation, over methods, of loss and mean IoU; -1 is ideal."""
     found = []
     for row in rows:
-        overlaps = [
-            np.mean([geometry.iou(of_method[row.id], crop) for crop in row.crops])
-            for of_method in boxes.values()
-        ]
+        overlaps = [geometry.mean_iou(of_method[row.id], row.crops) for of_method in boxes.values()]
         values = [losses[name][row.id] for name in boxes]
         if len(set(overlaps)) > 1 and len(set(values)) > 1:
             found.append(stats.spearmanr(values, overlaps).statistic)
