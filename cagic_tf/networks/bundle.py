@@ -7,6 +7,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from cagic_tf import checkpoints, nouns, resources
+from cagic_tf.networks.accelerated import AcceleratedTrunk
 from cagic_tf.networks.alexnet import AlexNet
 from cagic_tf.networks.lexicon import Lexicon
 from cagic_tf.networks.lite0 import Lite0
@@ -15,10 +16,12 @@ from cagic_tf.networks.sat import ShowAttendTell
 from cagic_tf.networks.vfn import ViewFindingNetwork
 from cagic_tf.networks.vgg16 import VGG16
 
-Trunk = AlexNet | Lite0 | ResNet50 | VGG16
+Trunk = AlexNet | Lite0 | ResNet50 | VGG16 | AcceleratedTrunk
 # A trunk checkpoint's kind to its network. Each takes RGB in [0, 1] at its own `input_size`, and
 # does its own preprocessing.
 TRUNKS = {"alexnet": AlexNet, "lite0": Lite0, "resnet50": ResNet50, "vgg16": VGG16}
+# Names of what a trunk may be computed in.
+PRECISIONS = {None: None, "bfloat16": tf.bfloat16, "float16": tf.float16}
 # The paper's own networks cannot ship with the project: name under checkpoints/ to the files to
 # get, where, and the command that ports them.
 RELEASED = {
@@ -54,6 +57,8 @@ class Networks:
         scorer: str = "vfn",
         dtype: tf.DType = tf.float32,
         lexicon: str | None = None,
+        trunk_precision: str | None = None,
+        jit_compile: bool = False,
     ):
         """Loads the checkpoints and the trunks that they were trained on.
 
@@ -62,11 +67,19 @@ class Networks:
           scorer: A "vfn" checkpoint, likewise.
           dtype: tf.float32, or tf.float64 to check gradients.
           lexicon: A "lexicon" checkpoint, likewise; None: the captioner's words are all there are.
+          trunk_precision: "bfloat16" or "float16", what the trunks are computed in; None: `dtype`.
+          jit_compile: Whether XLA compiles the trunks; for GPUs.
 
         Raises:
           checkpoints.CheckpointError: A checkpoint is missing or damaged, or its trunk is not the
             one that it was trained on; captioner and lexicon have different trunks.
+          ValueError: No such precision.
         """
+        if trunk_precision not in PRECISIONS:
+            raise ValueError(
+                f"Networks.trunk_precision is {trunk_precision!r}; accepted are "
+                f"{', '.join(map(repr, PRECISIONS))}"
+            )
         missing = [_how_to_get(name) for name in (captioner, scorer) if _is_missing_release(name)]
         if missing:
             raise checkpoints.CheckpointError("; ".join(missing))
@@ -80,12 +93,13 @@ class Networks:
             dtype,
             aesthetic.manifest.get("pooling", "mean"),
         )
+        precision = PRECISIONS[trunk_precision]
         trunk = load_trunk(find(captioner), caption)
-        self.caption_trunk = build_trunk(trunk, dtype)
+        self.caption_trunk = build_trunk(trunk, dtype, precision, jit_compile)
         self.scorer_trunk = self.caption_trunk
         scorer_trunk = load_trunk(find(scorer), aesthetic)
         if scorer_trunk.sha256 != trunk.sha256:
-            self.scorer_trunk = build_trunk(scorer_trunk, dtype)
+            self.scorer_trunk = build_trunk(scorer_trunk, dtype, precision, jit_compile)
         loaded = (trunk, scorer_trunk, caption, aesthetic)
         self.checkpoints = {checkpoint.name: checkpoint.sha256 for checkpoint in loaded}
         self._caption_trunk_name = trunk.name
@@ -131,8 +145,19 @@ def find(name: str) -> Path:
     return Path(name) if Path(name).is_dir() else resources.path("checkpoints") / name
 
 
-def build_trunk(checkpoint: checkpoints.Checkpoint, dtype: tf.DType = tf.float32) -> Trunk:
+def build_trunk(
+    checkpoint: checkpoints.Checkpoint,
+    dtype: tf.DType = tf.float32,
+    precision: tf.DType | None = None,
+    jit_compile: bool = False,
+) -> Trunk:
     """The trunk network of a checkpoint, by its kind.
+
+    Args:
+      checkpoint: A trunk's.
+      dtype: What its pictures and annotation vectors are in.
+      precision: What it is computed in; None: `dtype`.
+      jit_compile: Whether XLA compiles it.
 
     Raises:
       checkpoints.CheckpointError: The checkpoint is no trunk.
@@ -142,7 +167,8 @@ def build_trunk(checkpoint: checkpoints.Checkpoint, dtype: tf.DType = tf.float32
             f"{checkpoint.name} is a {checkpoint.kind!r} checkpoint; a trunk is needed: "
             f"{', '.join(TRUNKS)}"
         )
-    return TRUNKS[checkpoint.kind](checkpoint.tensors, dtype)
+    trunk = TRUNKS[checkpoint.kind](checkpoint.tensors, precision or dtype)
+    return AcceleratedTrunk(trunk, dtype, jit_compile) if precision or jit_compile else trunk
 
 
 def load_trunk(folder: Path, head: checkpoints.Checkpoint) -> checkpoints.Checkpoint:

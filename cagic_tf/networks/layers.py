@@ -38,6 +38,7 @@ def convolution(
       `[N, ceil(H / stride), ceil(W / stride), D]`.
     """
     kernel = weights[f"{name}/kernel"]
+    x = tf.cast(x, kernel.dtype)  # What comes before a trunk's first layer is full precision's.
     if groups == 1:
         x = tf.nn.conv2d(x, kernel, stride, "SAME")
     else:  # One call a group: TensorFlow has no gradient of grouped convolutions on the CPU.
