@@ -5,7 +5,7 @@ restarts are enough afterwards.
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,26 +20,33 @@ BATCH = 35  # Crops a forward pass; more needs memory and gains no speed on a CP
 class CoarseToFine:
     """A scan, then Alg. 1 restricted to a few scales around the scan's best.
 
-    The scan's best is where the loss plus its mean over neighbouring centres and scales is lowest:
+    The scan's best is where the Gaussian mean of the losses over x, y and scale is lowest:
     single losses jump from pixel to pixel, and a low one among high ones is seldom the place meant.
 
     Attributes:
       scan_scales: Scales to scan.
       scan_centers: Centres a side at each scale, evenly from border to border.
+      smoothing: Standard deviation of that Gaussian in each of x, y and s; 0 smooths nothing.
       refine_scales: Scales of the annealing after it, as factors of the best scanned scale.
       refinement: Settings of Alg. 1; its own schedule is not used.
+      scan_view: What the scan sees of a problem, also of its type: `losses.unblurred`, or None for
+        all of it. The crops that are refined and compared are the whole problem's.
     """
 
     scan_scales: Sequence[float] = (0.44, 0.52, 0.6, 0.68)
     scan_centers: int = 7
+    smoothing: float = 0.2
     refine_scales: Sequence[float] = (1.0,)
     refinement: annealing.Annealing = annealing.Annealing()
+    scan_view: Callable[[Any], Any] | None = None
 
     def __post_init__(self):
         if self.scan_centers < 1:
             raise ValueError(
                 f"CoarseToFine.scan_centers is {self.scan_centers}; at least 1 is needed"
             )
+        if self.smoothing < 0:
+            raise ValueError(f"CoarseToFine.smoothing is {self.smoothing}; it cannot be negative")
         if not self.scan_scales or not all(0 < scale <= 1 for scale in self.scan_scales):
             raise ValueError(
                 f"CoarseToFine.scan_scales is {self.scan_scales}; scales in (0, 1] are needed"
@@ -48,24 +55,26 @@ class CoarseToFine:
     def compile(self, loss: annealing.LossFunction, signature: Any) -> annealing.Search:
         """Makes the search for one loss; its graphs are traced once."""
         step = annealing.compile_step(self.refinement, loss, signature)
+        view = self.scan_view or (lambda problem: problem)
 
         @tf.function(
-            input_signature=[signature, tf.TensorSpec([None, 3], tf.float32)], autograph=False
+            input_signature=[view(signature), tf.TensorSpec([None, 3], tf.float32)],
+            autograph=False,
         )
-        def evaluate(problem, theta):
-            return loss(problem, theta)[0]
+        def evaluate(seen, theta):
+            return loss(seen, theta)[0]
 
         def search(problem, seed, progress=None, room=geometry.WHOLE):
             grid = scan_grid(room.scales(self.scan_scales), self.scan_centers, room.window)
+            seen = view(problem)
             totals = np.concatenate(
                 [
-                    evaluate(problem, tf.constant(grid[at : at + BATCH], tf.float32)).numpy()
+                    evaluate(seen, tf.constant(grid[at : at + BATCH], tf.float32)).numpy()
                     for at in range(0, len(grid), BATCH)
                 ]
             )
-            totals = np.where(np.isnan(totals), np.inf, totals)
-            means = neighbourhood_means(totals, self.scan_centers)
-            start = int(np.argmin(totals + means))
+            ranked = smooth(totals, grid, self.smoothing)
+            start = int(np.argmin(ranked))
             *center, scale = grid[start]
             scales = [min(factor * scale, 1.0) for factor in self.refine_scales]
             path = annealing.anneal(
@@ -78,11 +87,13 @@ class CoarseToFine:
                 progress,
                 room,
             )
+            # What another view loses at the start says nothing of the problem.
+            known = float(totals[start]) if self.scan_view is None else np.inf
             return path._replace(
-                theta=path.theta if path.loss < totals[start] else grid[start],
-                loss=min(path.loss, float(totals[start])),
+                theta=path.theta if path.loss < known else grid[start],
+                loss=min(path.loss, known),
                 evaluations=path.evaluations + len(grid),
-                scanned=np.column_stack([(totals + means) / 2, grid]),
+                scanned=np.column_stack([ranked, grid]),
             )
 
         return search
@@ -106,17 +117,19 @@ def scan_grid(
     )
 
 
-def neighbourhood_means(totals: np.ndarray, centers: int) -> np.ndarray:
-    """The mean over each scanned crop and those next to it in x, y and scale.
+def smooth(losses: np.ndarray, grid: np.ndarray, sigma: float) -> np.ndarray:
+    """The Gaussian mean of the losses around each scanned crop.
 
     Args:
-      totals: `[S * centers^2]` losses in the order of `scan_grid`.
-      centers: Centres a side.
+      losses: `[N]`; NaN for a crop that has none.
+      grid: `[N, 3]` its `(x, y, s)`.
+      sigma: Standard deviation in each of x, y and s; 0 smooths nothing.
 
     Returns:
-      `[S * centers^2]`; at the borders the mean is over the neighbours that there are.
+      `[N]` means over the crops that have a loss; infinite for those that have none.
     """
-    cube = totals.reshape(-1, centers, centers)
-    padded = np.pad(cube, 1, constant_values=np.nan)
-    windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3, 3))
-    return np.nanmean(windows, axis=(3, 4, 5)).reshape(-1)
+    exists = np.isfinite(losses)
+    squares = np.square(grid[:, np.newaxis] - grid).sum(axis=2)
+    weights = exists * np.exp(-0.5 * squares / max(sigma, 1e-6) ** 2)
+    sums = weights @ np.where(exists, losses, 0)
+    return np.divide(sums, weights.sum(axis=1), where=exists, out=np.full(len(losses), np.inf))

@@ -27,6 +27,7 @@ from cagic_tf.networks import bundle
 CONFIGURABLES = (
     bundle.Networks,
     losses.Objective,
+    losses.unblurred,
     restarts.Normal,
     restarts.AddedNoise,
     restarts.Uniform,

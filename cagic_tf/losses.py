@@ -27,13 +27,24 @@ class Problem(NamedTuple):
       target: `[V]`, the mean of the user's one-hot words (Eq. 4).
       window: `[2]`, width and height of the crop of scale 1 as shares of the photo's; the paper's
         are 1 (see `geometry`).
+      photo: `[H, W, 3]`, the photo without blur, RGB in [0, 1], its shorter side at most twice the
+        captioner's input: where a crop of half the photo has about a pixel for each of the input's.
       nouns: `[M, C]`, the caption's nouns in the lexicon, see `Lexicon.shares`; () without one.
     """
 
     levels: tuple[tf.Tensor, ...]
     target: tf.Tensor
     window: tf.Tensor
+    photo: tf.Tensor
     nouns: tf.Tensor | tuple[()] = ()
+
+
+def unblurred(problem: Problem) -> Problem:
+    """Beyond the paper: the problem on the photo itself in the place of Eq. 1's pyramid.
+
+    Works on the `tf.TypeSpec`s of a problem too.
+    """
+    return problem._replace(levels=(problem.photo,))
 
 
 class Losses(NamedTuple):
@@ -144,8 +155,8 @@ class CropLoss:
         window, nouns = tf.TensorSpec([2], networks.dtype), ()
         if networks.lexicon is not None:
             nouns = tf.TensorSpec([None, len(networks.lexicon.classes)], networks.dtype)
-        self.signature = Problem((level,) * len(objective.pyramid), words, window, nouns)
-        self._pyramid = tf.function(self._build_levels, input_signature=[level], autograph=False)
+        self.signature = Problem((level,) * len(objective.pyramid), words, window, level, nouns)
+        self._views = tf.function(self._build_views, input_signature=[level], autograph=False)
 
     def problem(
         self,
@@ -160,12 +171,8 @@ class CropLoss:
         """
         dtype, lexicon = self.networks.dtype, self.networks.lexicon
         shares = () if lexicon is None else tf.cast(lexicon.shares(nouns), dtype)
-        return Problem(
-            self._pyramid(tf.cast(image, dtype)),
-            tf.cast(target, dtype),
-            tf.cast(window, dtype),
-            shares,
-        )
+        levels, photo = self._views(tf.cast(image, dtype))
+        return Problem(levels, tf.cast(target, dtype), tf.cast(window, dtype), photo, shares)
 
     def __call__(self, problem: Problem, theta: tf.Tensor) -> Losses:
         """Losses of the crops `theta`, `[N, 3]` rows `(x, y, s)`."""
@@ -199,6 +206,8 @@ class CropLoss:
         loss = -self.networks.scorer(features)
         return Losses(loss, tf.zeros_like(loss), loss)
 
-    def _build_levels(self, image):
+    def _build_views(self, image):
         objective = self.objective
-        return tuple(sampling.build_pyramid(image, objective.pyramid, objective.blur_sigma))
+        levels = sampling.build_pyramid(image, objective.pyramid, objective.blur_sigma)
+        shortest = 2 * min(self.networks.caption_trunk.input_size)
+        return tuple(levels), sampling.reduce(image, shortest)

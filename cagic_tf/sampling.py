@@ -37,6 +37,26 @@ def gaussian_blur(image: tf.Tensor, sigma: tf.Tensor | float) -> tf.Tensor:
     return tf.transpose(stack[..., 0], [1, 2, 0])
 
 
+def reduce(image: tf.Tensor, shortest: int) -> tf.Tensor:
+    """The picture with a shorter side of at most `shortest` pixels, antialiased.
+
+    Args:
+      image: `[H, W, 3]`, float, any value range.
+      shortest: Pixels; a picture with fewer stays as it is.
+
+    Returns:
+      `[H', W', 3]`, same dtype and, within a pixel, same aspect ratio.
+    """
+    size = tf.cast(tf.shape(image)[:2], tf.float32)
+    return _resize(image, size * tf.minimum(1.0, shortest / tf.reduce_min(size)))
+
+
+def _resize(image, size):
+    """Antialiased: a plain bilinear reduction to a quarter skips three pixels in four."""
+    size = tf.maximum(tf.cast(tf.round(size), tf.int32), 1)
+    return tf.cast(tf.image.resize(image, size, antialias=True), image.dtype)
+
+
 def build_pyramid(
     image: tf.Tensor, factors: Sequence[float], sigma: tf.Tensor | float
 ) -> list[tf.Tensor]:
@@ -55,9 +75,7 @@ def build_pyramid(
     for factor in factors:
         level = image
         if factor != 1:
-            target = tf.maximum(tf.cast(tf.round(size * factor), tf.int32), 1)
-            # Antialiased: a plain bilinear reduction to a quarter skips three pixels in four.
-            level = tf.cast(tf.image.resize(image, target, antialias=True), image.dtype)
+            level = _resize(image, size * factor)
         levels.append(gaussian_blur(level, sigma))
     return levels
 

@@ -35,13 +35,14 @@ from cagic_tf import (
     pipeline,
     resources,
     sampling,
-    vocabulary,
 )
 from cagic_tf.port.__main__ import current_commit
 
 FLAGS = flags.FLAGS
 SIZES = {"0.3": (640, 480), "2": (1632, 1224), "12": (4000, 3000), "48": (8000, 6000)}
 BATCH = 10
+BATCHES = (1, 5, 10, 20, 40)
+OPTIONS = (None, 'Networks.trunk_precision = "bfloat16"', "Networks.jit_compile = True")
 ROWS = 200
 RSS_UNIT = 1 if sys.platform == "darwin" else 1024  # Bytes, of the system's peak memory.
 # A small search: what a row costs beside its evaluations would show here most.
@@ -104,11 +105,16 @@ def with_gradient(function: Callable) -> Callable:
     return graph
 
 
+def some_crops(count: int) -> tf.Tensor:
+    """Crops `[count, 3]` of one scale anywhere."""
+    centers = np.random.default_rng(0).uniform(-0.4, 0.4, (count, 2))
+    return tf.constant(np.c_[centers, np.full(count, 0.6)], tf.float32)
+
+
 def time_parts(cropper, problem) -> dict[str, float]:
     """Seconds for ten crops, forward and backward, of the objective and each of its parts."""
     networks, objective = cropper.loss.networks, cropper.loss.objective
-    rng = np.random.default_rng(0)
-    theta = tf.constant(np.c_[rng.uniform(-0.4, 0.4, (BATCH, 2)), np.full(BATCH, 0.6)], tf.float32)
+    theta = some_crops(BATCH)
     trunk = networks.caption_trunk
     crops = sampling.crop_pyramid(problem.levels, theta, trunk.input_size)
     features = trunk(crops)
@@ -127,6 +133,22 @@ def time_parts(cropper, problem) -> dict[str, float]:
         "scorer": (networks.scorer, features),
     }
     return {name: median_seconds(with_gradient(f), x) for name, (f, x) in parts.items()}
+
+
+def time_batches(cropper, problem) -> dict[str, float]:
+    """Milliseconds a crop, forward and backward, by how many go through at a time."""
+    graph = with_gradient(lambda theta: cropper.loss(problem, theta)[0])
+    return {f"{n} crops": 1000 * median_seconds(graph, some_crops(n)) / n for n in BATCHES}
+
+
+def time_option(option: str | None, photo: np.ndarray, caption: str) -> dict[str, float]:
+    """Milliseconds a crop with one of `OPTIONS`, forward alone and with the backward pass."""
+    cropper = config.load_cropper("paper.gin", bindings=[option] if option else [])
+    problem, _ = cropper.problem(photo, caption)
+    forward = tf.function(lambda theta: cropper.loss(problem, theta)[0])
+    graphs = {"forward": forward, "both": with_gradient(forward)}
+    crops = some_crops(BATCH)
+    return {name: 1000 * median_seconds(graph, crops) / BATCH for name, graph in graphs.items()}
 
 
 def time_search(gin_file: str, photo: np.ndarray, caption: str) -> dict[str, float]:
@@ -233,10 +255,11 @@ def table(report: dict) -> str:
 def main(_) -> None:
     caption, photo = "a man in a suit", sample_photo(SIZES["0.3"])
     cropper = config.load_cropper("paper.gin")
-    words = vocabulary.bag_of_words(caption, cropper.loss.networks.decoder.vocabulary, None)
-    problem = cropper.loss.problem(photo.astype(np.float32) / 255, words.distribution)
+    problem, _ = cropper.problem(photo, caption)
     with pipeline.plain_graphs():  # As a Cropper runs them.
         parts = time_parts(cropper, problem)
+        batches = time_batches(cropper, problem)
+        options = {option or "neither": time_option(option, photo, caption) for option in OPTIONS}
         asked = count_asked(problem, cropper)
     report = {
         "machine": machine(),
@@ -246,6 +269,8 @@ def main(_) -> None:
             "ratio": parts["trunk"] / parts["objective"],
             "milliseconds a crop": {n: 1000 * s / BATCH for n, s in parts.items()},
         },
+        "milliseconds a crop by the batch": batches,
+        "milliseconds a crop at K = 10 by options": options,
         "points at nine scales": asked,
     }
     for gin_file in tqdm(FLAGS.gin_file, desc="searches"):

@@ -1,4 +1,5 @@
 import functools
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -15,6 +16,8 @@ REFINEMENT = annealing.Annealing(
 
 SETTINGS = {
     "scan_scales": (0.44, 0.52, 0.6, 0.68),
+    "scan_centers": 7,
+    "smoothing": 0.0,  # The minima of these losses are known, and none jumps.
     "refine_scales": (1.04, 1.0, 0.96),
     "refinement": REFINEMENT,
 }
@@ -111,21 +114,67 @@ def test_best_is_the_lowest_of_the_start_and_the_steps():
 
     for offset in np.linspace(0, 3, 4):
         problem = np.float32([offset, 0])
-        path = run(waves, problem)
+        path = run(waves, problem, smoothing=0.2)
         grid = coarse_to_fine.scan_grid((0.44, 0.52, 0.6, 0.68), 7)
         scanned = waves(tf.constant(problem), tf.constant(grid, tf.float32))[0].numpy()
-        # The start: where a loss plus the mean of its 3 x 3 x 3 neighbourhood is lowest.
-        cube = scanned.reshape(4, 7, 7)
-        blurred = np.zeros_like(cube)
-        for s, y, x in np.ndindex(cube.shape):
-            near = [slice(max(at - 1, 0), at + 2) for at in (s, y, x)]
-            blurred[s, y, x] = cube[tuple(near)].mean()
-        scanned = scanned[np.argmin((cube + blurred).reshape(-1))]
+        # The start: where the Gaussian mean is lowest.
+        means = [
+            np.average(scanned, weights=np.exp(-0.5 * ((grid - at) ** 2).sum(1) / 0.2**2))
+            for at in grid
+        ]
+        np.testing.assert_allclose(path.scanned, np.column_stack([means, grid]), atol=1e-6)
+        scanned = scanned[np.argmin(means)]
         recorded = [step.losses[0] for step in path.steps]
         recorded += [value for step in path.steps for value in step.end_losses]
         assert path.loss == pytest.approx(min(scanned, *recorded), abs=1e-6)
         value = waves(tf.constant(problem), tf.constant(path.theta[None], tf.float32))[0]
         assert path.loss == pytest.approx(float(value[0]), abs=1e-6)
+
+
+def test_smoothing_leaves_out_what_has_no_loss():
+    rng = np.random.default_rng(0)
+    losses, grid = rng.standard_normal(18), rng.uniform(-1, 1, (18, 3))
+    losses[[5, 12]] = np.nan
+    exists = np.isfinite(losses)
+    found = coarse_to_fine.smooth(losses, grid, 0.7)
+    for at in range(18):
+        weights = np.exp(-0.5 * ((grid[exists] - grid[at]) ** 2).sum(1) / 0.7**2)
+        expected = np.average(losses[exists], weights=weights) if exists[at] else np.inf
+        assert found[at] == pytest.approx(expected, rel=1e-12)
+    np.testing.assert_array_equal(coarse_to_fine.smooth(losses, grid, 0)[exists], losses[exists])
+
+
+class Seen(NamedTuple):
+    target: tf.Tensor
+    hint: tf.Tensor
+
+
+def hinted(seen):
+    return seen._replace(target=seen.hint)
+
+
+def test_the_scan_has_a_view_of_its_own():
+    """The scan goes by the hint; what is refined, compared and returned is the problem's."""
+    settings = coarse_to_fine.CoarseToFine(
+        (0.5, 0.6), smoothing=0.0, refine_scales=(1.0,), refinement=REFINEMENT, scan_view=hinted
+    )
+    traces = []
+
+    def loss(problem, theta):
+        traces.append(1)
+        total, *parts = bowl(problem.target, theta)
+        total = tf.stop_gradient(total) + 0 * tf.reduce_sum(theta, axis=1)
+        return total, *parts  # Without slope a restart ends where it starts.
+
+    search = settings.compile(loss, Seen(SIGNATURE, SIGNATURE))
+    for hint in ((-0.4, 0.4), (0.4, -0.4)):
+        path = search(Seen(tf.constant([0.3, 0.3]), tf.constant(hint)), 0)
+        assert np.abs(path.theta[:2] - hint).max() < 0.3
+        value = loss(Seen(tf.constant([0.3, 0.3]), None), tf.constant(path.theta[None], tf.float32))
+        assert path.loss == pytest.approx(float(value[0][0]), abs=1e-5)
+        best = path.scanned[np.argmin(path.scanned[:, 0]), 1:3]
+        assert np.abs(best - hint).max() < 0.2
+    assert len(traces) - 2 <= 12  # One trace of the scan, one of the step, whatever the problem.
 
 
 def test_scales_stay_within_the_photo():

@@ -84,6 +84,23 @@ def test_total_loss_is_eq_3_of_its_parts(double_networks):
     np.testing.assert_allclose(found.caption, losses.caption_loss(problem.target, distribution))
 
 
+def test_unblurred_is_the_photo_itself_sampled_once(double_networks):
+    loss = losses.CropLoss(losses.Objective(pyramid=(0.5, 1), blur_sigma=2.0), double_networks)
+    plain = losses.CropLoss(losses.Objective(pyramid=(1,), blur_sigma=0), double_networks)
+    words = len(double_networks.decoder.vocabulary)
+    target, theta = np.full(words, 1 / words), tf.constant([[0.1, -0.2, 0.5]], tf.float64)
+    photo = smooth_photo(90, 120)  # Smaller than twice the network's input: not reduced.
+    problem = loss.problem(photo, target)
+    np.testing.assert_allclose(problem.photo, photo, rtol=0, atol=1e-7)
+    found = loss(losses.unblurred(problem), theta)
+    expected = plain(plain.problem(photo, target), theta)
+    np.testing.assert_allclose(found.total, expected.total, rtol=1e-6)
+    assert abs(float(loss(problem, theta).total[0] - found.total[0])) > 1e-3
+    large = loss.problem(smooth_photo(600, 900), target)
+    assert large.photo.shape == (448, 672, 3)
+    assert losses.unblurred(loss.signature).levels == (loss.signature.photo,)
+
+
 def test_noun_loss_is_the_cross_entropy_of_the_nouns():
     shares = tf.constant([[0.0, 0.5, 0.5], [0.25, 0.0, 0.0]], tf.float64)
     logs = tf.constant(np.log([[0.2, 0.5], [1.0, 0.1]]))

@@ -266,6 +266,16 @@ def test_constant_picture_stays_constant(size, sigma):
     np.testing.assert_allclose(tape.gradient(crops, theta), np.zeros((6, 3)), rtol=0, atol=1e-3)
 
 
+@pytest.mark.parametrize("size", [(1, 7), (20, 9), (33, 50), (50, 33)])
+def test_reduced_picture_has_its_shorter_side(size):
+    image = picture(*size)
+    found = sampling.reduce(tf.constant(image), 12)
+    factor = min(1, 12 / min(size))
+    assert min(found.shape[:2]) == min(12, min(size))
+    expected = resize(image, [round(side * factor) for side in size])
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
+
+
 def test_pyramid_traces_once_for_all_sizes():
     level = tf.TensorSpec([None, None, 3], tf.float32)
     build = tf.function(
