@@ -126,7 +126,7 @@ def test_without_a_lexicon_the_losses_are_the_same_bits_and_the_graph_has_nothin
         graph = tf.function(loss, input_signature=signature).get_concrete_function()
         graphs.append(sorted(operation.type for operation in graph.graph.get_operations()))
         found.append(loss(problem, theta))
-        assert len(tf.nest.flatten(problem)) == (6 if networks is paper else 7)
+        assert len(tf.nest.flatten(problem)) == (7 if networks is paper else 8)
     without, with_lexicon = found
     assert without.lexicon == ()
     np.testing.assert_array_equal(without.caption, with_lexicon.caption)
