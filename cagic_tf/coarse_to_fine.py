@@ -5,6 +5,7 @@ restarts are enough afterwards.
 """
 
 import dataclasses
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ import tensorflow as tf
 from cagic_tf import annealing, geometry
 
 BATCH = 35  # Crops a forward pass; more needs memory and gains no speed on a CPU.
+FARTHEST = 0.5  # Of a crop's side: scanned neighbours overlap by half, whatever the window's shape.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,16 +27,17 @@ class CoarseToFine:
 
     Attributes:
       scan_scales: Scales to scan.
-      scan_centers: Centres a side at each scale, evenly from border to border.
+      scan_centers: Centres a side at each scale, evenly from border to border; more along a side
+        where neighbours would not overlap by half.
       smoothing: Standard deviation of that Gaussian in each of x, y and s; 0 smooths nothing.
       refine_scales: Scales of the annealing after it, as factors of the best scanned scale.
       refinement: Settings of Alg. 1; its own schedule is not used.
-      scan_view: What the scan sees of a problem, also of its type: `losses.unblurred`, or None for
+      scan_view: What the scan sees of a problem, also of its type: `losses.sharp_view`, or None for
         all of it. The crops that are refined and compared are the whole problem's.
     """
 
     scan_scales: Sequence[float] = (0.44, 0.52, 0.6, 0.68)
-    scan_centers: int = 7
+    scan_centers: int = 5
     smoothing: float = 0.2
     refine_scales: Sequence[float] = (1.0,)
     refinement: annealing.Annealing = annealing.Annealing()
@@ -65,7 +68,8 @@ class CoarseToFine:
             return loss(seen, theta)[0]
 
         def search(problem, seed, progress=None, room=geometry.WHOLE):
-            grid = scan_grid(room.scales(self.scan_scales), self.scan_centers, room.window)
+            scales = room.scales(self.scan_scales)
+            grid = scan_grid(scales, self.scan_centers, room.window, FARTHEST)
             seen = view(problem)
             totals = np.concatenate(
                 [
@@ -100,21 +104,35 @@ class CoarseToFine:
 
 
 def scan_grid(
-    scales: Sequence[float], centers: int, window: Sequence[float] = (1.0, 1.0)
+    scales: Sequence[float],
+    centers: int,
+    window: Sequence[float] = (1.0, 1.0),
+    farthest: float = math.inf,
 ) -> np.ndarray:
-    """`[len(scales) * centers^2, 3]` rows `(x, y, s)`; every crop stays inside the photo.
+    """Crops at evenly spaced centres, all inside the photo.
 
-    `window` has the sides of the crop of scale 1 as shares of the photo's.
+    Args:
+      scales: Their scales.
+      centers: Centres a side at each scale, from border to border.
+      window: The sides of the crop of scale 1 as shares of the photo's.
+      farthest: How far neighbours may be apart, as a share of the crop's side; centres are added
+        along a side on which they would be farther.
+
+    Returns:
+      `[N, 3]` rows `(x, y, s)`; `N` is `len(scales) * centers^2` unless centres were added.
     """
-    places = np.linspace(-1, 1, centers) if centers > 1 else np.zeros(1)
-    return np.array(
-        [
-            [x * (1 - scale * window[0]), y * (1 - scale * window[1]), scale]
-            for scale in scales
-            for y in places
-            for x in places
-        ]
-    )
+    rows = []
+    for scale in scales:
+        across, down = (_places(scale * side, centers, farthest) for side in window)
+        rows += [[x, y, scale] for y in down for x in across]
+    return np.array(rows)
+
+
+def _places(side, centers, farthest):
+    """Centres along one axis, in [-1, 1], of crops with that side in (0, 1]."""
+    intervals = math.ceil((1 - side) / (farthest * side) - 1e-9)
+    count = max(centers, intervals + 1)
+    return (np.linspace(-1, 1, count) if count > 1 else np.zeros(1)) * (1 - side)
 
 
 def smooth(losses: np.ndarray, grid: np.ndarray, sigma: float) -> np.ndarray:

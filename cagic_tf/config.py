@@ -27,7 +27,7 @@ from cagic_tf.networks import bundle
 CONFIGURABLES = (
     bundle.Networks,
     losses.Objective,
-    losses.unblurred,
+    losses.sharp_view,
     restarts.Normal,
     restarts.AddedNoise,
     restarts.Uniform,

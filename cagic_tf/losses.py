@@ -16,7 +16,7 @@ import tensorflow as tf
 from cagic_tf import sampling
 from cagic_tf.networks.bundle import Networks
 from cagic_tf.networks.sat import END_WORD, Caption
-from cagic_tf.nouns import Noun
+from cagic_tf.nouns import STOP_WORDS, Noun
 
 
 class Problem(NamedTuple):
@@ -29,6 +29,7 @@ class Problem(NamedTuple):
         are 1 (see `geometry`).
       photo: `[H, W, 3]`, the photo without blur, RGB in [0, 1], its shorter side at most twice the
         captioner's input: where a crop of half the photo has about a pixel for each of the input's.
+      content: `[V]`, the target without `nouns.STOP_WORDS`; all of it where nothing else is said.
       nouns: `[M, C]`, the caption's nouns in the lexicon, see `Lexicon.shares`; () without one.
     """
 
@@ -36,15 +37,18 @@ class Problem(NamedTuple):
     target: tf.Tensor
     window: tf.Tensor
     photo: tf.Tensor
+    content: tf.Tensor
     nouns: tf.Tensor | tuple[()] = ()
 
 
-def unblurred(problem: Problem) -> Problem:
-    """Beyond the paper: the problem on the photo itself in the place of Eq. 1's pyramid.
+def sharp_view(problem: Problem) -> Problem:
+    """Beyond the paper: the problem by what tells crops apart best.
 
-    Works on the `tf.TypeSpec`s of a problem too.
+    The photo itself stands in the place of Eq. 1's pyramid, and stop words are left out of Eq. 4's
+    sum: "a" or "in" fits all crops alike, and its part of the loss is noise. Works on the
+    `tf.TypeSpec`s of a problem too.
     """
-    return problem._replace(levels=(problem.photo,))
+    return problem._replace(levels=(problem.photo,), target=problem.content)
 
 
 class Losses(NamedTuple):
@@ -151,11 +155,14 @@ class CropLoss:
     def __init__(self, objective: Objective, networks: Networks):
         self.objective, self.networks = objective, networks
         level = tf.TensorSpec([None, None, 3], networks.dtype)
-        words = tf.TensorSpec([len(networks.decoder.vocabulary)], networks.dtype)
+        vocabulary = networks.decoder.vocabulary
+        self._has_content = np.array([word not in STOP_WORDS for word in vocabulary])
+        words = tf.TensorSpec([len(vocabulary)], networks.dtype)
         window, nouns = tf.TensorSpec([2], networks.dtype), ()
         if networks.lexicon is not None:
             nouns = tf.TensorSpec([None, len(networks.lexicon.classes)], networks.dtype)
-        self.signature = Problem((level,) * len(objective.pyramid), words, window, level, nouns)
+        levels = (level,) * len(objective.pyramid)
+        self.signature = Problem(levels, words, window, level, words, nouns)
         self._views = tf.function(self._build_views, input_signature=[level], autograph=False)
 
     def problem(
@@ -171,8 +178,12 @@ class CropLoss:
         """
         dtype, lexicon = self.networks.dtype, self.networks.lexicon
         shares = () if lexicon is None else tf.cast(lexicon.shares(nouns), dtype)
+        content = target * self._has_content
+        if not nouns and not content.any():
+            content = target
         levels, photo = self._views(tf.cast(image, dtype))
-        return Problem(levels, tf.cast(target, dtype), tf.cast(window, dtype), photo, shares)
+        target, window, content = (tf.cast(each, dtype) for each in (target, window, content))
+        return Problem(levels, target, window, photo, content, shares)
 
     def __call__(self, problem: Problem, theta: tf.Tensor) -> Losses:
         """Losses of the crops `theta`, `[N, 3]` rows `(x, y, s)`."""

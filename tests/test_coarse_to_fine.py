@@ -64,6 +64,19 @@ def test_scanned_windows_reach_the_borders():
     assert np.unique(np.round(grid[:, 1], 12)).tolist() == [-0.6, 0, 0.6]
 
 
+@pytest.mark.parametrize(
+    ("side", "expected"), [(1.0, 3), (0.68, 3), (0.52, 3), (0.5, 3), (0.49, 4), (0.2, 9)]
+)
+def test_centres_are_added_until_neighbours_overlap_by_half(side, expected):
+    grid = coarse_to_fine.scan_grid([0.5], 3, (2 * side, 0.8), 0.5)  # Sides of `side` and 0.4.
+    across, down = np.unique(grid[:, 0]), np.unique(grid[:, 1])
+    assert len(grid) == max(len(across), expected) * len(down)
+    np.testing.assert_allclose(across[[0, -1]], [side - 1, 1 - side], atol=1e-12)
+    np.testing.assert_allclose(down, [-0.6, -0.2, 0.2, 0.6], atol=1e-12)
+    # x runs over [-1, 1]: a photo is two wide, and a crop twice its side.
+    assert side == 1 or len(across) == expected and np.diff(across).max() <= side + 1e-12
+
+
 def test_a_window_beyond_the_reach_of_whole_crops():
     search = compiled(bowl)
     path = search(tf.constant([0.7, 0.1]), 0, room=geometry.Room(0.5, 1.0))
@@ -167,14 +180,17 @@ def test_the_scan_has_a_view_of_its_own():
         return total, *parts  # Without slope a restart ends where it starts.
 
     search = settings.compile(loss, Seen(SIGNATURE, SIGNATURE))
+    counts = []
     for hint in ((-0.4, 0.4), (0.4, -0.4)):
+        counts.append(len(traces))
         path = search(Seen(tf.constant([0.3, 0.3]), tf.constant(hint)), 0)
         assert np.abs(path.theta[:2] - hint).max() < 0.3
         value = loss(Seen(tf.constant([0.3, 0.3]), None), tf.constant(path.theta[None], tf.float32))
         assert path.loss == pytest.approx(float(value[0][0]), abs=1e-5)
         best = path.scanned[np.argmin(path.scanned[:, 0]), 1:3]
         assert np.abs(best - hint).max() < 0.2
-    assert len(traces) - 2 <= 12  # One trace of the scan, one of the step, whatever the problem.
+    # The second search traced nothing: what it added is the one call that is checked above.
+    assert len(traces) == counts[1] + 1
 
 
 def test_scales_stay_within_the_photo():

@@ -84,21 +84,33 @@ def test_total_loss_is_eq_3_of_its_parts(double_networks):
     np.testing.assert_allclose(found.caption, losses.caption_loss(problem.target, distribution))
 
 
-def test_unblurred_is_the_photo_itself_sampled_once(double_networks):
+def test_sharp_view_is_the_photo_itself_sampled_once_and_the_words_with_content(double_networks):
     loss = losses.CropLoss(losses.Objective(pyramid=(0.5, 1), blur_sigma=2.0), double_networks)
     plain = losses.CropLoss(losses.Objective(pyramid=(1,), blur_sigma=0), double_networks)
-    words = len(double_networks.decoder.vocabulary)
-    target, theta = np.full(words, 1 / words), tf.constant([[0.1, -0.2, 0.5]], tf.float64)
+    vocabulary = list(double_networks.decoder.vocabulary)
+    target, content = np.zeros((2, len(vocabulary)))
+    for word in ("a", "dog", "on", "grass"):
+        target[vocabulary.index(word)] = 1 / 4
+    content[[vocabulary.index("dog"), vocabulary.index("grass")]] = 1 / 4
+    theta = tf.constant([[0.1, -0.2, 0.5]], tf.float64)
     photo = smooth_photo(90, 120)  # Smaller than twice the network's input: not reduced.
     problem = loss.problem(photo, target)
     np.testing.assert_allclose(problem.photo, photo, rtol=0, atol=1e-7)
-    found = loss(losses.unblurred(problem), theta)
-    expected = plain(plain.problem(photo, target), theta)
+    found = loss(losses.sharp_view(problem), theta)
+    expected = plain(plain.problem(photo, content), theta)
     np.testing.assert_allclose(found.total, expected.total, rtol=1e-6)
     assert abs(float(loss(problem, theta).total[0] - found.total[0])) > 1e-3
     large = loss.problem(smooth_photo(600, 900), target)
     assert large.photo.shape == (448, 672, 3)
-    assert losses.unblurred(loss.signature).levels == (loss.signature.photo,)
+    assert losses.sharp_view(loss.signature).levels == (loss.signature.photo,)
+
+
+def test_stop_words_count_in_the_sharp_view_where_nothing_else_is_said(double_networks):
+    loss = losses.CropLoss(losses.Objective(), double_networks)
+    target = np.zeros(len(double_networks.decoder.vocabulary))
+    target[list(double_networks.decoder.vocabulary).index("on")] = 1
+    problem = loss.problem(smooth_photo(90, 120), target)
+    np.testing.assert_array_equal(losses.sharp_view(problem).target, target)
 
 
 def test_noun_loss_is_the_cross_entropy_of_the_nouns():
@@ -126,7 +138,7 @@ def test_without_a_lexicon_the_losses_are_the_same_bits_and_the_graph_has_nothin
         graph = tf.function(loss, input_signature=signature).get_concrete_function()
         graphs.append(sorted(operation.type for operation in graph.graph.get_operations()))
         found.append(loss(problem, theta))
-        assert len(tf.nest.flatten(problem)) == (7 if networks is paper else 8)
+        assert len(tf.nest.flatten(problem)) == (8 if networks is paper else 9)
     without, with_lexicon = found
     assert without.lexicon == ()
     np.testing.assert_array_equal(without.caption, with_lexicon.caption)

@@ -14,7 +14,7 @@ from cagic_tf import outputs, run
 
 ROWS, WARM = 150, 50
 GROWTH = 25  # MiB between WARM and ROWS rows: less than two of the pictures' many copies.
-SHORT = ["scan_scales = (0.5,)", "scan_centers = 1"]
+SHORT = ["scan_scales = (0.7,)", "scan_centers = 1"]
 BINDINGS = [*(f"CoarseToFine.{each}" for each in SHORT), "Annealing.restart_count = 1"]
 
 
