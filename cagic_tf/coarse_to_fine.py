@@ -147,7 +147,10 @@ def smooth(losses: np.ndarray, grid: np.ndarray, sigma: float) -> np.ndarray:
       `[N]` means over the crops that have a loss; infinite for those that have none.
     """
     exists = np.isfinite(losses)
-    squares = np.square(grid[:, np.newaxis] - grid).sum(axis=2)
-    weights = exists * np.exp(-0.5 * squares / max(sigma, 1e-6) ** 2)
-    sums = weights @ np.where(exists, losses, 0)
-    return np.divide(sums, weights.sum(axis=1), where=exists, out=np.full(len(losses), np.inf))
+    values = np.where(exists, losses, 0)
+    means = np.full(len(losses), np.inf)
+    for at in np.flatnonzero(exists):  # All at once would need N^2 numbers: much for a panorama.
+        squares = np.square(grid - grid[at]).sum(axis=1)
+        weights = exists * np.exp(-0.5 * squares / max(sigma, 1e-6) ** 2)
+        means[at] = weights @ values / weights.sum()
+    return means
