@@ -10,7 +10,8 @@ DISTINCT_IOU = 0.5  # Crops that overlap more are one.
 def tried(path: annealing.Path) -> np.ndarray:
     """Every crop of a search that has a loss, `[N, 4]` rows `(loss, x, y, s)`, best first.
 
-    They are the means and the ends of the restarts of each step, and what was scanned before.
+    They are the means and the ends of the restarts of each step, and what was scanned before, by
+    the loss that the search ranked it by: perhaps another quantity than the steps'.
     """
     rows = [np.asarray(path.scanned, np.float64).reshape(-1, 4)]
     for step in path.steps:

@@ -1,6 +1,6 @@
 """Beyond the paper: a forward scan of centres and scales, then Alg. 1 near the best of them.
 
-The objective is the paper's. A scan needs no gradients and sees the whole photo, so few scales and
+What is refined is the paper's objective. A scan needs no gradients and sees the whole photo, so few scales and
 restarts are enough afterwards.
 """
 
@@ -16,6 +16,7 @@ from cagic_tf import annealing, geometry
 
 BATCH = 35  # Crops a forward pass; more needs memory and gains no speed on a CPU.
 FARTHEST = 0.5  # Of a crop's side: scanned neighbours overlap by half, whatever the window's shape.
+MOST = 50  # Centres that this may give a side: slivers of panoramas would take minutes.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,8 +28,8 @@ class CoarseToFine:
 
     Attributes:
       scan_scales: Scales to scan.
-      scan_centers: Centres a side at each scale, evenly from border to border; more along a side
-        where neighbours would not overlap by half.
+      scan_centers: Centres a side at each scale at least, evenly from border to border; up to
+        `MOST` along a side where neighbours would not overlap by half.
       smoothing: Standard deviation of that Gaussian in each of x, y and s; 0 smooths nothing.
       refine_scales: Scales of the annealing after it, as factors of the best scanned scale.
       refinement: Settings of Alg. 1; its own schedule is not used.
@@ -116,7 +117,7 @@ def scan_grid(
       centers: Centres a side at each scale, from border to border.
       window: The sides of the crop of scale 1 as shares of the photo's.
       farthest: How far neighbours may be apart, as a share of the crop's side; centres are added
-        along a side on which they would be farther.
+        along a side on which they would be farther, up to `MOST`.
 
     Returns:
       `[N, 3]` rows `(x, y, s)`; `N` is `len(scales) * centers^2` unless centres were added.
@@ -130,8 +131,8 @@ def scan_grid(
 
 def _places(side, centers, farthest):
     """Centres along one axis, in [-1, 1], of crops with that side in (0, 1]."""
-    intervals = math.ceil((1 - side) / (farthest * side) - 1e-9)
-    count = max(centers, intervals + 1)
+    intervals = math.ceil((1 - side) / (farthest * side))
+    count = max(centers, min(intervals + 1, MOST))
     return (np.linspace(-1, 1, count) if count > 1 else np.zeros(1)) * (1 - side)
 
 

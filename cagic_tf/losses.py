@@ -29,7 +29,8 @@ class Problem(NamedTuple):
         are 1 (see `geometry`).
       photo: `[H, W, 3]`, the photo without blur, RGB in [0, 1], its shorter side at most twice the
         captioner's input: where a crop of half the photo has about a pixel for each of the input's.
-      content: `[V]`, the target without `nouns.STOP_WORDS`; all of it where nothing else is said.
+      content: `[V]`, the target without `nouns.STOP_WORDS` and the end word; all of it where nothing
+        else is said, not even a noun of the lexicon.
       nouns: `[M, C]`, the caption's nouns in the lexicon, see `Lexicon.shares`; () without one.
     """
 
@@ -156,7 +157,7 @@ class CropLoss:
         self.objective, self.networks = objective, networks
         level = tf.TensorSpec([None, None, 3], networks.dtype)
         vocabulary = networks.decoder.vocabulary
-        self._has_content = np.array([word not in STOP_WORDS for word in vocabulary])
+        self._has_content = np.array([w not in STOP_WORDS and w != END_WORD for w in vocabulary])
         words = tf.TensorSpec([len(vocabulary)], networks.dtype)
         window, nouns = tf.TensorSpec([2], networks.dtype), ()
         if networks.lexicon is not None:
@@ -179,7 +180,7 @@ class CropLoss:
         dtype, lexicon = self.networks.dtype, self.networks.lexicon
         shares = () if lexicon is None else tf.cast(lexicon.shares(nouns), dtype)
         content = target * self._has_content
-        if not nouns and not content.any():
+        if not content.any() and (lexicon is None or not nouns):
             content = target
         levels, photo = self._views(tf.cast(image, dtype))
         target, window, content = (tf.cast(each, dtype) for each in (target, window, content))

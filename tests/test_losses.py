@@ -105,12 +105,22 @@ def test_sharp_view_is_the_photo_itself_sampled_once_and_the_words_with_content(
     assert losses.sharp_view(loss.signature).levels == (loss.signature.photo,)
 
 
-def test_stop_words_count_in_the_sharp_view_where_nothing_else_is_said(double_networks):
+@pytest.mark.parametrize(
+    ("said", "content"),
+    [("a dog on .", "dog"), ("on the .", "on the ."), ("on", "on"), ("dog", "dog"), ("", "")],
+)
+def test_stop_words_count_in_the_sharp_view_where_nothing_else_is_said(
+    double_networks, said, content
+):
     loss = losses.CropLoss(losses.Objective(), double_networks)
-    target = np.zeros(len(double_networks.decoder.vocabulary))
-    target[list(double_networks.decoder.vocabulary).index("on")] = 1
-    problem = loss.problem(smooth_photo(90, 120), target)
-    np.testing.assert_array_equal(losses.sharp_view(problem).target, target)
+    vocabulary = list(double_networks.decoder.vocabulary)
+    target, expected = np.zeros((2, len(vocabulary)))
+    target[[vocabulary.index(word) for word in said.split()]] = 0.25
+    expected[[vocabulary.index(word) for word in content.split()]] = 0.25
+    # A noun counts only where there is a lexicon to see it.
+    for nouns in ((), [Noun("zebra", "zebra", 1, 2, (340,), share=0.5)]):
+        problem = loss.problem(smooth_photo(90, 120), target, nouns)
+        np.testing.assert_array_equal(losses.sharp_view(problem).target, expected)
 
 
 def test_noun_loss_is_the_cross_entropy_of_the_nouns():
