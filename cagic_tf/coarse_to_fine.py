@@ -1,7 +1,7 @@
 """Beyond the paper: a forward scan of centres and scales, then Alg. 1 near the best of them.
 
-What is refined is the paper's objective. A scan needs no gradients and sees the whole photo, so few scales and
-restarts are enough afterwards.
+What is refined is the paper's objective. A scan needs no gradients and sees the whole photo, so
+few scales and restarts are enough afterwards.
 """
 
 import dataclasses

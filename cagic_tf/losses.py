@@ -29,8 +29,8 @@ class Problem(NamedTuple):
         are 1 (see `geometry`).
       photo: `[H, W, 3]`, the photo without blur, RGB in [0, 1], its shorter side at most twice the
         captioner's input: where a crop of half the photo has about a pixel for each of the input's.
-      content: `[V]`, the target without `nouns.STOP_WORDS` and the end word; all of it where nothing
-        else is said, not even a noun of the lexicon.
+      content: `[V]`, the target without `nouns.STOP_WORDS` and the end word; all of it where
+        nothing else is said, not even a noun of the lexicon.
       nouns: `[M, C]`, the caption's nouns in the lexicon, see `Lexicon.shares`; () without one.
     """
 
