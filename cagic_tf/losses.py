@@ -23,18 +23,20 @@ class Problem(NamedTuple):
     """What stays the same while a crop is searched.
 
     Attributes:
-      levels: The blurred pyramid of Eq. 1, `[H_s, W_s, 3]` each, RGB in [0, 1].
+      picture: `[2 H + 1, 2 W + 1, 3]`, the mean of Eq. 1's blurred pyramid at half pixels (see
+        `sampling`), RGB in [0, 1].
       target: `[V]`, the mean of the user's one-hot words (Eq. 4).
       window: `[2]`, width and height of the crop of scale 1 as shares of the photo's; the paper's
         are 1 (see `geometry`).
-      photo: `[H, W, 3]`, the photo without blur, RGB in [0, 1], its shorter side at most twice the
-        captioner's input: where a crop of half the photo has about a pixel for each of the input's.
+      photo: The same of the photo alone, without blur and reduced to a shorter side of at most twice
+        the captioner's input, where a crop of half the photo has about a pixel for each of the
+        input's.
       content: `[V]`, the target without `nouns.STOP_WORDS` and the end word; all of it where
         nothing else is said, not even a noun of the lexicon.
       nouns: `[M, C]`, the caption's nouns in the lexicon, see `Lexicon.shares`; () without one.
     """
 
-    levels: tuple[tf.Tensor, ...]
+    picture: tf.Tensor
     target: tf.Tensor
     window: tf.Tensor
     photo: tf.Tensor
@@ -49,7 +51,7 @@ def sharp_view(problem: Problem) -> Problem:
     sum: "a" or "in" fits all crops alike, and its part of the loss is noise. Works on the
     `tf.TypeSpec`s of a problem too.
     """
-    return problem._replace(levels=(problem.photo,), target=problem.content)
+    return problem._replace(picture=problem.photo, target=problem.content)
 
 
 class Losses(NamedTuple):
@@ -155,16 +157,15 @@ class CropLoss:
 
     def __init__(self, objective: Objective, networks: Networks):
         self.objective, self.networks = objective, networks
-        level = tf.TensorSpec([None, None, 3], networks.dtype)
+        picture = tf.TensorSpec([None, None, 3], networks.dtype)
         vocabulary = networks.decoder.vocabulary
         self._has_content = np.array([w not in STOP_WORDS and w != END_WORD for w in vocabulary])
         words = tf.TensorSpec([len(vocabulary)], networks.dtype)
         window, nouns = tf.TensorSpec([2], networks.dtype), ()
         if networks.lexicon is not None:
             nouns = tf.TensorSpec([None, len(networks.lexicon.classes)], networks.dtype)
-        levels = (level,) * len(objective.pyramid)
-        self.signature = Problem(levels, words, window, level, words, nouns)
-        self._views = tf.function(self._build_views, input_signature=[level], autograph=False)
+        self.signature = Problem(picture, words, window, picture, words, nouns)
+        self._views = tf.function(self._build_views, input_signature=[picture], autograph=False)
 
     def problem(
         self,
@@ -182,9 +183,9 @@ class CropLoss:
         content = target * self._has_content
         if not content.any() and (lexicon is None or not nouns):
             content = target
-        levels, photo = self._views(tf.cast(image, dtype))
+        picture, photo = self._views(tf.cast(image, dtype))
         target, window, content = (tf.cast(each, dtype) for each in (target, window, content))
-        return Problem(levels, target, window, photo, content, shares)
+        return Problem(picture, target, window, photo, content, shares)
 
     def __call__(self, problem: Problem, theta: tf.Tensor) -> Losses:
         """Losses of the crops `theta`, `[N, 3]` rows `(x, y, s)`."""
@@ -194,7 +195,7 @@ class CropLoss:
         """Losses of the crops `theta`, and the captioner's greedy captions that they come from."""
         networks, objective = self.networks, self.objective
         caption_features, scorer_features = networks.features(
-            lambda size: sampling.crop_pyramid(problem.levels, theta, size, problem.window)
+            lambda size: sampling.crop(problem.picture, theta, size, problem.window)
         )
         caption = networks.decoder.greedy(caption_features, objective.max_words)
         distribution = caption_distribution(caption, objective.count_end_word)
@@ -213,13 +214,13 @@ class CropLoss:
     def aesthetic(self, problem: Problem, theta: tf.Tensor) -> Losses:
         """Losses of the crops `theta` without a caption: Eq. 5 alone, whatever lambda is."""
         _, features = self.networks.features(
-            lambda size: sampling.crop_pyramid(problem.levels, theta, size, problem.window)
+            lambda size: sampling.crop(problem.picture, theta, size, problem.window)
         )
         loss = -self.networks.scorer(features)
         return Losses(loss, tf.zeros_like(loss), loss)
 
     def _build_views(self, image):
         objective = self.objective
-        levels = sampling.build_pyramid(image, objective.pyramid, objective.blur_sigma)
+        picture = sampling.pyramid_mean(image, objective.pyramid, objective.blur_sigma)
         shortest = 2 * min(self.networks.caption_trunk.input_size)
-        return tuple(levels), sampling.reduce(image, shortest)
+        return picture, sampling.pyramid_mean(sampling.reduce(image, shortest), (1,), 0)

@@ -116,11 +116,11 @@ def time_parts(cropper, problem) -> dict[str, float]:
     networks, objective = cropper.loss.networks, cropper.loss.objective
     theta = some_crops(BATCH)
     trunk = networks.caption_trunk
-    crops = sampling.crop_pyramid(problem.levels, theta, trunk.input_size)
+    crops = sampling.crop(problem.picture, theta, trunk.input_size)
     features = trunk(crops)
 
     def sample(theta):
-        return sampling.crop_pyramid(problem.levels, theta, trunk.input_size)
+        return sampling.crop(problem.picture, theta, trunk.input_size)
 
     def decode(features):
         return networks.decoder.greedy(features, objective.max_words).probabilities

@@ -63,13 +63,10 @@ def render(image, flip, pyramid, reduce, sigma, theta):
     side = tf.cast(tf.round(reduce * flickr8k.SIDE), tf.int32)
     image = tf.image.resize(image, [side, side], antialias=True)
     if pyramid:
-        view = sampling.crop_pyramid(
-            sampling.build_pyramid(image, PYRAMID, sigma), theta[tf.newaxis], SIZE
-        )
+        picture = sampling.pyramid_mean(image, PYRAMID, sigma)
     else:
-        levels = sampling.build_pyramid(image, (1,), sigma)
-        view = sampling.crop_pyramid(levels, theta[tf.newaxis], SIZE)
-    return view[0]
+        picture = sampling.pyramid_mean(image, (1,), sigma)
+    return sampling.crop(picture, theta[tf.newaxis], SIZE)[0]
 
 
 def cached_features(

@@ -77,7 +77,7 @@ def test_total_loss_is_eq_3_of_its_parts(double_networks):
     found = loss(problem, theta)
     np.testing.assert_allclose(found.total, found.caption + 0.25 * found.aesthetic, rtol=1e-12)
     features, scorer_features = double_networks.features(
-        lambda size: losses.sampling.crop_pyramid(problem.levels, theta, size)
+        lambda size: losses.sampling.crop(problem.picture, theta, size)
     )
     np.testing.assert_allclose(found.aesthetic, -double_networks.scorer(scorer_features))
     distribution = losses.caption_distribution(double_networks.decoder.greedy(features, 20), False)
@@ -95,14 +95,14 @@ def test_sharp_view_is_the_photo_itself_sampled_once_and_the_words_with_content(
     theta = tf.constant([[0.1, -0.2, 0.5]], tf.float64)
     photo = smooth_photo(90, 120)  # Smaller than twice the network's input: not reduced.
     problem = loss.problem(photo, target)
-    np.testing.assert_allclose(problem.photo, photo, rtol=0, atol=1e-7)
+    np.testing.assert_allclose(problem.photo[1::2, 1::2], photo, rtol=0, atol=1e-7)
     found = loss(losses.sharp_view(problem), theta)
     expected = plain(plain.problem(photo, content), theta)
     np.testing.assert_allclose(found.total, expected.total, rtol=1e-6)
     assert abs(float(loss(problem, theta).total[0] - found.total[0])) > 1e-3
     large = loss.problem(smooth_photo(600, 900), target)
-    assert large.photo.shape == (448, 672, 3)
-    assert losses.sharp_view(loss.signature).levels == (loss.signature.photo,)
+    assert large.photo.shape == (2 * 448 + 1, 2 * 672 + 1, 3)
+    assert losses.sharp_view(loss.signature).picture == loss.signature.photo
 
 
 @pytest.mark.parametrize(
@@ -148,7 +148,7 @@ def test_without_a_lexicon_the_losses_are_the_same_bits_and_the_graph_has_nothin
         graph = tf.function(loss, input_signature=signature).get_concrete_function()
         graphs.append(sorted(operation.type for operation in graph.graph.get_operations()))
         found.append(loss(problem, theta))
-        assert len(tf.nest.flatten(problem)) == (8 if networks is paper else 9)
+        assert len(tf.nest.flatten(problem)) == (5 if networks is paper else 6)
     without, with_lexicon = found
     assert without.lexicon == ()
     np.testing.assert_array_equal(without.caption, with_lexicon.caption)

@@ -21,27 +21,39 @@ def picture(height, width, seed=0):
     return np.random.default_rng(seed).uniform(0, 1, (height, width, 3))
 
 
-def bilinear_crop(image, theta, size, window=(1, 1)):
-    """Every output pixel by itself: hat functions around the clamped position on each axis."""
-    height, width = image.shape[:2]
+def halves(image, dtype=np.float64):
+    """A picture without pyramid and blur, as crops are taken of it."""
+    return sampling.pyramid_mean(tf.constant(image, dtype), (1,), 0)
+
+
+def hats(place, length):
+    """What each pixel along an axis has in the value at a place, in pixels from the first one."""
+    return np.maximum(0, 1 - np.abs(np.arange(length) - min(max(place, 0), length - 1)))
+
+
+def bilinear_crop(image, theta, size, window=(1, 1), photo_size=None):
+    """Every output pixel by itself: hat functions around the clamped position on each axis.
+
+    `photo_size` is that of the photo in pixels of the image, which may have been rounded.
+    """
+    height, width = photo_size or image.shape[:2]
     x, y, scale = theta
     crop = np.zeros((*size, 3))
     for i in range(size[0]):
         row = (y + scale * window[1] * ((i + 0.5) / size[0] * 2 - 1) + 1) / 2 * height - 0.5
-        down = np.maximum(0, 1 - np.abs(np.arange(height) - min(max(row, 0), height - 1)))
         for j in range(size[1]):
             reach = scale * window[0] * ((j + 0.5) / size[1] * 2 - 1)
             column = (x + reach + 1) / 2 * width - 0.5
-            across = np.maximum(0, 1 - np.abs(np.arange(width) - min(max(column, 0), width - 1)))
+            down, across = hats(row, image.shape[0]), hats(column, image.shape[1])
             crop[i, j] = np.einsum("h,w,hwc->c", down, across, image)
     return crop
 
 
-def resize(image, size):
+def resize(image, size, steps=None):
     """Antialiased bilinear: a triangle as wide as the step between output pixels, normalized."""
     for axis, target in enumerate(size):
         length = image.shape[axis]
-        step = length / target
+        step = steps[axis] if steps else length / target
         centers = (np.arange(target) + 0.5) * step - 0.5
         distance = np.abs(np.arange(length) - centers[:, None]) / max(step, 1)
         weights = np.maximum(0, 1 - distance)
@@ -73,7 +85,7 @@ def test_crop_is_bilinear(size, dtype, tolerance):
     image = picture(*size)
     theta = THETAS.astype(dtype)
     for crop_size in [(4, 4), (3, 5), (1, 1)]:
-        crops = sampling.crop_level(tf.constant(image, dtype), tf.constant(theta), crop_size)
+        crops = sampling.crop(halves(image, dtype), tf.constant(theta), crop_size)
         assert crops.dtype == dtype and crops.shape == (len(theta), *crop_size, 3)
         expected = [bilinear_crop(image, row, crop_size) for row in theta.astype(np.float64)]
         # The position is rounded in the picture's pixels, where the slope is at most 1.
@@ -85,12 +97,8 @@ def test_crop_is_bilinear(size, dtype, tolerance):
 def test_crop_of_another_shape_is_bilinear(window, dtype, tolerance):
     image = picture(12, 8)
     for crop_size in [(4, 4), (3, 5), (1, 1)]:
-        crops = sampling.crop_pyramid(
-            [tf.constant(image, dtype)],
-            tf.constant(THETAS, dtype),
-            crop_size,
-            tf.constant(window, dtype),
-        )
+        theta, sides = tf.constant(THETAS, dtype), tf.constant(window, dtype)
+        crops = sampling.crop(halves(image, dtype), theta, crop_size, sides)
         expected = [bilinear_crop(image, row, crop_size, window) for row in THETAS]
         np.testing.assert_allclose(crops, expected, rtol=0, atol=tolerance * 12)
 
@@ -98,7 +106,7 @@ def test_crop_of_another_shape_is_bilinear(window, dtype, tolerance):
 @pytest.mark.parametrize("crop", [sampling._crop_and_resize, sampling._crop_separably])
 def test_the_photos_own_shape_has_the_bits_of_no_shape(crop):
     """Values and gradients: the paper's method is what it was before there were shapes."""
-    image = tf.constant(picture(31, 23), tf.float32)
+    image = halves(picture(31, 23), np.float32)
 
     def both(theta, window):
         with tf.GradientTape() as tape:
@@ -121,7 +129,7 @@ def test_the_photos_own_shape_has_the_bits_of_no_shape(crop):
 )
 def test_whole_picture_at_its_own_size_is_the_picture(size, dtype, tolerance):
     image = picture(*size).astype(dtype)
-    crop = sampling.crop_level(tf.constant(image), tf.constant([[0, 0, 1]], dtype), size)[0]
+    crop = sampling.crop(halves(image, dtype), tf.constant([[0, 0, 1]], dtype), size)[0]
     np.testing.assert_allclose(crop, image, rtol=0, atol=tolerance)
 
 
@@ -129,36 +137,59 @@ def test_crop_on_whole_pixels_is_that_part_of_the_picture():
     image = picture(12, 16)
     # Rows 3 to 9 and columns 4 to 12: centre (0, 0), half of each side.
     theta = tf.constant([[0, 0, 0.5], [-0.5, 0.5, 0.5], [0.25, 0, 0.5]], tf.float64)
-    crops = sampling.crop_level(tf.constant(image), theta, (6, 8))
+    crops = sampling.crop(halves(image), theta, (6, 8))
     expected = [image[3:9, 4:12], image[6:12, 0:8], image[3:9, 6:14]]
     np.testing.assert_allclose(crops, expected, rtol=0, atol=1e-14)
 
 
 def test_crops_of_a_batch_are_those_of_single_calls():
-    image = tf.constant(picture(12, 8), tf.float32)
+    image = halves(picture(12, 8), np.float32)
     theta = tf.constant(THETAS, tf.float32)
-    crops = sampling.crop_level(image, theta, (4, 5))
+    crops = sampling.crop(image, theta, (4, 5))
     for at in range(len(THETAS)):
-        single = sampling.crop_level(image, theta[at : at + 1], (4, 5))[0]
+        single = sampling.crop(image, theta[at : at + 1], (4, 5))[0]
         np.testing.assert_array_equal(crops[at], single)
 
 
-def test_crop_of_pyramid_is_the_mean_of_its_levels():
-    levels = [picture(3, 4, 0), picture(12, 16, 1), picture(1, 2, 2)]
-    constants = [tf.constant(level) for level in levels]
-    crops = sampling.crop_pyramid(constants, tf.constant(THETAS), (5, 4))
-    expected = [
-        np.mean([bilinear_crop(level, theta, (5, 4)) for level in levels], axis=0)
-        for theta in THETAS
-    ]
-    np.testing.assert_allclose(crops, expected, rtol=0, atol=1e-12)
+@pytest.mark.parametrize("size", [(24, 36), (33, 50), (5, 9), (3, 2), (1, 7), (1, 1)])
+@pytest.mark.parametrize("factors", [(1 / 4, 1 / 3, 1 / 2, 1), (1 / 5, 1 / 2), (1 / 3,)])
+def test_crop_is_the_mean_of_the_crops_of_the_levels(size, factors):
+    """Eq. 1, also where no level's sides are whole shares of the photo's."""
+    image = tf.constant(picture(*size))
+    found = sampling.crop(
+        sampling.pyramid_mean(image, factors, 0.7), tf.constant(THETAS), (5, 4), (0.9, 1.0)
+    )
+    levels = sampling.build_pyramid(image, factors, 0.7)
+    expected = np.zeros((len(THETAS), 5, 4, 3))
+    for level, factor in zip(levels, factors, strict=True):
+        photo_size = [max(1, side * factor) for side in size]
+        for at, theta in enumerate(THETAS):
+            crop = bilinear_crop(level.numpy(), theta, (5, 4), (0.9, 1.0), photo_size)
+            expected[at] += crop / len(factors)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, 1e-12), (np.float32, 1e-5)])
+def test_pyramid_mean_is_that_of_the_levels_at_half_pixels(dtype, tolerance):
+    """Also where the levels' pixels lie elsewhere."""
+    image, factors = tf.constant(picture(13, 22), dtype), (0.3, 0.77)
+    found = sampling.pyramid_mean(image, factors, 0.7)
+    assert found.dtype == dtype and found.shape == (27, 45, 3)
+    expected = np.zeros(found.shape)
+    levels = sampling.build_pyramid(image, factors, 0.7)
+    for level, factor in zip(levels, factors, strict=True):
+        height, width = level.shape[:2]
+        rows = np.array([hats(i / 2 * factor - 0.5, height) for i in range(27)])
+        columns = np.array([hats(i / 2 * factor - 0.5, width) for i in range(45)])
+        expected += np.einsum("ih,jw,hwc->ijc", rows, columns, level) / 2
+    np.testing.assert_allclose(found, expected, rtol=0, atol=tolerance)
 
 
 @pytest.mark.parametrize("window", [(1.0, 1.0), (0.7, 1.0), (0.9, 0.6)])
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("axis", [0, 1, 2], ids=["x", "y", "s"])
 def test_gradient_is_the_finite_difference(size, axis, window):
-    levels = sampling.build_pyramid(tf.constant(picture(*size)), (1 / 4, 1 / 2, 1), 0.7)
+    mean = sampling.pyramid_mean(tf.constant(picture(*size)), (1 / 4, 1 / 2, 1), 0.7)
     rng = np.random.default_rng(4)
     # Of the last two, edge pixels are repeated, with derivative zero.
     theta = np.array([[0.1234, -0.2, 0.4], [-0.31, 0.27, 0.61], [0.48, 0.3, 0.5], [0, -0.18, 0.8]])
@@ -166,7 +197,7 @@ def test_gradient_is_the_finite_difference(size, axis, window):
     weights = rng.normal(size=(len(theta), 5, 6, 3))
 
     def function(values):
-        crops = sampling.crop_pyramid(levels, values, (5, 6), window)
+        crops = sampling.crop(mean, values, (5, 6), window)
         return tf.reduce_sum(weights * tf.sin(3 * crops), axis=[1, 2, 3])
 
     variable = tf.constant(theta)
@@ -187,12 +218,12 @@ def test_gradient_is_the_same_in_a_graph_and_in_single_precision():
     theta = THETAS[[1, 2, 4]] + 0.003
 
     def gradient(dtype, wrap):
-        levels = sampling.build_pyramid(tf.constant(image, dtype), (1 / 2, 1), 1.0)
+        mean = sampling.pyramid_mean(tf.constant(image, dtype), (1 / 2, 1), 1.0)
 
         def function(values):
             with tf.GradientTape() as tape:
                 tape.watch(values)
-                total = tf.reduce_sum(sampling.crop_pyramid(levels, values, size) ** 2)
+                total = tf.reduce_sum(sampling.crop(mean, values, size) ** 2)
             return tape.gradient(total, values)
 
         return wrap(function)(tf.constant(theta, dtype)).numpy()
@@ -207,7 +238,7 @@ def test_photo_is_a_constant():
     image, theta = tf.constant(picture(5, 6)), tf.constant(THETAS)
     with tf.GradientTape() as tape:
         tape.watch([image, theta])
-        value = tf.reduce_sum(sampling.crop_pyramid([image], theta, (3, 3)) ** 2)
+        value = tf.reduce_sum(sampling.crop(image, theta, (3, 3)) ** 2)
     by_image, by_theta = tape.gradient(value, [image, theta])
     assert by_image is None
     assert np.abs(by_theta).max() > 0.1
@@ -241,7 +272,8 @@ def test_pyramid_levels(size):
     levels = sampling.build_pyramid(tf.constant(image), factors, 1.0)
     for level, factor in zip(levels, factors, strict=True):
         target = [max(1, round(side * factor)) for side in size]
-        expected = blur(resize(image, target), 1.0)
+        steps = [min(1 / factor, side) for side in size]
+        expected = blur(resize(image, target, steps), 1.0)
         # TensorFlow resizes in single precision.
         np.testing.assert_allclose(level, expected, rtol=0, atol=1e-6)
 
@@ -256,11 +288,11 @@ def test_pyramid_without_resize_and_blur_is_the_picture():
 @pytest.mark.parametrize("sigma", [0, 1.0, 3.0])
 def test_constant_picture_stays_constant(size, sigma):
     image = tf.fill([*size, 3], tf.constant(0.7, tf.float32))
-    levels = sampling.build_pyramid(image, (1 / 4, 1 / 3, 1 / 2, 1), sigma)
+    mean = sampling.pyramid_mean(image, (1 / 4, 1 / 3, 1 / 2, 1), sigma)
     theta = tf.constant(THETAS, tf.float32)
     with tf.GradientTape() as tape:
         tape.watch(theta)
-        crops = sampling.crop_pyramid(levels, theta, (4, 4))
+        crops = sampling.crop(mean, theta, (4, 4))
     np.testing.assert_allclose(crops, np.full(crops.shape, 0.7), rtol=0, atol=1e-6)
     # Rounding of a level's pixels times half its side, over 48 values.
     np.testing.assert_allclose(tape.gradient(crops, theta), np.zeros((6, 3)), rtol=0, atol=1e-3)
@@ -277,14 +309,12 @@ def test_reduced_picture_has_its_shorter_side(size):
 
 
 def test_pyramid_traces_once_for_all_sizes():
-    level = tf.TensorSpec([None, None, 3], tf.float32)
+    spec = tf.TensorSpec([None, None, 3], tf.float32)
     build = tf.function(
-        lambda image: sampling.build_pyramid(image, (1 / 2, 1), 1.0), input_signature=[level]
+        lambda image: sampling.pyramid_mean(image, (1 / 2, 1), 1.0), input_signature=[spec]
     )
     for size in [(1, 1), (5, 9), (33, 50)]:
         image = tf.constant(picture(*size), tf.float32)
-        for level, eager in zip(
-            build(image), sampling.build_pyramid(image, (1 / 2, 1), 1.0), strict=True
-        ):
-            np.testing.assert_allclose(level, eager, rtol=0, atol=1e-6)
+        eager = sampling.pyramid_mean(image, (1 / 2, 1), 1.0)
+        np.testing.assert_allclose(build(image), eager, rtol=0, atol=1e-6)
     assert build.experimental_get_tracing_count() == 1
