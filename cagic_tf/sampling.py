@@ -92,14 +92,12 @@ def build_pyramid(
     return levels
 
 
-def pyramid_mean(
-    image: tf.Tensor, factors: Sequence[float], sigma: tf.Tensor | float
-) -> tf.Tensor:
+def pyramid_mean(image: tf.Tensor, factors: Sequence[float], sigma: tf.Tensor | float) -> tf.Tensor:
     """The mean over the pyramid of Eq. 1, at every half pixel of the photo, borders included.
 
     Linear between these, it is the mean of the bilinear levels: exactly, where every 1 / s is a
-    whole number, as in the paper's S. The centres of pixels of other levels lie elsewhere, and there
-    the bend is cut off.
+    whole number, as in the paper's S. Pixels of other levels have their centres elsewhere too, and
+    the bends there are cut off.
 
     Args:
       image: `[H, W, 3]`, float, any value range.

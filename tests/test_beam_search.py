@@ -93,6 +93,7 @@ def random_decoder(seed, end_bias):
     shapes = {
         "word_embedding/weights": (5, 4),
         "lstm/lstm_cell/kernel": (6 + 4 + 5, 20),
+        "lstm/lstm_cell/bias": (20,),
         "initialize/fc_a/kernel": (6, 5),
         "initialize/fc_b/kernel": (6, 5),
         "attend/fc_a/kernel": (6, 1),

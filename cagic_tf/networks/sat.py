@@ -101,6 +101,18 @@ def _gated(gates, memory):
     return memory, tf.sigmoid(o) * tf.tanh(memory)
 
 
+def _join(embeddings, lstm, lstm_bias, head, head_bias):
+    """See `ShowAttendTell._joined_layers`; the two layers have their inputs in different orders."""
+    embedding, units = embeddings.shape[1], lstm.shape[1] // 4
+    context = lstm.shape[0] - embedding - units
+    gates = tf.split(lstm, [context, embedding, units])
+    from_output, *others = tf.split(head, [units, context, embedding])
+    pairs = zip(gates, (*others, from_output), strict=True)
+    by_context, by_embedding, by_output = (tf.concat(pair, axis=1) for pair in pairs)
+    by_word = tf.linalg.matmul(embeddings, by_embedding) + tf.concat([lstm_bias, head_bias], 0)
+    return by_context, by_word, by_output
+
+
 class ShowAttendTell:
     """The decoder, from annotation vectors `[N, L, D]` to word distributions.
 
@@ -119,8 +131,7 @@ class ShowAttendTell:
         self._weights = layers.constants(tensors, dtype)
         self.vocabulary = list(vocabulary)
         self.end = self.vocabulary.index(END_WORD)
-        self._last = "decode/fc" if "decode/fc/kernel" in self._weights else "decode/fc_2"
-        self._frozen_rows = {}  # See `_weight`.
+        self._joined = None  # See `_joined_layers`.
 
     def initialize(self, contexts: tf.Tensor, dropout: Dropout = _keep) -> tuple:
         """The LSTM's first memory and output `[N, H]`, from the mean annotation vector."""
@@ -172,8 +183,8 @@ class ShowAttendTell:
         """The deep output layer (Xu et al., Eq. 7): word logits `[..., V]`."""
         expanded = dropout(tf.concat([output, context, embedding], -1))
         if "decode/fc/kernel" in self._weights:
-            return self._last_layer(expanded)
-        return self._last_layer(dropout(tf.tanh(self._dense(expanded, "decode/fc_1"))))
+            return self._dense(expanded, "decode/fc")
+        return self._dense(dropout(tf.tanh(self._dense(expanded, "decode/fc_1"))), "decode/fc_2")
 
     def step(
         self, contexts: tf.Tensor, keys: tf.Tensor, words: tf.Tensor, state: tuple
@@ -199,30 +210,39 @@ class ShowAttendTell:
           A `Caption` with T between 1 and `max_words`.
         """
         keys = self.attention_keys(contexts)
-        state = self.initialize(contexts)
+        memory, output = self.initialize(contexts)
+        by_context, by_word, by_output = self._joined_layers()
+        units = memory.shape[-1]
+        sizes = [4 * units, by_output.shape[-1] - 4 * units]
 
         def look(output):
-            return self._context_parts(self.attend(contexts, keys, output)[0])
+            return self.attend(contexts, keys, output)[0] @ by_context
 
         moves = "attend/fc_b/kernel" in self._weights  # Else see `attend`.
-        seen = None if moves else look(state[1])
+        seen = None if moves else look(output)
 
         def unfinished(step, words, state, ended, *arrays):
             return tf.logical_not(tf.reduce_all(ended))
 
         def advance(step, words, state, ended, all_words, all_hidden):
-            state, hidden = self._advance(words, state, look(state[1]) if moves else seen)
-            logits = self._last_layer(tf.stop_gradient(hidden))
-            words = tf.argmax(logits, axis=-1, output_type=tf.int32)
+            memory, output, recalled = state
+            given = tf.gather(by_word, words) + (look(output) if moves else seen)
+            given_gates, given_hidden = tf.split(given, sizes, axis=-1)
+            memory, output = _gated(given_gates + recalled, memory)
+            recalled, own = tf.split(output @ by_output, sizes, axis=-1)
+            hidden = given_hidden + own
+            words = tf.argmax(self._finish(tf.stop_gradient(hidden)), -1, output_type=tf.int32)
             all_words, all_hidden = all_words.write(step, words), all_hidden.write(step, hidden)
+            state = memory, output, recalled
             return step + 1, words, state, ended | (words == self.end), all_words, all_hidden
 
-        count, inputs = contexts.shape[0], self._weights[f"{self._last}/kernel"].shape[0]
+        count = contexts.shape[0]
         arrays = (
             tf.TensorArray(tf.int32, max_words, element_shape=[count]),
-            tf.TensorArray(contexts.dtype, max_words, element_shape=[count, inputs]),
+            tf.TensorArray(contexts.dtype, max_words, element_shape=[count, sizes[1]]),
         )
-        start = tf.fill([tf.shape(contexts)[0]], START), state
+        recalled = output @ by_output[:, : sizes[0]]
+        start = tf.fill([tf.shape(contexts)[0]], START), (memory, output, recalled)
         start += (tf.zeros([tf.shape(contexts)[0]], tf.bool),)
         steps, _, _, _, all_words, all_hidden = tf.while_loop(
             unfinished, advance, (0, *start, *arrays), maximum_iterations=max_words
@@ -230,34 +250,36 @@ class ShowAttendTell:
         words = tf.transpose(all_words.stack()[:steps])
         # The last layer again, for all words in one product: its gradient is one product too.
         hidden = tf.transpose(all_hidden.stack()[:steps], [1, 0, 2])
-        probabilities = tf.nn.softmax(self._last_layer(hidden))
+        probabilities = tf.nn.softmax(self._finish(hidden))
         before_end = tf.math.cumprod(tf.cast(words != self.end, tf.int32), axis=1)
         return Caption(words, probabilities, tf.reduce_sum(before_end, axis=1))
 
-    def _context_parts(self, context):
-        """What a context vector gives to the LSTM's gates and to the deep output layer."""
-        size = context.shape[-1]
-        gates = self._dense(context, "lstm/lstm_cell", 0, size)
+    def _finish(self, hidden):
+        """Word logits from the sums that reach the deep output layer's first units."""
         if "decode/fc/kernel" in self._weights:
-            return gates, context
-        units = gates.shape[-1] // 4
-        return gates, self._dense(context, "decode/fc_1", units, units + size)
+            return hidden
+        return self._dense(tf.tanh(hidden), "decode/fc_2")
 
-    def _advance(self, words, state, seen):
-        """A step up to the last layer's input, the context's part given: `lstm`, then `decode`."""
-        memory, output = state
-        context_gates, context_hidden = seen
-        embedding = self.embed(words)
-        joined = tf.concat([embedding, output], -1)
-        size = self._weights["lstm/lstm_cell/kernel"].shape[0] - joined.shape[-1]
-        gates = context_gates + joined @ self._weight("lstm/lstm_cell/kernel", size)
-        memory, output = _gated(gates, memory)
-        if "decode/fc/kernel" in self._weights:
-            return (memory, output), tf.concat([output, context_hidden, embedding], -1)
-        units = output.shape[-1]
-        hidden = context_hidden + output @ self._weight("decode/fc_1/kernel", 0, units)
-        hidden += embedding @ self._weight("decode/fc_1/kernel", units + size)
-        return (memory, output), tf.tanh(hidden)
+    def _joined_layers(self):
+        """The LSTM's gates and the first units of the deep output layer side by side, `F` in all.
+
+        Both are linear in context, word and output. So one product a step serves both, and what
+        each word gives them, biases included, is looked up.
+
+        Returns:
+          What a context, a word and the LSTM's output give: kernels `[D, F]`, sums `[V, F]`, and a
+          kernel `[H, F]`.
+        """
+        head = "decode/fc" if "decode/fc/kernel" in self._weights else "decode/fc_1"
+        names = ["lstm/lstm_cell/kernel", "lstm/lstm_cell/bias", f"{head}/kernel", f"{head}/bias"]
+        tensors = [self._weights[name] for name in ("word_embedding/weights", *names)]
+        if any(isinstance(tensor, tf.Variable) for tensor in tensors):
+            return _join(*tensors)
+        if self._joined is None:
+            with tf.init_scope():
+                self._joined = _join(*tensors)
+        # No gradient: the loop over the words would sum it up for nothing.
+        return [tf.stop_gradient(tensor) for tensor in self._joined]
 
     def text(self, words: Sequence[int], length: int) -> str:
         """The first `length` word indices as a sentence without its end word."""
@@ -268,27 +290,11 @@ class ShowAttendTell:
             return self._dense(x, name)
         return self._dense(dropout(tf.tanh(self._dense(x, f"{name}1"))), f"{name}2")
 
-    def _last_layer(self, hidden):
-        return self._dense(hidden, self._last)
-
-    def _dense(self, x, name, begin=None, end=None):
-        """A layer with its bias, or what some of its inputs give to it."""
-        y = tf.linalg.matmul(x, self._weight(f"{name}/kernel", begin, end))
+    def _dense(self, x, name):
+        y = tf.linalg.matmul(x, self._weight(f"{name}/kernel"))
         return y + self._weight(f"{name}/bias") if f"{name}/bias" in self._weights else y
 
-    def _weight(self, name, begin=None, end=None):
-        """A tensor, or rows of it.
-
-        Of a frozen one they are cut out once, and have no gradient: the loop over the words would
-        sum it up for nothing.
-        """
+    def _weight(self, name):
+        """A tensor; a frozen one has no gradient, see `_joined_layers`."""
         tensor = self._weights[name]
-        if isinstance(tensor, tf.Variable):
-            return tensor[begin:end]
-        if begin is None and end is None:  # No copy.
-            return tf.stop_gradient(tensor)
-        rows = name, begin, end
-        if rows not in self._frozen_rows:
-            with tf.init_scope():
-                self._frozen_rows[rows] = tensor[begin:end]
-        return tf.stop_gradient(self._frozen_rows[rows])
+        return tensor if isinstance(tensor, tf.Variable) else tf.stop_gradient(tensor)
