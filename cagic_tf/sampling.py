@@ -16,6 +16,10 @@ import tensorflow as tf
 
 from cagic_tf import devices
 
+# Of a pixel, and a little more: one whose centre is past the border by a rounding error is black.
+HALF = 0.501
+# Of a picture's side, above rounding errors of places in single precision: see `_crop_and_resize`.
+NUDGE = 2.0**-21
 Window = tf.Tensor | Sequence[float]  # `(w, h)`: two numbers in (0, 1].
 
 
@@ -70,8 +74,9 @@ def build_pyramid(
       sigma: Standard deviation of the blur, in pixels of the resized level.
 
     Returns:
-      One `[max(1, round(H * s)), max(1, round(W * s)), 3]` tensor for each factor, in order. Pixel
-      i of a level is centred at (i + 1/2) / s pixels of the picture, whatever was rounded.
+      One `[max(1, round(H * s)), max(1, round(W * s)), 3]` tensor for each factor, in order, a half
+      rounded down. Pixel i of a level is centred at (i + 1/2) / s pixels of the picture, whatever
+      was rounded.
     """
     size = tf.cast(tf.shape(image)[:2], tf.float32)
     levels = []
@@ -82,7 +87,7 @@ def build_pyramid(
             # `tf.image.resize`, which fits the scale to the rounded size.
             level = tf.raw_ops.ScaleAndTranslate(
                 images=image[tf.newaxis],
-                size=tf.maximum(tf.cast(tf.round(size * factor), tf.int32), 1),
+                size=tf.maximum(tf.cast(tf.math.ceil(size * factor - HALF), tf.int32), 1),
                 scale=_level_scale(factor, size),
                 translation=[0.0, 0.0],
                 kernel_type="triangle",
@@ -109,14 +114,22 @@ def pyramid_mean(image: tf.Tensor, factors: Sequence[float], sigma: tf.Tensor | 
       the border and the centre of a level's pixel next to it, that pixel is repeated.
     """
     size = tf.shape(image)[:2]
-    levels = []
+    total = None
     for level, factor in zip(build_pyramid(image, factors, sigma), factors, strict=True):
-        scale = _level_scale(factor, tf.cast(size, level.dtype))
-        for axis in (1, 0):  # Columns first, since they are slow and a level has few rows.
-            halves = tf.cast(tf.range(2 * size[axis] + 1), level.dtype)
-            level = _interpolate(level, halves / 2 * scale[axis] - 0.5, axis)
-        levels.append(level)
-    return tf.add_n(levels) / len(levels)
+        # One after the other: each is as large as the result.
+        with tf.control_dependencies([] if total is None else [total]):
+            halves = _at_half_pixels(level, factor, size)
+        total = halves if total is None else total + halves
+    return total / len(factors)
+
+
+def _at_half_pixels(level, factor, size):
+    """A level's values at every half pixel of the picture, which has `size`."""
+    scale = _level_scale(factor, tf.cast(size, level.dtype))
+    for axis in (1, 0):  # Columns first, since they are slow and a level has few rows.
+        halves = tf.cast(tf.range(2 * size[axis] + 1), level.dtype)
+        level = _interpolate(level, halves / 2 * scale[axis] - 0.5, axis)
+    return level
 
 
 def _level_scale(factor, size):
@@ -205,18 +218,31 @@ def crop(
 
 
 def _crop_and_resize(picture, theta, size, window):
-    """The crop by `tf.image.crop_and_resize`."""
+    """The crop by `tf.image.crop_and_resize`.
+
+    Its own gradient leaves out what is sampled at one of the picture's values and not between them:
+    all of a crop whose places are whole steps. So the slopes are taken a little further on, as
+    `_taps` takes those behind such a value.
+    """
     ends = []
     for axis, center, side in ((0, theta[:, 1], window[1]), (1, theta[:, 0], window[0])):
         reach = theta[:, 2] * side * (1 - 1 / size[axis])  # To the centre of the crop's last pixel.
-        if size[axis] == 1:
-            reach = tf.zeros_like(center)
         # As a share of the way from the picture's first border to its last.
         ends.append([(center + sign * reach + 1) / 2 for sign in (-1, 1)])
     (top, bottom), (left, right) = ends
     boxes = tf.stack([top, left, bottom, right], axis=1)
-    rows = tf.zeros([tf.shape(theta)[0]], tf.int32)
-    return tf.image.crop_and_resize(picture[tf.newaxis], boxes, rows, size)
+    rows, pictures = tf.zeros([tf.shape(theta)[0]], tf.int32), picture[tf.newaxis]
+
+    @tf.custom_gradient
+    def sample(boxes):
+        def grad(upstream):
+            return tf.raw_ops.CropAndResizeGradBoxes(
+                grads=upstream, image=pictures, boxes=boxes + NUDGE, box_ind=rows
+            )
+
+        return tf.image.crop_and_resize(pictures, boxes, rows, size), grad
+
+    return sample(boxes)
 
 
 def _crop_separably(picture, theta, size, window):

@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -234,6 +236,24 @@ def test_gradient_is_the_same_in_a_graph_and_in_single_precision():
     np.testing.assert_allclose(single, exact, rtol=1e-4, atol=1e-3)
 
 
+@pytest.mark.parametrize("theta", [(0, 0, 0.875), (0.1, 0.2, 0.7), (0, 0, 0.5), (0, 0, 1)])
+def test_slope_at_a_value_of_the_picture_is_the_one_behind_it(theta):
+    """Some or all places of these crops are whole steps of the picture."""
+    image = np.cumsum(picture(192, 256), axis=1) / 256  # To tell left from right.
+
+    def gradient(crop, dtype):
+        values = tf.constant([theta], dtype)
+        with tf.GradientTape() as tape:
+            tape.watch(values)
+            crops = crop(halves(image, dtype), values, (56, 56), (1.0, 1.0))
+            total = tf.reduce_sum(crops**2)
+        return tape.gradient(total, values)[0]
+
+    exact = gradient(sampling._crop_separably, np.float64)
+    found = gradient(sampling._crop_and_resize, np.float32)
+    np.testing.assert_allclose(found, exact, rtol=0, atol=1e-3 * np.abs(exact).max())
+
+
 def test_photo_is_a_constant():
     image, theta = tf.constant(picture(5, 6)), tf.constant(THETAS)
     with tf.GradientTape() as tape:
@@ -271,7 +291,7 @@ def test_pyramid_levels(size):
     image, factors = picture(*size), (1 / 4, 1 / 3, 1 / 2, 1)
     levels = sampling.build_pyramid(tf.constant(image), factors, 1.0)
     for level, factor in zip(levels, factors, strict=True):
-        target = [max(1, round(side * factor)) for side in size]
+        target = [max(1, math.ceil(side * factor - 0.5)) for side in size]
         steps = [min(1 / factor, side) for side in size]
         expected = blur(resize(image, target, steps), 1.0)
         # TensorFlow resizes in single precision.
@@ -284,11 +304,13 @@ def test_pyramid_without_resize_and_blur_is_the_picture():
     np.testing.assert_array_equal(level, image)
 
 
-@pytest.mark.parametrize("size", [(1, 1), (1, 7), (5, 9), (33, 50)])
+@pytest.mark.parametrize("size", [(1, 1), (1, 7), (5, 9), (33, 50), (15, 30)])
 @pytest.mark.parametrize("sigma", [0, 1.0, 3.0])
-def test_constant_picture_stays_constant(size, sigma):
+# At 0.9 and 0.45 the last pixel's centre would be on the border of 15 and 30 pixels.
+@pytest.mark.parametrize("factors", [(1 / 4, 1 / 3, 1 / 2, 1), (0.9, 0.45)])
+def test_constant_picture_stays_constant(size, sigma, factors):
     image = tf.fill([*size, 3], tf.constant(0.7, tf.float32))
-    mean = sampling.pyramid_mean(image, (1 / 4, 1 / 3, 1 / 2, 1), sigma)
+    mean = sampling.pyramid_mean(image, factors, sigma)
     theta = tf.constant(THETAS, tf.float32)
     with tf.GradientTape() as tape:
         tape.watch(theta)

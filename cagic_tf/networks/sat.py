@@ -248,7 +248,7 @@ class ShowAttendTell:
             unfinished, advance, (0, *start, *arrays), maximum_iterations=max_words
         )
         words = tf.transpose(all_words.stack()[:steps])
-        # The last layer again, for all words in one product: its gradient is one product too.
+        # The second layer, if any, again: for all words, it and its gradient are one product.
         hidden = tf.transpose(all_hidden.stack()[:steps], [1, 0, 2])
         probabilities = tf.nn.softmax(self._finish(hidden))
         before_end = tf.math.cumprod(tf.cast(words != self.end, tf.int32), axis=1)
