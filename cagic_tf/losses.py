@@ -28,9 +28,9 @@ class Problem(NamedTuple):
       target: `[V]`, the mean of the user's one-hot words (Eq. 4).
       window: `[2]`, width and height of the crop of scale 1 as shares of the photo's; the paper's
         are 1 (see `geometry`).
-      photo: The same of the photo alone, without blur, reduced to a shorter side of at most twice
-        the captioner's input, where a crop of half the photo has about a pixel for each of the
-        input's.
+      photo: The photo itself at half pixels, without blur, reduced to a shorter side of at most
+        twice the captioner's input, where a crop of half the photo has about a pixel for each of
+        the input's.
       content: `[V]`, the target without `nouns.STOP_WORDS` and the end word; all of it where
         nothing else is said, not even a noun of the lexicon.
       nouns: `[M, C]`, the caption's nouns in the lexicon, see `Lexicon.shares`; () without one.

@@ -182,14 +182,14 @@ def _crop_and_derivatives(
     rows = top_rows + down * step_rows
     left_pixels = tf.gather(rows, left, axis=2, batch_dims=1)
     by_column = tf.gather(rows, right, axis=2, batch_dims=1) - left_pixels
-    crop = left_pixels + across * by_column  # [N, h, w, 3]
+    crops = left_pixels + across * by_column  # [N, h, w, 3]
 
     def by_row():
         start = tf.gather(step_rows, left, axis=2, batch_dims=1)
         end = tf.gather(step_rows, right, axis=2, batch_dims=1)
         return (start + across * (end - start)) * half_height
 
-    return crop, by_column * half_width, by_row, grid_x, grid_y
+    return crops, by_column * half_width, by_row, grid_x, grid_y
 
 
 def crop(
