@@ -104,20 +104,6 @@ def whole_pixels(corners: Sequence[float], width: int, height: int) -> tuple[int
     return x, y, max(round(x1 * width) - x, 1), max(round(y1 * height) - y, 1)
 
 
-def clip_center(center: np.ndarray, scale: float | np.ndarray) -> np.ndarray:
-    """Moves centres so that a crop of this scale stays inside the photo (Sec. 3.3).
-
-    Args:
-      center: `[..., 2]` centres in [-1, 1].
-      scale: Scale in (0, 1], one number or `[..., 1]`.
-
-    Returns:
-      `[..., 2]`, within `[-(1 - scale), 1 - scale]`.
-    """
-    bound = np.maximum(1 - np.asarray(scale, np.float64), 0)
-    return np.clip(np.asarray(center, np.float64), -bound, bound)
-
-
 def iou(box: Sequence[float], other: Sequence[float]) -> float:
     """Intersection over union of two boxes, the paper's measure (Sec. 4.1.1).
 

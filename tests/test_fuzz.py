@@ -180,7 +180,7 @@ def test_boxes_lie_in_their_pictures(center, scale, width, height):
     assert all(isinstance(value, int) for value in (x, y, w, h))
     assert 0 <= x < x + w <= width and 0 <= y < y + h <= height
     assert abs(w - scale * width) <= 1 and abs(h - scale * height) <= 1  # The photo's own ratio.
-    inside = geometry.clip_center(np.array(center), scale)
+    inside = np.clip(center, scale - 1, 1 - scale)
     x0, y0, x1, y1 = geometry.normalized_box(inside, scale)
     assert x1 - x0 == pytest.approx(scale) and y1 - y0 == pytest.approx(scale)
 

@@ -77,28 +77,6 @@ def test_pixel_box_is_within_the_photo_and_within_a_pixel_of_the_crop():
 
 
 @pytest.mark.parametrize(
-    ("center", "scale", "expected"),
-    [
-        ([0.9, -0.9], 0.5, [0.5, -0.5]),
-        ([0.1, -0.2], 0.5, [0.1, -0.2]),
-        ([0.3, -0.3], 1.0, [0, 0]),
-        ([[2, 0], [-3, 0.1]], [[0.25], [0.5]], [[0.75, 0], [-0.5, 0.1]]),
-    ],
-)
-def test_clip_center(center, scale, expected):
-    np.testing.assert_allclose(geometry.clip_center(center, scale), expected, rtol=0, atol=1e-15)
-
-
-def test_clip_center_moves_to_the_nearest_centre_inside():
-    rng = np.random.default_rng(2)
-    centers, scales = rng.uniform(-2, 2, (200, 2)), rng.uniform(0.1, 1, (200, 1))
-    clipped = geometry.clip_center(centers, scales)
-    assert (np.abs(clipped) + scales <= 1 + 1e-15).all()
-    candidates = np.linspace(-1, 1, 81)[:, None, None] * (1 - scales)
-    assert (np.abs(clipped - centers) <= np.abs(candidates - centers).min(0) + 1e-12).all()
-
-
-@pytest.mark.parametrize(
     ("box", "other", "expected"),
     [
         ((0, 0, 2, 2), (0, 0, 2, 2), 1),
