@@ -64,7 +64,8 @@ class Cropper:
           search: `annealing.Annealing`, `joint_search.JointSearch` or
             `coarse_to_fine.CoarseToFine`; None takes Alg. 1.
           max_side: Photos are reduced to this many pixels on the longer side before the pyramid is
-            built, since the networks see few pixels of a crop whatever the photo has; 0 never.
+            built, since the networks see few pixels of a crop whatever the photo has; 0 never: then
+            a photo of 12 megapixels takes 3 GB.
           seed: Seed of the restarts.
 
         Raises:
