@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from cagic_tf import sampling
+from cagic_tf import devices, sampling
 
 SIZES = [(1, 1), (1, 7), (6, 1), (2, 2), (5, 9), (12, 8)]
 THETAS = np.array(
@@ -234,6 +234,20 @@ def test_gradient_is_the_same_in_a_graph_and_in_single_precision():
     np.testing.assert_allclose(gradient(tf.float64, tf.function), exact, rtol=1e-12)
     single = gradient(tf.float32, tf.function)
     np.testing.assert_allclose(single, exact, rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.skipif(devices.on_gpu(), reason="on a GPU crops are sampled otherwise")
+def test_a_crop_is_one_sample_whatever_the_pyramid():
+    @tf.function(input_signature=[tf.TensorSpec([9, 7, 3]), tf.TensorSpec([None, 3])])
+    def gradient(image, theta):
+        mean = sampling.pyramid_mean(image, (1 / 4, 1 / 3, 1 / 2, 1), 1.0)
+        with tf.GradientTape() as tape:
+            tape.watch(theta)
+            crops = sampling.crop(mean, theta, (5, 4))
+        return tape.gradient(crops, theta)
+
+    operations = [each.type for each in gradient.get_concrete_function().graph.get_operations()]
+    assert operations.count("CropAndResize") == operations.count("CropAndResizeGradBoxes") == 1
 
 
 @pytest.mark.parametrize("theta", [(0, 0, 0.875), (0.1, 0.2, 0.7), (0, 0, 0.5), (0, 0, 1)])

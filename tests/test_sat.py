@@ -228,6 +228,16 @@ def test_dropout_is_where_deeprnn_has_it():
     assert sizes == [(2, H + D + E), (2, P)]
 
 
+def test_a_word_is_two_products():
+    """Of the LSTM's output, for gates and output layer together, and of the last layer."""
+    decoder = sat.ShowAttendTell(random_weights(2), WORDS, tf.float64)
+    signature = [tf.TensorSpec([None, L, D], tf.float64)]
+    greedy = tf.function(lambda contexts: decoder.greedy(contexts, 8), input_signature=signature)
+    library = greedy.get_concrete_function().graph.as_graph_def().library.function
+    (body,) = [each for each in library if "while_body" in each.signature.name]
+    assert [node.op for node in body.node_def].count("MatMul") == 2
+
+
 def test_variables_are_used_as_they_are():
     weights = random_weights(1)
     kernel = tf.Variable(weights["decode/fc/kernel"])
