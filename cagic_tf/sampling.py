@@ -18,8 +18,8 @@ from cagic_tf import devices
 
 # Of a pixel, and a little more: one whose centre is past the border by a rounding error is black.
 HALF = 0.501
-# Of a picture's side, above rounding errors of places in single precision: see `_crop_and_resize`.
-NUDGE = 2.0**-21
+# Of a picture's side, about as much as rounding in single precision: see `_crop_and_resize`.
+NUDGE = 2.0**-23
 Window = tf.Tensor | Sequence[float]  # `(w, h)`: two numbers in (0, 1].
 
 
@@ -220,29 +220,19 @@ def crop(
 def _crop_and_resize(picture, theta, size, window):
     """The crop by `tf.image.crop_and_resize`.
 
-    Its own gradient leaves out what is sampled at one of the picture's values and not between them:
-    all of a crop whose places are whole steps. So the slopes are taken a little further on, as
-    `_taps` takes those behind such a value.
+    Its gradient leaves out what is sampled at one of the picture's values and not between them: all
+    of a crop whose places are whole steps. So all places are a rounding error further on, and the
+    slopes there are those behind such a value, as `_taps` has them.
     """
     ends = []
     for axis, center, side in ((0, theta[:, 1], window[1]), (1, theta[:, 0], window[0])):
         reach = theta[:, 2] * side * (1 - 1 / size[axis])  # To the centre of the crop's last pixel.
         # As a share of the way from the picture's first border to its last.
-        ends.append([(center + sign * reach + 1) / 2 for sign in (-1, 1)])
+        ends.append([(center + sign * reach + 1) / 2 + NUDGE for sign in (-1, 1)])
     (top, bottom), (left, right) = ends
     boxes = tf.stack([top, left, bottom, right], axis=1)
-    rows, pictures = tf.zeros([tf.shape(theta)[0]], tf.int32), picture[tf.newaxis]
-
-    @tf.custom_gradient
-    def sample(boxes):
-        def grad(upstream):
-            return tf.raw_ops.CropAndResizeGradBoxes(
-                grads=upstream, image=pictures, boxes=boxes + NUDGE, box_ind=rows
-            )
-
-        return tf.image.crop_and_resize(pictures, boxes, rows, size), grad
-
-    return sample(boxes)
+    rows = tf.zeros([tf.shape(theta)[0]], tf.int32)
+    return tf.image.crop_and_resize(picture[tf.newaxis], boxes, rows, size)
 
 
 def _crop_separably(picture, theta, size, window):
