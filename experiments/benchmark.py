@@ -54,7 +54,7 @@ def define_flags() -> None:
     """Flags of this script."""
     flags.DEFINE_string("output", None, "where to write, without ending")
     flags.DEFINE_multi_string("gin_file", ["paper.gin", "fast.gin"], "searches to time")
-    flags.DEFINE_integer("repeats", 7, "timings of each part, of which the median counts")
+    flags.DEFINE_integer("repeats", 21, "timings of each part, of which the median counts")
     flags.mark_flags_as_required(["output"])
 
 
@@ -81,14 +81,18 @@ def sample_photo(size: tuple[int, int]) -> np.ndarray:
     return np.asarray(photo)
 
 
-def median_seconds(function: Callable, *arguments) -> float:
-    """Seconds of a call, the median of several after two to warm up."""
-    times = []
+def median_seconds(**calls: tuple) -> dict[str, float]:
+    """Seconds of each `(function, argument)`, medians of several after two to warm up.
+
+    They take turns, so that a machine that slows down meanwhile slows all of them.
+    """
+    times = {name: [] for name in calls}
     for _ in range(2 + FLAGS.repeats):
-        begin = time.perf_counter()
-        tf.nest.map_structure(lambda tensor: tensor.numpy(), function(*arguments))
-        times.append(time.perf_counter() - begin)
-    return float(np.median(times[2:]))
+        for name, (function, argument) in calls.items():
+            begin = time.perf_counter()
+            tf.nest.map_structure(lambda tensor: tensor.numpy(), function(argument))
+            times[name].append(time.perf_counter() - begin)
+    return {name: float(np.median(each[2:])) for name, each in times.items()}
 
 
 def with_gradient(function: Callable) -> Callable:
@@ -132,13 +136,14 @@ def time_parts(cropper, problem) -> dict[str, float]:
         "decoder": (decode, features),
         "scorer": (networks.scorer, features),
     }
-    return {name: median_seconds(with_gradient(f), x) for name, (f, x) in parts.items()}
+    return median_seconds(**{name: (with_gradient(f), x) for name, (f, x) in parts.items()})
 
 
 def time_batches(cropper, problem) -> dict[str, float]:
     """Milliseconds a crop, forward and backward, by how many go through at a time."""
     graph = with_gradient(lambda theta: cropper.loss(problem, theta)[0])
-    return {f"{n} crops": 1000 * median_seconds(graph, some_crops(n)) / n for n in BATCHES}
+    seconds = median_seconds(**{str(n): (graph, some_crops(n)) for n in BATCHES})
+    return {f"{n} crops": 1000 * seconds[str(n)] / n for n in BATCHES}
 
 
 def time_option(option: str | None, photo: np.ndarray, caption: str) -> dict[str, float]:
@@ -146,9 +151,9 @@ def time_option(option: str | None, photo: np.ndarray, caption: str) -> dict[str
     cropper = config.load_cropper("paper.gin", bindings=[option] if option else [])
     problem, _ = cropper.problem(photo, caption)
     forward = tf.function(lambda theta: cropper.loss(problem, theta)[0])
-    graphs = {"forward": forward, "both": with_gradient(forward)}
     crops = some_crops(BATCH)
-    return {name: 1000 * median_seconds(graph, crops) / BATCH for name, graph in graphs.items()}
+    seconds = median_seconds(forward=(forward, crops), both=(with_gradient(forward), crops))
+    return {name: 1000 * each / BATCH for name, each in seconds.items()}
 
 
 def time_search(gin_file: str, photo: np.ndarray, caption: str) -> dict[str, float]:
