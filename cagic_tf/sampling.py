@@ -114,12 +114,11 @@ def pyramid_mean(image: tf.Tensor, factors: Sequence[float], sigma: tf.Tensor | 
       the border and the centre of a level's pixel next to it, that pixel is repeated.
     """
     size = tf.shape(image)[:2]
-    total = None
+    total = tf.zeros([], image.dtype)
     for level, factor in zip(build_pyramid(image, factors, sigma), factors, strict=True):
         # One after the other: each is as large as the result.
-        with tf.control_dependencies([] if total is None else [total]):
-            halves = _at_half_pixels(level, factor, size)
-        total = halves if total is None else total + halves
+        with tf.control_dependencies([total]):
+            total += _at_half_pixels(level, factor, size)
     return total / len(factors)
 
 

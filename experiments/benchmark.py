@@ -54,7 +54,7 @@ def define_flags() -> None:
     """Flags of this script."""
     flags.DEFINE_string("output", None, "where to write, without ending")
     flags.DEFINE_multi_string("gin_file", ["paper.gin", "fast.gin"], "searches to time")
-    flags.DEFINE_integer("repeats", 21, "timings of each part, of which the median counts")
+    flags.DEFINE_integer("repeats", 7, "timings of each part, of which the median counts")
     flags.mark_flags_as_required(["output"])
 
 
@@ -82,10 +82,7 @@ def sample_photo(size: tuple[int, int]) -> np.ndarray:
 
 
 def median_seconds(**calls: tuple) -> dict[str, float]:
-    """Seconds of each `(function, argument)`, medians of several after two to warm up.
-
-    They take turns, so that a machine that slows down meanwhile slows all of them.
-    """
+    """Median seconds of each `(function, argument)`, in turn: a slow spell slows all of them."""
     times = {name: [] for name in calls}
     for _ in range(2 + FLAGS.repeats):
         for name, (function, argument) in calls.items():
@@ -102,8 +99,7 @@ def with_gradient(function: Callable) -> Callable:
     def graph(x):
         with tf.GradientTape() as tape:
             tape.watch(x)
-            value = function(x)
-            total = tf.reduce_sum(value)
+            total = tf.reduce_sum(function(x))
         return total, tape.gradient(total, x)
 
     return graph
@@ -120,8 +116,6 @@ def time_parts(cropper, problem) -> dict[str, float]:
     networks, objective = cropper.loss.networks, cropper.loss.objective
     theta = some_crops(BATCH)
     trunk = networks.caption_trunk
-    crops = sampling.crop(problem.picture, theta, trunk.input_size)
-    features = trunk(crops)
 
     def sample(theta):
         return sampling.crop(problem.picture, theta, trunk.input_size)
@@ -129,6 +123,8 @@ def time_parts(cropper, problem) -> dict[str, float]:
     def decode(features):
         return networks.decoder.greedy(features, objective.max_words).probabilities
 
+    crops = sample(theta)
+    features = trunk(crops)
     parts = {
         "objective": (lambda theta: cropper.loss(problem, theta)[0], theta),
         "trunk": (trunk, crops),
