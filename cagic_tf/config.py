@@ -11,18 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import gin
-from cagic_tf import (
-    annealing,
-    checkpoints,
-    coarse_to_fine,
-    joint_search,
-    lbfgs,
-    losses,
-    pipeline,
-    resources,
-    restarts,
-)
-from cagic_tf.networks import bundle
+from cagic_tf import pipeline
+from cagic_tf.beyond import coarse_to_fine
+from cagic_tf.method import annealing, joint_search, lbfgs, losses, restarts
+from cagic_tf.networks import bundle, checkpoints
+from cagic_tf.system import resources
 
 CONFIGURABLES = (
     bundle.Networks,

@@ -20,10 +20,11 @@ from typing import Any
 
 from absl import app, flags
 
-from cagic_tf import manifest, outcomes, outputs, run, run_flags, worker
+from cagic_tf import run
+from cagic_tf.batch import command_flags, manifest, outcomes, output_folder, worker
 
 FLAGS = flags.FLAGS
-flags.adopt_module_key_flags(run_flags)  # `--help` has them.
+flags.adopt_module_key_flags(command_flags)  # `--help` has them.
 flags.DEFINE_string("address", None, "Of a Ray cluster; by default this machine alone.")
 flags.DEFINE_integer("workers", 2, "Processes that crop.", 1)
 flags.DEFINE_float("gpus_per_worker", 0, "GPUs that Ray keeps for each; 0.5 shares one.", 0)
@@ -46,7 +47,7 @@ def main(arguments: list[str]) -> int:
     return run.crop_all(arguments, "cpu", _crop_rows)
 
 
-def _crop_rows(cropper, folder: outputs.OutputFolder, rows: list[manifest.Row]) -> None:
+def _crop_rows(cropper, folder: output_folder.OutputFolder, rows: list[manifest.Row]) -> None:
     """Has workers crop the rows, and writes each in its turn."""
     del cropper  # The workers have their own; this one was to show that the flags are right.
     if not rows:
@@ -79,7 +80,7 @@ def _outcomes(rows: list[manifest.Row]) -> Iterator[tuple[int, outcomes.Outcome]
         tuple(FLAGS.gin_param),
         FLAGS.device,
         FLAGS.threads,
-        run_flags.style(),
+        command_flags.style(),
         FLAGS.smallest_side,
         FLAGS.candidates,
         os.getcwd(),

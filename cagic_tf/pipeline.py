@@ -12,10 +12,13 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from cagic_tf import annealing, candidates, devices, geometry, image_io, shapes, vocabulary
-from cagic_tf.losses import CropLoss, Objective, Problem
+from cagic_tf.beyond import candidates, shapes
+from cagic_tf.method import annealing, geometry, vocabulary
+from cagic_tf.method.losses import CropLoss, Objective, Problem
 from cagic_tf.networks.bundle import Networks
+from cagic_tf.photos import reading
 from cagic_tf.results import Candidate, CropResult
+from cagic_tf.system import devices
 
 __all__ = ["CropResult", "Cropper", "crop_image", "plain_graphs"]
 
@@ -102,7 +105,7 @@ class Cropper:
         """Crops one photo to one caption.
 
         Args:
-          image: A path, a PIL image, or an array (see `image_io.read`).
+          image: A path, a PIL image, or an array (see `reading.read`).
           caption: What the crop should show; None: the crop of lowest aesthetic loss (Eq. 5) alone.
           seed: Seed of the restarts; the same seed gives the same crop, bit for bit.
           progress: Called after each scale as `progress(done, in all, lowest loss)`.
@@ -118,7 +121,7 @@ class Cropper:
           The crop.
 
         Raises:
-          image_io.ImageError: The photo cannot be read.
+          reading.ImageError: The photo cannot be read.
           ValueError: The caption is empty or none of its words is known; the shape is none;
             `smallest_side` is negative or `candidate_count` below 1.
         """
@@ -133,7 +136,7 @@ class Cropper:
 
     def _crop(self, image, caption, seed, progress, shape, smallest_side, count) -> CropResult:
         begin = time.monotonic()
-        photo = image_io.read(image)
+        photo = reading.read(image)
         height, width = photo.shape[:2]
         window = shape.window(width, height)
         shorter = min(window[0] * width, window[1] * height)
@@ -252,7 +255,7 @@ def crop_image(
         [['total', 'caption', 'aesthetic', 'lexicon']]
 
     Args:
-      image: A path, a PIL image, or an array (see `image_io.read`).
+      image: A path, a PIL image, or an array (see `reading.read`).
       caption: What the crop should show; None: the crop of lowest aesthetic loss alone.
       cropper: Networks, objective and search; None takes the paper's method on the embedded
         checkpoints, loaded at the first call. `config.load_cropper("fast.gin")` makes a quick one.
@@ -262,7 +265,7 @@ def crop_image(
       The crop, see `CropResult`.
 
     Raises:
-      image_io.ImageError: The photo cannot be read.
+      reading.ImageError: The photo cannot be read.
       ValueError: The caption is empty or none of its words is known.
     """
     return (cropper or _default_cropper()).crop(image, caption, seed)

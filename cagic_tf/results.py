@@ -8,7 +8,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from cagic_tf import annealing, crop_files, files, image_io, shapes
+from cagic_tf.beyond import shapes
+from cagic_tf.method import annealing
+from cagic_tf.photos import crop_files, reading
+from cagic_tf.system import files
 
 _FORMATS = {ending: name for name, ending in crop_files.ENDINGS.items()}
 _FORMATS |= {".jpeg": "JPEG", ".tiff": "TIFF"}
@@ -108,7 +111,7 @@ class CropResult(Candidate):
 
         Raises:
           ValueError: The ending is none of these, or the file is the photo.
-          image_io.ImageError: The photo cannot be read any more.
+          reading.ImageError: The photo cannot be read any more.
           OSError: The file cannot be written.
         """
         path = Path(path)
@@ -131,7 +134,7 @@ class CropResult(Candidate):
     def overlay(self) -> Image.Image:
         """The photo with the crop and the path of the search's centres drawn in."""
         centers = [step.center for step in self.path.steps]
-        return image_io.overlay(self.photo, self.box, centers)
+        return reading.overlay(self.photo, self.box, centers)
 
     def to_dict(self) -> dict[str, Any]:
         """Everything but pictures and path, as JSON types: what `results.jsonl` has of a row."""

@@ -20,10 +20,12 @@ import numpy as np
 from absl import app, flags
 from PIL import Image
 
-from cagic_tf import image_io, loss_plot, manifest, outputs, run_flags, shapes
+from cagic_tf.batch import command_flags, manifest, output_folder
+from cagic_tf.beyond import shapes
+from cagic_tf.photos import loss_plot, reading
 
 FLAGS = flags.FLAGS
-flags.adopt_module_key_flags(run_flags)  # `--help` has them.
+flags.adopt_module_key_flags(command_flags)  # `--help` has them.
 LARGE = 16_000_000  # Pixels.
 EXIT_OK, EXIT_NOTHING, EXIT_SOME_FAILED = 0, 1, 2
 
@@ -50,26 +52,28 @@ def crop_all(
     """
     if len(arguments) > 1:
         return fail(f"unexpected arguments {arguments[1:]}; flags are written --name=value")
-    if message := run_flags.wrong_together():
+    if message := command_flags.wrong_together():
         return fail(message)
     warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # `MAX_PIXELS` is our limit.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # Before TensorFlow is imported.
     import tensorflow as tf
 
-    from cagic_tf import checkpoints, config, devices
+    from cagic_tf import config
+    from cagic_tf.networks import checkpoints
+    from cagic_tf.system import devices
 
     # The same crop from the same seed on a GPU too.
     tf.config.experimental.enable_op_determinism()
     try:
         devices.select(device, FLAGS.threads)
         directory = Path(FLAGS.output_dir or Path("outputs") / Path(FLAGS.gin_file[-1]).stem)
-        rows = run_flags.rows(directory)
+        rows = command_flags.rows(directory)
         cropper = config.load_cropper(*FLAGS.gin_file, bindings=FLAGS.gin_param)
-        configuration = config.operative_config() + run_flags.search_flags()
-        folder = outputs.OutputFolder(
+        configuration = config.operative_config() + command_flags.search_flags()
+        folder = output_folder.OutputFolder(
             directory,
             configuration,
-            style=run_flags.style(),
+            style=command_flags.style(),
             overwrite=FLAGS.overwrite,
             candidate_count=FLAGS.candidates,
         )
@@ -82,11 +86,11 @@ def crop_all(
         config.ConfigError,
         checkpoints.CheckpointError,
         devices.DeviceError,
-        outputs.OutputError,
+        output_folder.OutputError,
     ) as error:
         return fail(str(error))
     lines = [folder.done[row.id] for row in rows]
-    print(f"{outputs.summary(lines)}; results in {directory}")
+    print(f"{output_folder.summary(lines)}; results in {directory}")
     if not loss_plot.has_matplotlib():
         print("no plots of the losses: they need matplotlib, pip install 'cagic_tf[plots]'")
     failed = sum(line["status"] == "error" for line in lines)
@@ -113,8 +117,8 @@ def _crop_rows(cropper, folder, rows: list[manifest.Row]) -> None:
 
 def _read_ahead(path: Path) -> np.ndarray | Path:
     """A photo; of a large one the path, for the time when no other is in memory."""
-    width, height = image_io.upright_size(path)
-    return path if width * height > LARGE else image_io.read(path)
+    width, height = reading.upright_size(path)
+    return path if width * height > LARGE else reading.read(path)
 
 
 def describe(row: manifest.Row) -> str:
@@ -156,7 +160,7 @@ def tell(line: dict[str, Any]) -> None:
     if line["status"] == "error":
         print(f"  error: {line['id']}: {line['error']}", file=sys.stderr)
         return
-    from cagic_tf import vocabulary
+    from cagic_tf.method import vocabulary
 
     overlap = "" if line["iou"] is None else f", IoU {line['iou']:.3f}"
     print(f"  {line['id']}: box {line['box']}, loss {line['loss']['total']:.3f}{overlap}")

@@ -12,7 +12,7 @@ import sys
 import numpy as np
 from absl import app, flags
 
-from cagic_tf import checkpoints
+from cagic_tf.networks import checkpoints
 from cagic_tf.port.__main__ import current_commit
 
 FLAGS = flags.FLAGS

@@ -25,18 +25,12 @@ from absl import app, flags
 from PIL import Image
 from tqdm import tqdm
 
-from cagic_tf import (
-    annealing,
-    config,
-    evaluated,
-    files,
-    image_io,
-    manifest,
-    pipeline,
-    resources,
-    sampling,
-)
+from cagic_tf import config, pipeline
+from cagic_tf.batch import manifest
+from cagic_tf.method import annealing, evaluation_cache, sampling
+from cagic_tf.photos import reading
 from cagic_tf.port.__main__ import current_commit
+from cagic_tf.system import files, resources
 
 FLAGS = flags.FLAGS
 SIZES = {"0.3": (640, 480), "2": (1632, 1224), "12": (4000, 3000), "48": (8000, 6000)}
@@ -77,7 +71,7 @@ def machine() -> dict[str, str | int]:
 def sample_photo(size: tuple[int, int]) -> np.ndarray:
     """A sample enlarged to `(width, height)`."""
     row = manifest.read(resources.package_path("samples") / "manifest.jsonl")[0]
-    photo = Image.fromarray(image_io.read(row.path)).resize(size, Image.Resampling.BICUBIC)
+    photo = Image.fromarray(reading.read(row.path)).resize(size, Image.Resampling.BICUBIC)
     return np.asarray(photo)
 
 
@@ -191,21 +185,21 @@ def peak_memory() -> float:
 def count_asked(problem, cropper) -> dict[str, int]:
     """Points that L-BFGS asks for at nine scales, and how many of them are computed."""
     counts = {}
-    for name, kind in (("asked", Forgetful), ("computed", evaluated.Evaluated)):
-        original, evaluated.Evaluated = evaluated.Evaluated, kind
+    for name, kind in (("asked", Forgetful), ("computed", evaluation_cache.Evaluated)):
+        original, evaluation_cache.Evaluated = evaluation_cache.Evaluated, kind
         try:
             step = annealing.compile_step(
                 annealing.Annealing(), cropper.loss, cropper.loss.signature
             )
         finally:
-            evaluated.Evaluated = original
+            evaluation_cache.Evaluated = original
         scales = annealing.scale_schedule(1.0, 0.98, 0.4)[::5]
         path = annealing.anneal(step, problem, 0, scales, np.zeros(2), True)
         counts[name] = path.evaluations
     return counts
 
 
-class Forgetful(evaluated.Evaluated):
+class Forgetful(evaluation_cache.Evaluated):
     """Computes every point that it is asked for."""
 
     def __call__(self, compute, points):
@@ -216,7 +210,7 @@ class Forgetful(evaluated.Evaluated):
 def run_alone(size: tuple[int, int], folder: Path) -> dict[str, float]:
     """Seconds and peak memory of `cagic_tf.run` with fast.gin, in a process of its own."""
     path = folder / f"{size[0]}.jpg"
-    image_io.write(path, sample_photo(size))
+    reading.write(path, sample_photo(size))
     output = folder / f"out{size[0]}"
     command = [sys.executable, "-m", "cagic_tf.run", "--gin_file=fast.gin", f"--image={path}"]
     command += ["--caption=a man in a suit", f"--output_dir={output}"]

@@ -27,9 +27,11 @@ import numpy as np
 from absl import app, flags
 from tqdm import tqdm
 
-from cagic_tf import files, image_io, manifest
-from experiments import annotations, coco_boxes, paper_set, visual_genome
-from experiments.annotations import DataError, Entry
+from cagic_tf.batch import manifest
+from cagic_tf.photos import reading
+from cagic_tf.system import files
+from experiments.data import annotations, coco_boxes, paper_set, visual_genome
+from experiments.data.annotations import DataError, Entry
 
 FLAGS = flags.FLAGS
 KINDS = ("paper", "coco_objects", "refcoco", "visual_genome")
@@ -80,7 +82,7 @@ class ManifestWriter:
     def __init__(self, folders: Sequence[Path], output: Path):
         """Args are where photos are, the first folder first, and the manifest to write."""
         self._folders, self._output = folders, output
-        self._size = functools.lru_cache(maxsize=None)(image_io.upright_size)
+        self._size = functools.lru_cache(maxsize=None)(reading.upright_size)
         self.rows: list[dict] = []
         self.left_out: collections.Counter[str] = collections.Counter()
 
@@ -135,7 +137,7 @@ class ManifestWriter:
             return self._leave_out("rows whose photo is not in --images")
         try:
             size = self._size(photo)
-        except image_io.ImageError:
+        except reading.ImageError:
             return self._leave_out("rows whose photo cannot be read")
         if entry.size not in (None, size):
             return self._leave_out("rows whose photo has another size than the annotations say")

@@ -18,8 +18,11 @@ import numpy as np
 from absl import app, flags
 from tqdm import tqdm
 
-from cagic_tf import config, files, image_io, manifest, pipeline
-from experiments import metrics
+from cagic_tf import config, pipeline
+from cagic_tf.batch import manifest
+from cagic_tf.photos import reading
+from cagic_tf.system import files
+from experiments.tables import metrics
 
 FLAGS = flags.FLAGS
 CAPTIONER, LEXICON, BOTH = METHODS = "captioner alone", "lexicon alone", "both"
@@ -63,7 +66,7 @@ def crop_rows(rows: Sequence[manifest.Row], gin_file: str, methods: Sequence[str
                 result = croppers[method].crop(row.path, row.caption)
                 entry |= {"box": result.box, "seconds": result.seconds, "scale": result.scale}
                 entry |= {"nouns": list(result.matched_words["lexicon"])}
-            except (ValueError, image_io.ImageError) as error:
+            except (ValueError, reading.ImageError) as error:
                 entry["error"] = str(error)
             file.write(json.dumps(entry) + "\n")
             file.flush()
@@ -82,7 +85,7 @@ def read_lines(path: Path) -> list[dict]:
 
 def compare_methods(rows: Sequence[manifest.Row], lines: Sequence[dict]) -> dict[str, dict]:
     """Figures of each method and its differences from the captioner alone."""
-    sizes = {row.id: image_io.upright_size(row.path) for row in rows}
+    sizes = {row.id: reading.upright_size(row.path) for row in rows}
     measured, report = {}, {}
     for method in dict.fromkeys(line["method"] for line in lines):
         of_method = {line["id"]: line for line in lines if line["method"] == method}

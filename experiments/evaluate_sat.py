@@ -15,9 +15,13 @@ import tensorflow as tf
 from absl import app, flags
 from tqdm import tqdm
 
-from cagic_tf import checkpoints, files, losses, vocabulary
-from cagic_tf.networks import bundle
-from experiments import beam_search, caption_scores, flickr8k, mosaics
+from cagic_tf.method import losses, vocabulary
+from cagic_tf.networks import bundle, checkpoints
+from cagic_tf.system import files
+from experiments import mosaics
+from experiments.data import flickr8k
+from experiments.tables import caption_scores
+from experiments.training import beam_search
 
 FLAGS = flags.FLAGS
 TILES = np.array([[x, y, 0.5] for y in (-0.5, 0.5) for x in (-0.5, 0.5)], np.float32)
@@ -25,7 +29,7 @@ TILES = np.array([[x, y, 0.5] for y in (-0.5, 0.5) for x in (-0.5, 0.5)], np.flo
 
 def define_flags() -> None:
     """Flags of this script."""
-    flags.DEFINE_string("data_dir", None, "folder of Flickr8k (see experiments/flickr8k.py)")
+    flags.DEFINE_string("data_dir", None, "folder of Flickr8k (see experiments/data/flickr8k.py)")
     flags.DEFINE_string("captioner", "sat", "checkpoint of the captioner")
     flags.DEFINE_string("scorer", "vfn", "checkpoint of the scorer (not measured here)")
     flags.DEFINE_string("output", None, "JSON file to write")

@@ -3,7 +3,7 @@
     python -m experiments.finetune_sat --init=STAGE2 --data_dir=FLICKR8K --work_dir=WORK \\
         --output=checkpoints/sat
 
-A step captions a batch of photos by itself, and sums three losses (`experiments/self_critical.py`):
+A step captions a batch of photos by itself, and sums three losses (`training/self_critical.py`):
 drawn captions are made likelier by how much their reward exceeds that of the photo's others; each
 photo's human caption must fit its greedy words better, by Eq. 4, than those of the other photos;
 and a human caption is predicted word by word as before, so that words stay apt and grammar stays.
@@ -16,8 +16,9 @@ import tensorflow as tf
 from absl import app, flags
 from tqdm import tqdm
 
-from cagic_tf import checkpoints
-from experiments import captioner_training, photo_sets, self_critical, teacher_forcing
+from cagic_tf.networks import checkpoints
+from experiments.data import photo_sets
+from experiments.training import captioner_training, self_critical, teacher_forcing
 
 FLAGS = flags.FLAGS
 MAX_WORDS = 16  # End word included; 2 captions in a hundred are longer and lose their ends.

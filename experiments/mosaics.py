@@ -14,8 +14,9 @@ import numpy as np
 from absl import app, flags
 from tqdm import tqdm
 
-from cagic_tf import files, image_io
-from experiments import flickr8k
+from cagic_tf.photos import reading
+from cagic_tf.system import files
+from experiments.data import flickr8k
 
 TILE = flickr8k.SIDE
 
@@ -71,7 +72,7 @@ def make(
 
 def define_flags() -> None:
     """Flags of this script."""
-    flags.DEFINE_string("data_dir", None, "folder of Flickr8k (see experiments/flickr8k.py)")
+    flags.DEFINE_string("data_dir", None, "folder of Flickr8k (see experiments/data/flickr8k.py)")
     flags.DEFINE_string("output_dir", None, "folder to write")
     flags.DEFINE_integer("count", 100, "mosaics")
     flags.DEFINE_integer("tiles_per_side", 2, "2: four tiles; 3: nine", 2, 3)
@@ -87,7 +88,7 @@ def main(_) -> None:
     mosaics = make(Path(FLAGS.data_dir), FLAGS.split, FLAGS.count, FLAGS.seed, FLAGS.tiles_per_side)
     for number, mosaic in enumerate(tqdm(mosaics, total=FLAGS.count, desc="mosaics")):
         name = f"{number:04d}"
-        image_io.write(output / f"{name}.png", mosaic.image)
+        reading.write(output / f"{name}.png", mosaic.image)
         row = {"id": name, "image": f"{name}.png", "caption": mosaic.caption}
         rows.append({**row, "crops": [mosaic.box]})
     text = "".join(json.dumps(row) + "\n" for row in rows)

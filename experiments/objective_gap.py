@@ -18,9 +18,12 @@ import tensorflow as tf
 from absl import app, flags
 from scipy import stats
 
-from cagic_tf import geometry, image_io, manifest, pipeline
-from experiments import comparison, entries
+from cagic_tf import pipeline
+from cagic_tf.batch import manifest
+from cagic_tf.method import geometry
+from cagic_tf.photos import reading
 from experiments.figures import drawing
+from experiments.tables import comparison, entries
 
 FLAGS = flags.FLAGS
 TRUTH = "ground truth"
@@ -59,7 +62,7 @@ def loss_at(
     Returns:
       A loss a box.
     """
-    photo = image_io.read(row.path)
+    photo = reading.read(row.path)
     height, width = photo.shape[:2]
     problem, _ = cropper.problem(photo, row.caption)
     losses = []

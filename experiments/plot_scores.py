@@ -10,8 +10,10 @@ import tensorflow as tf
 from absl import app, flags
 from matplotlib.figure import Figure
 
-from cagic_tf import image_io, losses, resources
+from cagic_tf.method import losses
 from cagic_tf.networks.bundle import Networks
+from cagic_tf.photos import reading
+from cagic_tf.system import resources
 
 FLAGS = flags.FLAGS
 PHOTOS = ("astronaut", "workers", "lake")
@@ -41,7 +43,7 @@ def main(_) -> None:
     figure = Figure(figsize=(12, 3.5), layout="constrained")
     for axes, (label, (along, theta)) in zip(figure.subplots(1, 3), lines.items(), strict=True):
         for name in PHOTOS:
-            photo = image_io.read(resources.package_path("samples") / f"{name}.jpg")
+            photo = reading.read(resources.package_path("samples") / f"{name}.jpg")
             problem = loss.problem(photo.astype(np.float32) / 255, words)
             axes.plot(along, evaluate(problem, tf.constant(theta, tf.float32)), label=name)
         axes.set(xlabel=label, ylabel="score g")

@@ -10,7 +10,7 @@ from absl import app, flags
 from matplotlib.figure import Figure
 from PIL import Image
 
-from cagic_tf import outputs
+from cagic_tf.batch import output_folder
 
 FLAGS = flags.FLAGS
 
@@ -23,7 +23,7 @@ def define_flags() -> None:
 
 def main(_) -> None:
     folder = Path(FLAGS.results)
-    lines = (folder / outputs.RESULTS).read_text(encoding="utf-8").splitlines()
+    lines = (folder / output_folder.RESULTS).read_text(encoding="utf-8").splitlines()
     rows = [json.loads(line) for line in lines]
     figure = Figure(figsize=(2.6 * len(rows), 4.6), layout="constrained")
     axes = figure.subplots(2, len(rows), squeeze=False)

@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 from absl import app, flags
 
-from cagic_tf import manifest
-from experiments import comparison, entries
+from cagic_tf.batch import manifest
+from experiments.tables import comparison, entries
 
 FLAGS = flags.FLAGS
 COLUMNS = {

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from absl import app, flags
 
-from experiments import comparison, entries
+from experiments.tables import comparison, entries
 
 FLAGS = flags.FLAGS
 DEFAULT = ["whole", "centre", "random", "prior", "grad_cam", "grad_cam_mask", "vfn"]
@@ -32,7 +32,7 @@ PAPER = {
 }
 # Our names of its methods; the whole method stands for CAGIC, the ablations are Table 4's.
 OURS = {"whole": "Original", "grad_cam": "GradCAM", "grad_cam_mask": "GradCAM"}
-OURS |= {"paper.gin": "CAGIC", "fast.gin": "CAGIC", "networks/original.gin": "CAGIC"}
+OURS |= {"paper.gin": "CAGIC", "fast.gin": "CAGIC", "original.gin": "CAGIC"}
 OURS |= {name.lower(): name for name in PAPER} | {"gaic": "Anchor"}
 
 

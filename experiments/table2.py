@@ -27,9 +27,11 @@ from pathlib import Path
 
 from absl import app, flags
 
-from cagic_tf import files, manifest
-from experiments import annotations, caption_scores
-from experiments.annotations import MALFORMED, DataError
+from cagic_tf.batch import manifest
+from cagic_tf.system import files
+from experiments.data import annotations
+from experiments.data.annotations import MALFORMED, DataError
+from experiments.tables import caption_scores
 
 FLAGS = flags.FLAGS
 # The paper's Table 2, in the order of `caption_scores.METRICS`.

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from absl import app, flags
 
-from experiments import comparison, entries
+from experiments.tables import comparison, entries
 
 FLAGS = flags.FLAGS
 # What makes a schedule short.

@@ -23,9 +23,9 @@ import tensorflow as tf
 from absl import app, flags
 from tqdm import tqdm
 
-from cagic_tf import checkpoints
-from cagic_tf.networks import sat
-from experiments import captioner_training, flickr8k, teacher_forcing
+from cagic_tf.networks import checkpoints, sat
+from experiments.data import flickr8k
+from experiments.training import captioner_training, teacher_forcing
 
 FLAGS = flags.FLAGS
 # Decoder sizes by trunk: small on Lite0, to ship with the project; else DeepRNN's, as the paper's.

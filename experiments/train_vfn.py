@@ -15,11 +15,12 @@ import tensorflow as tf
 from absl import app, flags
 from tqdm import trange
 
-from cagic_tf import checkpoints
-from cagic_tf.networks.lite0 import Lite0
+from cagic_tf.networks import checkpoints
+from cagic_tf.networks.trunks.lite0 import Lite0
 from cagic_tf.networks.vfn import ViewFindingNetwork, spatial_pyramid
 from cagic_tf.port.__main__ import current_commit
-from experiments import flickr8k, views
+from experiments.data import flickr8k
+from experiments.training import views
 
 FLAGS = flags.FLAGS
 SCALES = (0.5, 0.9)  # Of the crops that photos are ranked above.
@@ -31,7 +32,7 @@ KINDS = {"pyramid, same number of pixels": 0.5, "pyramid": 0.25, "plain": 0.25}
 
 def define_flags() -> None:
     """Flags of this script; sizes are the embedded checkpoint's."""
-    flags.DEFINE_string("data_dir", None, "folder of Flickr8k (see experiments/flickr8k.py)")
+    flags.DEFINE_string("data_dir", None, "folder of Flickr8k (see experiments/data/flickr8k.py)")
     flags.DEFINE_string("work_dir", None, "folder for cached features")
     flags.DEFINE_string("output", None, "checkpoint folder to write")
     flags.DEFINE_string("trunk", "checkpoints/lite0", "trunk checkpoint")

@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from cagic_tf.networks import alexnet, sat
+from cagic_tf.networks import sat
+from cagic_tf.networks.trunks import alexnet
 from cagic_tf.port import deeprnn, vfn
 
-GOLDENS = Path(__file__).parent / "goldens"
+GOLDENS = Path(__file__).parent / "networks" / "goldens"
 
 
 def golden(name):

@@ -11,12 +11,14 @@ import time
 import types
 from pathlib import Path
 
-import odd_files
 import pytest
 from absl import flags
 from absl.testing import flagsaver
 
-from cagic_tf import distributed, manifest, outcomes, outputs, run, shapes
+from cagic_tf import distributed, run
+from cagic_tf.batch import manifest, outcomes, output_folder
+from cagic_tf.beyond import shapes
+from tests import odd_files
 
 if not flags.FLAGS.is_parsed():
     flags.FLAGS(["test"])
@@ -62,13 +64,13 @@ def call(*args, **kwargs) -> subprocess.CompletedProcess:
 
 def lines_of(out: Path) -> list[dict]:
     """What the lines say but for the time that it took."""
-    lines = [json.loads(line) for line in (out / outputs.RESULTS).read_text().splitlines()]
+    lines = [json.loads(line) for line in (out / output_folder.RESULTS).read_text().splitlines()]
     return [{**line, "seconds": None} for line in lines]
 
 
 def files_of(out: Path) -> dict[str, bytes]:
     names = {path.name: path.read_bytes() for path in out.iterdir()}
-    return {name: data for name, data in names.items() if name != outputs.RESULTS}
+    return {name: data for name, data in names.items() if name != output_folder.RESULTS}
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +85,7 @@ def test_equal_to_the_single_process_though_a_worker_is_killed(photos, alone, tm
 
     def kill_one():
         """Kills a worker once there is a result, so that it has work."""
-        while not (out / outputs.RESULTS).exists():
+        while not (out / output_folder.RESULTS).exists():
             time.sleep(0.05)
         os.kill(workers_below(process.pid)[0], signal.SIGKILL)
         killed.set()
@@ -102,9 +104,9 @@ def test_equal_to_the_single_process_though_a_worker_is_killed(photos, alone, tm
     assert text.count("  error: ") == 6 and "Traceback" not in text
     assert lines_of(out) == lines_of(alone)
     assert files_of(out) == files_of(alone)
-    before = (out / outputs.RESULTS).read_bytes()
+    before = (out / output_folder.RESULTS).read_bytes()
     call("distributed", photos, out)  # Nothing is left to do.
-    assert (out / outputs.RESULTS).read_bytes() == before
+    assert (out / output_folder.RESULTS).read_bytes() == before
 
 
 def workers_below(pid: int) -> list[int]:
@@ -127,7 +129,7 @@ def test_rows_that_no_worker_finished_are_errors(tmp_path, monkeypatch, capsys):
     rows = [manifest.Row(f"{at}", "a.png", tmp_path / "a.png", "a dog") for at in range(1, 6)]
     found = [(at, outcomes.Outcome(ENTRY | {"scale": at / 10}, {})) for at in (2, 4)]
     monkeypatch.setattr(distributed, "_outcomes", lambda rows: iter(found))
-    folder = outputs.OutputFolder(tmp_path / "out", "# config", pictures=False)
+    folder = output_folder.OutputFolder(tmp_path / "out", "# config", pictures=False)
     distributed._crop_rows(None, folder, rows)
     lines = [folder.done[row.id] for row in rows]
     assert list(folder.done) == ["1", "2", "3", "4", "5"]

@@ -6,8 +6,9 @@ import importlib
 import pytest
 from PIL import Image
 
-from cagic_tf import config, resources
+from cagic_tf import config
 from cagic_tf.networks import bundle
+from cagic_tf.system import resources
 
 QUICK = ["CoarseToFine.scan_scales = (0.5,)", "CoarseToFine.scan_centers = 2"]
 QUICK += ["CoarseToFine.refine_scales = (1.0,)", "Annealing.restart_count = 2"]

@@ -14,7 +14,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from cagic_tf import checkpoints, crop_files, geometry, image_io, manifest
+from cagic_tf.batch import manifest
+from cagic_tf.method import geometry
+from cagic_tf.networks import checkpoints
+from cagic_tf.photos import crop_files, reading
 from cagic_tf.port import npy, vocabulary_csv
 
 settings.register_profile("here", deadline=None, derandomize=True, max_examples=200)
@@ -164,8 +167,8 @@ def test_vocabulary_of_any_bytes(folder, data):
 def test_photo_of_any_bytes(folder, data, magic):
     path = folder / "photo.jpg"
     path.write_bytes(magic + data)
-    with pytest.raises(image_io.ImageError) as caught:
-        image_io.read(path)
+    with pytest.raises(reading.ImageError) as caught:
+        reading.read(path)
     assert "\n" not in str(caught.value)
 
 
@@ -205,10 +208,10 @@ def test_a_box_survives_orientation(folder, data, orientation):
     exif[274] = orientation
     path = folder / "turned.png"
     Image.fromarray(stored).save(path, exif=exif)
-    pixels = image_io.read(path)
-    assert image_io.upright_size(path) == pixels.shape[1::-1]
+    pixels = reading.read(path)
+    assert reading.upright_size(path) == pixels.shape[1::-1]
     down, across = pixels.shape[:2]
     x, y = data.draw(st.integers(0, across - 1)), data.draw(st.integers(0, down - 1))
     w, h = data.draw(st.integers(1, across - x)), data.draw(st.integers(1, down - y))
-    crop = image_io.read(Image.open(io.BytesIO(crop_files.cut(path, (x, y, w, h)))))
+    crop = reading.read(Image.open(io.BytesIO(crop_files.cut(path, (x, y, w, h)))))
     np.testing.assert_array_equal(crop, pixels[y : y + h, x : x + w])

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cagic_tf import outputs, run
+from cagic_tf import run
+from cagic_tf.batch import output_folder
 
 ROWS, WARM = 150, 50
 GROWTH = 25  # MiB between WARM and ROWS rows: less than two of the pictures' many copies.
@@ -44,7 +45,7 @@ def test_150_rows_need_what_50_need(tmp_path):
     found = {}
     while process.poll() is None:
         try:
-            done = (out / outputs.RESULTS).read_bytes().count(b"\n")
+            done = (out / output_folder.RESULTS).read_bytes().count(b"\n")
             found[done] = memory(process.pid)
         except (FileNotFoundError, StopIteration):  # Not begun, or just ended.
             pass

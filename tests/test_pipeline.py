@@ -8,9 +8,13 @@ import tensorflow as tf
 from PIL import Image
 
 import cagic_tf
-from cagic_tf import annealing, coarse_to_fine, image_io, lbfgs, pipeline, resources, shapes
-from cagic_tf.losses import Objective
+from cagic_tf import pipeline
+from cagic_tf.beyond import coarse_to_fine, shapes
+from cagic_tf.method import annealing, lbfgs
+from cagic_tf.method.losses import Objective
 from cagic_tf.networks import bundle
+from cagic_tf.photos import reading
+from cagic_tf.system import resources
 
 SAMPLES = resources.package_path("samples")
 CAPTION = "a woman in a blue shirt and a zyzzyva"
@@ -154,7 +158,7 @@ def test_large_photos_are_reduced_to_max_side_and_cropped_at_full_size():
 
 
 def test_errors(cropper):
-    with pytest.raises(image_io.ImageError, match="no photo at"):
+    with pytest.raises(reading.ImageError, match="no photo at"):
         cropper.crop("nowhere.jpg", "a dog")
     with pytest.raises(ValueError, match="has no words"):
         cropper.crop(SAMPLES / "lake.jpg", " .,!")

@@ -3,11 +3,14 @@
 import json
 
 import numpy as np
-import odd_files
 import pytest
 from PIL import Image
 
-from cagic_tf import annealing, image_io, outputs, results
+from cagic_tf import results
+from cagic_tf.batch import output_folder
+from cagic_tf.method import annealing
+from cagic_tf.photos import reading
+from tests import odd_files
 
 BEST = results.Candidate((7, 5, 40, 30), (0.1, 0.1, 0.7, 0.8), (0, 0), 0.6, {"total": 1.0}, "a dog")
 OTHER = results.Candidate((0, 0, 20, 15), (0, 0, 0.3, 0.4), (-1, -1), 0.3, {"total": 2.0}, "a cat")
@@ -22,7 +25,7 @@ def made(source, **changes):
         "seconds": 0.5,
         "seed": 3,
         "checkpoints": {"sat": "00"},
-        "photo": image_io.read(source),
+        "photo": reading.read(source),
         "path": annealing.Path(np.array([0, 0, 0.6]), 1.0, [step], 5),
         "candidates": (BEST, OTHER),
         "source": source,
@@ -41,7 +44,7 @@ def test_to_dict_is_a_line_of_the_results(photo):
     found = made(photo).to_dict()
     assert json.loads(json.dumps(found)) == found
     # A line has these besides: they are the row's, not the crop's.
-    assert set(found) == set(outputs.RESULT_KEYS) - {"iou", "crop_file"}
+    assert set(found) == set(output_folder.RESULT_KEYS) - {"iou", "crop_file"}
     assert found["box"] == [7, 5, 40, 30] and found["unknown_words"] == {"dogg": ["dog"]}
     assert [each["box"] for each in found["candidates"]] == [[7, 5, 40, 30], [0, 0, 20, 15]]
     assert found["candidates"][1]["loss"] == {"total": 2.0} and found["shape"] == "original"
@@ -68,7 +71,7 @@ def test_save_metadata_candidates_sizes_and_arrays(photo, tmp_path):
     assert Image.open(target).size == (20, 15)
     made(photo, shape="80x60").save(target)
     assert Image.open(target).size == (80, 60)
-    pixels = image_io.read(photo)
+    pixels = reading.read(photo)
     made(pixels).save(tmp_path / "crop.png")
     np.testing.assert_array_equal(Image.open(tmp_path / "crop.png"), pixels[5:35, 7:47])
 

@@ -10,7 +10,9 @@ from absl import flags
 from absl.testing import flagsaver
 from PIL import Image
 
-from cagic_tf import outputs, resources, run
+from cagic_tf import run
+from cagic_tf.batch import output_folder
+from cagic_tf.system import resources
 
 SAMPLES = resources.package_path("samples")
 QUICK = [
@@ -37,7 +39,9 @@ def call(output_dir, **values):
 
 
 def read(directory):
-    return [json.loads(line) for line in (directory / outputs.RESULTS).read_text().splitlines()]
+    return [
+        json.loads(line) for line in (directory / output_folder.RESULTS).read_text().splitlines()
+    ]
 
 
 @pytest.fixture
@@ -77,7 +81,7 @@ def test_manifest_with_good_and_bad_rows(manifest_path, tmp_path, capsys):
         assert overlay.size == (540, 360)
     with Image.open(out / "0001-photo_losses.png") as plot:
         assert plot.size[0] > 300
-    assert "Objective.aesthetic_weight = 0.01" in (out / outputs.CONFIG).read_text()
+    assert "Objective.aesthetic_weight = 0.01" in (out / output_folder.CONFIG).read_text()
     for line, words in zip(
         lines[1:], ("broken.jpg", "qwxz", "missing.jpg", "no words"), strict=True
     ):
@@ -89,7 +93,7 @@ def test_manifest_with_good_and_bad_rows(manifest_path, tmp_path, capsys):
 def test_the_same_command_goes_on_and_another_refuses(manifest_path, tmp_path, capsys):
     out = tmp_path / "out"
     call(out, manifest=str(manifest_path))
-    results = out / outputs.RESULTS
+    results = out / output_folder.RESULTS
     before = results.read_bytes()
     assert call(out, manifest=str(manifest_path)) == run.EXIT_SOME_FAILED
     assert results.read_bytes() == before
@@ -146,7 +150,9 @@ def test_help_and_bad_flags_need_no_tensorflow():
 
 
 def test_every_sample_has_its_photo_and_known_words():
-    from cagic_tf import checkpoints, manifest, vocabulary
+    from cagic_tf.batch import manifest
+    from cagic_tf.method import vocabulary
+    from cagic_tf.networks import checkpoints
 
     words = checkpoints.load(resources.path("checkpoints") / "sat").manifest["vocabulary"]
     rows = manifest.read(SAMPLES / "manifest.jsonl")

@@ -5,13 +5,17 @@ import time
 import types
 
 import numpy as np
-import odd_files
 import pytest
 from absl import flags
 from absl.testing import flagsaver
 from PIL import Image
 
-from cagic_tf import config, files, geometry, image_io, loss_plot, outputs, run
+from cagic_tf import config, run
+from cagic_tf.batch import output_folder
+from cagic_tf.method import geometry
+from cagic_tf.photos import loss_plot, reading
+from cagic_tf.system import files
+from tests import odd_files
 
 if not flags.FLAGS.is_parsed():
     flags.FLAGS(["test"])
@@ -25,7 +29,7 @@ class FakeCropper:
         self.meanwhile = lambda: None
 
     def crop(self, image, caption, progress, shape, smallest_side, candidate_count):
-        photo = image_io.read(image)
+        photo = reading.read(image)
         self.calls.append(caption)
         self.images.append(image)
         self.meanwhile()
@@ -60,7 +64,7 @@ def call(**values):
 
 
 def lines_of(directory):
-    text = (directory / outputs.RESULTS).read_text(encoding="utf-8")
+    text = (directory / output_folder.RESULTS).read_text(encoding="utf-8")
     return [json.loads(line) for line in text.splitlines()]
 
 
@@ -88,9 +92,9 @@ def test_a_folder_of_good_and_bad_files(cropper, tmp_path, capsys):
     left = {path: path.stat().st_mtime_ns for path in out.iterdir()}
     calls = len(cropper.calls)
     assert call(**values) == run.EXIT_SOME_FAILED  # Again: nothing new.
-    left.pop(out / outputs.CONFIG)
+    left.pop(out / output_folder.CONFIG)
     assert all(path.stat().st_mtime_ns == time for path, time in left.items())
-    assert {path.name for path in out.iterdir()} == {p.name for p in left} | {outputs.CONFIG}
+    assert {path.name for path in out.iterdir()} == {p.name for p in left} | {output_folder.CONFIG}
     assert len(cropper.calls) == calls
 
 
@@ -111,9 +115,9 @@ def test_a_folder_in_two_shapes(cropper, tmp_path):
         if line["status"] == "ok":
             with Image.open(out / line["crop_file"]) as crop:
                 assert crop.size == {"1:1": (20, 20), "16:9": (30, 17)}[line["shape"]]
-    results, calls = (out / outputs.RESULTS).read_bytes(), len(cropper.calls)
+    results, calls = (out / output_folder.RESULTS).read_bytes(), len(cropper.calls)
     assert call(**values, aspect_ratio="1:1,16:9") == run.EXIT_SOME_FAILED  # Nothing new.
-    assert (out / outputs.RESULTS).read_bytes() == results and len(cropper.calls) == calls
+    assert (out / output_folder.RESULTS).read_bytes() == results and len(cropper.calls) == calls
     call(**values, aspect_ratio="16:9,original")  # The photo's own shape beside what is there.
     added = lines_of(out)[len(lines) :]
     assert {line["shape"] for line in added} == {"original"} and len(added) == len(lines) / 2
@@ -228,7 +232,7 @@ def wait_until(condition):
 
 def written_lines(directory):
     """How many there are while they are being written."""
-    path = directory / outputs.RESULTS
+    path = directory / output_folder.RESULTS
     return path.read_bytes().count(b"\n") if path.exists() else 0
 
 
@@ -240,8 +244,8 @@ def three_photos(tmp_path):
 
 
 def test_the_next_photo_is_read_and_the_last_row_written_meanwhile(cropper, tmp_path, monkeypatch):
-    values, seen, read = three_photos(tmp_path), [], image_io.read
-    monkeypatch.setattr(image_io, "read", lambda image: seen.append(image) or read(image))
+    values, seen, read = three_photos(tmp_path), [], reading.read
+    monkeypatch.setattr(reading, "read", lambda image: seen.append(image) or read(image))
 
     def meanwhile():
         done = len(cropper.calls)

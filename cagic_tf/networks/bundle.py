@@ -6,15 +6,17 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from cagic_tf import checkpoints, nouns, resources
+from cagic_tf.beyond import nouns
+from cagic_tf.networks import checkpoints
 from cagic_tf.networks.accelerated import AcceleratedTrunk
-from cagic_tf.networks.alexnet import AlexNet
 from cagic_tf.networks.lexicon import Lexicon
-from cagic_tf.networks.lite0 import Lite0
-from cagic_tf.networks.resnet50 import ResNet50
 from cagic_tf.networks.sat import ShowAttendTell
+from cagic_tf.networks.trunks.alexnet import AlexNet
+from cagic_tf.networks.trunks.lite0 import Lite0
+from cagic_tf.networks.trunks.resnet50 import ResNet50
+from cagic_tf.networks.trunks.vgg16 import VGG16
 from cagic_tf.networks.vfn import ViewFindingNetwork
-from cagic_tf.networks.vgg16 import VGG16
+from cagic_tf.system import resources
 
 Trunk = AlexNet | Lite0 | ResNet50 | VGG16 | AcceleratedTrunk
 # A trunk checkpoint's kind to its network. Each takes RGB in [0, 1] at its own `input_size`, and

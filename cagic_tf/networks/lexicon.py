@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from cagic_tf import nouns
+from cagic_tf.beyond import nouns
 from cagic_tf.networks import layers
 
 WINDOW_SIGMA = 3 / 14  # Of the crop's side: 1.5 cells of 7.

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from cagic_tf import checkpoints
+from cagic_tf.networks import checkpoints
 
 
 def current_commit() -> str:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from cagic_tf import checkpoints
-from cagic_tf.networks import resnet50, sat, vgg16
+from cagic_tf.networks import checkpoints, sat
+from cagic_tf.networks.trunks import resnet50, vgg16
 from cagic_tf.port import npy, output, source, vocabulary_csv
 
 # The mean of ImageNet's pixels as its file stores it: blue, green, red. DeepRNN's loader turns its

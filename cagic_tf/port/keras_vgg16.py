@@ -8,8 +8,8 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from cagic_tf import checkpoints
-from cagic_tf.networks import vgg16
+from cagic_tf.networks import checkpoints
+from cagic_tf.networks.trunks import vgg16
 from cagic_tf.port import output, source
 
 # What keras.applications takes off (Caffe's mean), in RGB order.

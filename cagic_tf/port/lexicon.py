@@ -5,9 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from cagic_tf import checkpoints, files, vocabulary
-from cagic_tf.networks import bundle
+from cagic_tf.method import vocabulary
+from cagic_tf.networks import bundle, checkpoints
 from cagic_tf.port import lite0, output, source, wordnet
+from cagic_tf.system import files
 
 TRUNK = "lite0"
 LICENCE = "WORDNET_LICENSE"

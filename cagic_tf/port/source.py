@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cagic_tf import checkpoints
+from cagic_tf.networks import checkpoints
 
 # What TensorFlow 1's optimizers and loops kept beside the weights.
 _TRAINING_STATE = re.compile(

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from cagic_tf import checkpoints
-from cagic_tf.networks import alexnet, vfn
+from cagic_tf.networks import checkpoints, vfn
+from cagic_tf.networks.trunks import alexnet
 from cagic_tf.port import output, source
 
 HEAD = ("ranker/fc6w", "ranker/fc6b", "ranker/W")

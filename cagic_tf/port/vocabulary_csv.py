@@ -3,8 +3,7 @@
 import csv
 from pathlib import Path
 
-from cagic_tf import checkpoints
-from cagic_tf.networks import sat
+from cagic_tf.networks import checkpoints, sat
 
 
 def read(path: Path) -> list[str]:

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from cagic_tf import checkpoints
+from cagic_tf.networks import checkpoints
 from cagic_tf.port import source
 
 FILES = ("index.noun", "data.noun", "noun.exc")

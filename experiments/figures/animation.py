@@ -19,9 +19,10 @@ import numpy as np
 from absl import app
 from PIL import Image, ImageDraw, ImageFont
 
-from cagic_tf import annealing, geometry, pipeline
-from experiments import comparison
+from cagic_tf import pipeline
+from cagic_tf.method import annealing, geometry
 from experiments.figures import drawing, one_search, restarts
+from experiments.tables import comparison
 
 LONGER_SIDE = 360  # Pixels of the photo in the frames.
 FRAME, LAST_FRAME = 200, 3000  # Milliseconds.

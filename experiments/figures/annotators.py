@@ -17,9 +17,11 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from cagic_tf import geometry, image_io, manifest
-from experiments import comparison, entries
+from cagic_tf.batch import manifest
+from cagic_tf.method import geometry
+from cagic_tf.photos import reading
 from experiments.figures import drawing
+from experiments.tables import comparison, entries
 
 FLAGS = flags.FLAGS
 PHOTOS = 5  # Shown by default.
@@ -72,9 +74,9 @@ def draw(
       boxes: Row id to a method's box; may be empty.
 
     Raises:
-      image_io.ImageError: A photo cannot be read.
+      reading.ImageError: A photo cannot be read.
     """
-    photos = [image_io.read(row.path) for row in shown]
+    photos = [reading.read(row.path) for row in shown]
     across = max(2.4 * len(shown), 7, min(0.3 * len(rows), 16))
     cell = across / len(shown)
     tall = cell * max(photo.shape[0] / photo.shape[1] for photo in photos) + 0.5

@@ -16,9 +16,11 @@ from absl import app, flags
 from matplotlib.figure import Figure
 from tqdm import tqdm
 
-from cagic_tf import config, image_io, resources
-from experiments import comparison, entries
+from cagic_tf import config
+from cagic_tf.photos import reading
+from cagic_tf.system import resources
 from experiments.figures import drawing, one_search
+from experiments.tables import comparison, entries
 
 FLAGS = flags.FLAGS
 SAMPLE_CAPTIONS = [
@@ -47,7 +49,7 @@ def main() -> None:
     if FLAGS.image is not None and not FLAGS.caption and FLAGS.results is None:
         raise entries.EntryError("--image needs --caption, once or more, or --results")
     image = Path(FLAGS.image or resources.package_path("samples") / one_search.SAMPLE)
-    photo = image_io.read(image)
+    photo = reading.read(image)
     if FLAGS.results is not None:
         boxes = read_boxes(Path(FLAGS.results), image.name, FLAGS.caption)
     else:

@@ -13,8 +13,10 @@ from matplotlib import patches, patheffects
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from cagic_tf import files, geometry, outputs
-from experiments import entries
+from cagic_tf.batch import output_folder
+from cagic_tf.method import geometry
+from cagic_tf.system import files
+from experiments.tables import entries
 
 FLAGS = flags.FLAGS
 FOLDER = Path("outputs/figures")
@@ -124,7 +126,7 @@ def read_results(folder: Path) -> dict[str, dict[str, Any]]:
     Raises:
       entries.EntryError: It has no results.
     """
-    path = folder / outputs.RESULTS
+    path = folder / output_folder.RESULTS
     try:
         lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
         return {line["id"]: line for line in lines}
@@ -141,7 +143,7 @@ def save(figure: Figure, path: Path) -> None:
     """Writes a figure as a whole file, in the format of its ending, and prints where.
 
     Raises:
-      outputs.OutputError: It cannot be written.
+      output_folder.OutputError: It cannot be written.
     """
     buffer = io.BytesIO()
     jpeg = path.suffix.lower() != ".png"
@@ -155,13 +157,13 @@ def write(path: Path, data: bytes) -> None:
     """Writes a picture's bytes atomically, and prints where.
 
     Raises:
-      outputs.OutputError: It cannot be written.
+      output_folder.OutputError: It cannot be written.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         files.write_atomically(path, data)
     except OSError as error:
-        raise outputs.OutputError(f"cannot write {path}: {error.strerror}") from error
+        raise output_folder.OutputError(f"cannot write {path}: {error.strerror}") from error
     print(f"{path}, {len(data) / 1000:.0f} kB")
 
 

@@ -17,10 +17,12 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from tqdm import tqdm
 
-from cagic_tf import annealing, coarse_to_fine, geometry, losses, pipeline
-from experiments import comparison
+from cagic_tf import pipeline
+from cagic_tf.beyond import coarse_to_fine
+from cagic_tf.method import annealing, geometry, losses
 from experiments.figures import drawing, one_search
 from experiments.methods import grid_search
+from experiments.tables import comparison
 
 FLAGS = flags.FLAGS
 SCALES = 5  # At most so many columns.

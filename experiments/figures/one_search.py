@@ -5,9 +5,10 @@ from typing import NamedTuple
 from absl import flags
 from tqdm import tqdm
 
-from cagic_tf import config, pipeline, resources
-from experiments import entries
+from cagic_tf import config, pipeline
+from cagic_tf.system import resources
 from experiments.figures import drawing
+from experiments.tables import entries
 
 FLAGS = flags.FLAGS
 SAMPLE, SAMPLE_CAPTION = "workers.jpg", "a woman in a blue shirt"
@@ -44,7 +45,7 @@ def run() -> Searched:
 
     Raises:
       entries.EntryError: --image or --caption is missing, or the caption cannot be used.
-      config.ConfigError, checkpoints.CheckpointError, image_io.ImageError: See there.
+      config.ConfigError, checkpoints.CheckpointError, reading.ImageError: See there.
     """
     if (FLAGS.image is None) != (FLAGS.caption is None):
         raise entries.EntryError("--image and --caption go together; with neither, a sample")

@@ -15,8 +15,9 @@ import numpy as np
 from absl import app, flags
 from matplotlib.figure import Figure
 
-from experiments import comparison, entries, sweep
+from experiments import sweep
 from experiments.figures import drawing
+from experiments.tables import comparison, entries
 
 FLAGS = flags.FLAGS
 

@@ -14,9 +14,9 @@ from absl import app
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from cagic_tf import annealing, geometry
-from experiments import comparison
+from cagic_tf.method import annealing, geometry
 from experiments.figures import drawing, one_search
+from experiments.tables import comparison
 
 SCALES = 5  # At most so many photos.
 

@@ -18,9 +18,11 @@ from typing import NamedTuple
 from absl import app, flags
 from matplotlib.figure import Figure
 
-from cagic_tf import image_io, manifest
-from experiments import comparison, entries, sweep
+from cagic_tf.batch import manifest
+from cagic_tf.photos import reading
+from experiments import sweep
 from experiments.figures import drawing
+from experiments.tables import comparison, entries
 
 FLAGS = flags.FLAGS
 ROWS = 6  # Shown by default.
@@ -111,9 +113,9 @@ def draw(rows: Sequence[manifest.Row], columns: Sequence[Column]) -> Figure:
 
     Raises:
       entries.EntryError: A result is of another caption than its row.
-      image_io.ImageError: A photo cannot be read.
+      reading.ImageError: A photo cannot be read.
     """
-    photos = {row.path: image_io.read(row.path) for row in rows}
+    photos = {row.path: reading.read(row.path) for row in rows}
     heights = [
         CELL * min(photos[row.path].shape[0] / photos[row.path].shape[1], 1.3) for row in rows
     ]

@@ -1,7 +1,7 @@
 """Boxes that look at neither photo nor caption: what any method has to beat.
 
 Each is called `(image, caption)` and returns a box `(x, y, w, h)` in pixels of the upright photo;
-an image is whatever `image_io.read` takes.
+an image is whatever `reading.read` takes.
 """
 
 import dataclasses
@@ -12,7 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from cagic_tf import geometry, image_io, manifest
+from cagic_tf.batch import manifest
+from cagic_tf.method import geometry
+from cagic_tf.photos import reading
 
 Box = tuple[int, int, int, int]
 
@@ -28,7 +30,7 @@ class Centre:
     scale: float
 
     def __call__(self, image, caption: str) -> Box:
-        height, width = image_io.read(image).shape[:2]
+        height, width = reading.read(image).shape[:2]
         return geometry.pixel_box((0, 0), self.scale, width, height)
 
 
@@ -47,7 +49,7 @@ class Random:
     seed: int = 0
 
     def __call__(self, image, caption: str) -> Box:
-        photo = image_io.read(image)
+        photo = reading.read(image)
         row = zlib.crc32(caption.encode(), zlib.crc32(photo.tobytes()))
         rng = np.random.default_rng([self.seed, row])
         scale = rng.uniform(self.smallest_scale, self.largest_scale)
@@ -79,7 +81,7 @@ class Prior:
 
     def __call__(self, image: Path, caption: str) -> Box:
         others = [path != image for path in self._paths]
-        height, width = image_io.read(image).shape[:2]
+        height, width = reading.read(image).shape[:2]
         return geometry.whole_pixels(np.mean(self._corners[others], axis=0), width, height)
 
     def __repr__(self) -> str:

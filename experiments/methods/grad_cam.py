@@ -13,10 +13,11 @@ import scipy.ndimage
 import tensorflow as tf
 from PIL import Image
 
-from cagic_tf import geometry, image_io, vocabulary
+from cagic_tf.method import geometry, vocabulary
 from cagic_tf.networks.bundle import Networks
-from experiments import teacher_forcing
+from cagic_tf.photos import reading
 from experiments.methods.blind import Box
+from experiments.training import teacher_forcing
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,7 +39,7 @@ class GradCam:
     threshold: float = 0.2
 
     def __call__(self, image, caption: str) -> Box:
-        photo = image_io.read(image)
+        photo = reading.read(image)
         activation = activation_map(self.networks, photo, caption)
         size = self.networks.caption_trunk.input_size
         enlarged = tf.image.resize(activation[..., np.newaxis], size)[..., 0].numpy()

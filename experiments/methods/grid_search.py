@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from cagic_tf import annealing, coarse_to_fine, geometry
+from cagic_tf.beyond import coarse_to_fine
+from cagic_tf.method import annealing, geometry
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,7 +6,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from cagic_tf import manifest, outputs
+from cagic_tf.batch import manifest, output_folder
 
 
 class PredictionsError(Exception):
@@ -74,4 +74,4 @@ def _parse(line: str, where: str) -> tuple[str, dict[str, Any] | None]:
             f"{where}: the box is {json.dumps(box)}; [x, y, w, h] in pixels is needed, w and h "
             "above 0"
         )
-    return name, {key: entry[key] for key in outputs.RESULT_KEYS if key in entry}
+    return name, {key: entry[key] for key in output_folder.RESULT_KEYS if key in entry}

@@ -11,8 +11,10 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import tensorflow as tf
 
-from cagic_tf import coarse_to_fine, geometry, image_io
+from cagic_tf.beyond import coarse_to_fine
+from cagic_tf.method import geometry
 from cagic_tf.networks.bundle import Networks
+from cagic_tf.photos import reading
 from experiments.methods.blind import Box
 from experiments.methods.grad_cam import resized
 
@@ -37,7 +39,7 @@ class SlidingWindows:
     places: int = 5
 
     def __call__(self, image, caption: str) -> Box:
-        photo = image_io.read(image)
+        photo = reading.read(image)
         region = (0, 0, photo.shape[1], photo.shape[0])
         if self.first:
             region = self.first(photo, caption)

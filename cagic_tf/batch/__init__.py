@@ -1,0 +1,1 @@
+"""Many photos: rows in, an output folder out."""

@@ -1,0 +1,220 @@
+"""What to crop: rows of photo and caption, from a JSONL or CSV file."""
+
+import csv
+import dataclasses
+import io
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from cagic_tf.beyond import shapes
+
+KEYS = ("id", "image", "caption", "crops")
+
+
+class ManifestError(Exception):
+    """A manifest cannot be used; the message is one line."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """One photo and one caption.
+
+    Attributes:
+      id: Name of the row, safe as a file name, unique in its manifest.
+      image: Path of the photo as it was given.
+      path: Path of the photo to open.
+      caption: What the crop should show; None: the aesthetic loss alone says.
+      crops: Ground-truth crops `(x, y, w, h)` in pixels of the upright photo; may be empty.
+      problem: Why the row cannot be cropped, in one line; "" if nothing is known against it.
+      shape: The shape that the crop gets.
+    """
+
+    id: str
+    image: str
+    path: Path
+    caption: str | None
+    crops: tuple[tuple[float, float, float, float], ...] = ()
+    problem: str = ""
+    shape: shapes.Shape = shapes.ORIGINAL
+
+
+def pack(row: Row) -> str:
+    """A row as JSON text, with which it can go to another process; see `unpack`."""
+    fields = dataclasses.asdict(row) | {"path": str(row.path), "shape": row.shape.name}
+    return json.dumps(fields)
+
+
+def unpack(text: str) -> Row:
+    """The row that `pack` made the text of."""
+    fields = json.loads(text)
+    fields["crops"] = tuple(tuple(crop) for crop in fields["crops"])
+    fields |= {"path": Path(fields["path"]), "shape": shapes.parse(fields["shape"])}
+    return Row(**fields)
+
+
+def in_shapes(rows: Sequence[Row], wanted: Sequence[shapes.Shape]) -> list[Row]:
+    """Each row once for each shape, the shape's suffix at its id: `dog`, `dog-16x9`, `dog-1x1`.
+
+    A row for each keeps one line a crop and one crop a line: readers of the results need not know
+    of shapes, a killed run goes on at the next of them, and a shape can be asked for later.
+
+    Raises:
+      ManifestError: Two ids would be the same.
+    """
+    made = [
+        dataclasses.replace(row, id=row.id + shape.suffix, shape=shape)
+        for row in rows
+        for shape in wanted
+    ]
+    twice = [name for name, count in Counter(row.id for row in made).items() if count > 1]
+    if twice:
+        raise ManifestError(
+            f"the id {twice[0]!r} would be that of two crops: a row's own and that of a row in "
+            "another shape; rename one"
+        )
+    return made
+
+
+def single(image: str, caption: str | None) -> list[Row]:
+    """The one row of `--image` and `--caption`."""
+    stem = Path(image).stem
+    name = safe_name(stem if caption is None else f"{stem}-{caption}")
+    return [Row(name, image, Path(image), caption)]
+
+
+def read(path: Path, with_captions: bool = True) -> list[Row]:
+    """Reads `{"id"?, "image", "caption", "crops"?}`, one object a line; blank lines are skipped.
+
+    A file that ends in .csv has these as columns, crops as JSON; empty cells count as absent.
+
+    Args:
+      path: The manifest. Paths of photos are relative to its folder; crops are
+        `[[x, y, w, h], ...]` in pixels.
+      with_captions: Whether each row needs one; else they have none, whatever the file says.
+
+    Returns:
+      The rows. A row without an id is named after its line number and photo.
+
+    Raises:
+      ManifestError: The file is missing, a line is not such an object, or an id occurs twice.
+    """
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ManifestError(f"cannot read the manifest {path}: {error}") from error
+    entries = _csv_entries if path.suffix.lower() == ".csv" else _json_entries
+    rows, seen = [], {}
+    for number, entry in entries(text, path):
+        if isinstance(entry, dict) and not with_captions:
+            entry["caption"] = ""
+        row = _parse(entry, number, path)
+        row = row if with_captions else dataclasses.replace(row, caption=None)
+        if row.id in seen:
+            raise ManifestError(
+                f"{path}, line {number}: the id {row.id!r} is line {seen[row.id]}'s already "
+                "(ids name the output files)"
+            )
+        seen[row.id] = number
+        rows.append(row)
+    if not rows:
+        raise ManifestError(f"the manifest {path} has no rows")
+    return rows
+
+
+def shard(rows: Sequence[Row], text: str) -> list[Row]:
+    """The rows of one of n parts: "2/3" is the second, fifth, eighth, ... row.
+
+    Raises:
+      ManifestError: The text is not i/n with i from 1 to n.
+    """
+    match = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", text)
+    part, parts = (int(match[1]), int(match[2])) if match else (0, 0)
+    if not 1 <= part <= parts:
+        raise ManifestError(f"the shard is {text!r}; i/n with i from 1 to n is needed, such as 1/4")
+    return list(rows[part - 1 :: parts])
+
+
+def safe_name(text: str) -> str:
+    """A file name made of letters, digits, ".", "_" and "-", at most 80 long."""
+    return re.sub(r"[^\w.-]+", "-", text.strip(), flags=re.ASCII).strip("-.")[:80] or "row"
+
+
+def _json_entries(text: str, path: Path) -> Iterator[tuple[int, Any]]:
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.strip():
+            try:
+                yield number, json.loads(line)
+            except (ValueError, RecursionError) as error:
+                raise ManifestError(f"{path}, line {number}: no JSON object: {error}") from error
+
+
+def _csv_entries(text: str, path: Path) -> Iterator[tuple[int, Any]]:
+    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    try:
+        unknown = set(reader.fieldnames or ()) - set(KEYS)
+        if unknown or "image" not in (reader.fieldnames or ()):
+            raise ManifestError(
+                f"{path}, line 1: the columns are {reader.fieldnames}; image and caption are "
+                f"needed, and accepted are {list(KEYS)}, with commas between them"
+            )
+        for entry in reader:
+            where = f"{path}, line {reader.line_num}"
+            if None in entry or None in entry.values():
+                raise ManifestError(f"{where}: {len(reader.fieldnames)} cells are needed")
+            entry = {key: entry[key] for key in entry if entry[key] or key == "caption"}
+            try:
+                entry |= {"crops": json.loads(entry["crops"])} if "crops" in entry else {}
+            except (ValueError, RecursionError) as error:
+                raise ManifestError(f"{where}: crops are no JSON: {error}") from error
+            yield reader.line_num, entry
+    except csv.Error as error:
+        raise ManifestError(f"{path}, after line {reader.line_num}: {error}") from error
+
+
+def _is_text(value: Any) -> bool:
+    """Whether it is text that a file can hold; JSON can name half characters."""
+    return isinstance(value, str) and not re.search("[\ud800-\udfff\0]", value)
+
+
+def _parse(entry: Any, number: int, path: Path) -> Row:
+    where = f"{path}, line {number}"
+    if not isinstance(entry, dict) or not all(
+        _is_text(entry.get(key)) for key in ("image", "caption")
+    ):
+        raise ManifestError(f'{where}: an object with the texts "image" and "caption" is needed')
+    unknown = sorted(set(entry) - set(KEYS))
+    if unknown:
+        raise ManifestError(f"{where}: unknown keys {unknown}; accepted are {list(KEYS)}")
+    name = entry.get("id")
+    if not isinstance(name, str | int | None) or isinstance(name, bool):
+        raise ManifestError(f"{where}: the id {name!r} is neither text nor a whole number")
+    default = f"{number:04d}-{Path(entry['image']).stem}"
+    return Row(
+        safe_name(default if name is None else str(name)),
+        entry["image"],
+        path.parent / entry["image"],
+        entry["caption"],
+        _parse_crops(entry.get("crops") or [], where),
+    )
+
+
+def _parse_crops(crops: Sequence, where: str) -> tuple[tuple[float, float, float, float], ...]:
+    try:
+        boxes = tuple(tuple(crop) for crop in crops)
+    except TypeError:
+        boxes = ((),)
+    if not all(
+        len(box) == 4
+        and all(isinstance(value, int | float) and abs(value) < 1e9 for value in box)
+        and min(box[2:]) >= 1
+        for box in boxes
+    ):
+        raise ManifestError(
+            f"{where}: crops are {json.dumps(crops)[:200]}; a list of [x, y, w, h] in pixels with "
+            "w and h of 1 or more is needed"
+        )
+    return boxes

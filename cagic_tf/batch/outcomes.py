@@ -1,0 +1,148 @@
+"""What becomes of a row before it is written: the fields of its line, its pictures, or its error.
+
+Nothing in here touches the output folder, so it runs in any process (see `distributed`), and what
+it makes travels: JSON types and the contents of files.
+"""
+
+import functools
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from cagic_tf.batch import manifest
+from cagic_tf.method import geometry
+from cagic_tf.photos import crop_files, loss_plot, reading
+
+if TYPE_CHECKING:  # No TensorFlow in here.
+    from cagic_tf import pipeline
+
+
+class Outcome(NamedTuple):
+    """What has become of a row.
+
+    Attributes:
+      entry: The fields of its line that are known, JSON types; "box" among them.
+      pictures: Name of each picture's file to its content.
+      error: Why it failed, in one line; None: it did not, and the others are empty if it did.
+    """
+
+    entry: Mapping[str, Any]
+    pictures: Mapping[str, bytes]
+    error: str | None = None
+
+
+def failed(error: str) -> Outcome:
+    """The outcome of a row that failed."""
+    return Outcome({}, {}, error)
+
+
+def begin(
+    row: manifest.Row,
+    crop: Callable[[], Any],
+    style: crop_files.Style | None = None,
+    candidate_count: int = 1,
+) -> Callable[[], Outcome]:
+    """Crops a row now and draws its pictures when the result is called, in any thread.
+
+    Args:
+      row: The row.
+      crop: Crops the row: to a `pipeline.CropResult`, to a bare box `(x, y, w, h)` in pixels,
+        or to a mapping of those fields of a line that are known, "box" among them.
+      style: How the pictures of a `CropResult` are named and written; None: there are none.
+      candidate_count: Most crops that the row has.
+
+    Returns:
+      What gives the outcome: an error where the row has a `problem`, where `crop` raised any
+      exception, or where a picture cannot be made.
+    """
+    if row.problem:
+        return lambda: failed(row.problem)
+    start = time.monotonic()
+    result, error = _attempt(crop)
+    if error:
+        return lambda: failed(error)
+    if hasattr(result, "to_dict"):
+        draw = functools.partial(_draw, row, result, style, candidate_count)
+        return functools.partial(_outcome_of, draw)
+    if not isinstance(result, Mapping):
+        result = {"box": list(result), "seconds": time.monotonic() - start}
+    return lambda: Outcome(result | {"iou": _mean_iou(result["box"], row)}, {})
+
+
+def picture_names(
+    row: manifest.Row, style: crop_files.Style, candidate_count: int = 1
+) -> dict[str, str]:
+    """The names of a row's files by kind: "crop", "crop 2", ..., "overlay", "losses".
+
+    Raises:
+      reading.ImageError: The photo, whose format the crops may keep, cannot be read.
+    """
+    ending = crop_files.ending(row.path, style.choice)
+    stem = style.name.replace("{id}", row.id)
+    names = {"crop": stem + ending, "overlay": _overlay(row.id)}
+    for number in range(2, candidate_count + 1):
+        names[f"crop {number}"] = f"{stem}-{number}{ending}"
+    if loss_plot.has_matplotlib():
+        names["losses"] = _losses(row.id)
+    return names
+
+
+def written(line: Mapping[str, Any]) -> list[str]:
+    """The names of the files that a row has left, by its line; the twin of `picture_names`."""
+    if not line.get("crop_file"):
+        return []
+    crops = [line["crop_file"], *(crop["crop_file"] for crop in line.get("candidates") or ())]
+    return [*crops, _overlay(line["id"]), _losses(line["id"])]
+
+
+def _overlay(row_id: str) -> str:
+    return f"{row_id}_overlay.jpg"
+
+
+def _losses(row_id: str) -> str:
+    return f"{row_id}_losses.png"
+
+
+def _outcome_of(draw: Callable[[], Outcome]) -> Outcome:
+    outcome, error = _attempt(draw)
+    return failed(error) if error else outcome
+
+
+def _attempt(make: Callable[[], Any]) -> tuple[Any, str]:
+    """What it makes, or why it did not: one row's trouble, such as memory, stops no other row."""
+    try:
+        return make(), ""
+    except Exception as error:
+        text = " ".join(str(error).split()) or type(error).__name__
+        expected = isinstance(error, reading.ImageError | ValueError)
+        return None, text if expected else f"{type(error).__name__}: {text}"
+
+
+def _draw(
+    row: manifest.Row,
+    result: "pipeline.CropResult",
+    style: crop_files.Style | None,
+    candidate_count: int,
+) -> Outcome:
+    entry = result.to_dict() | {"iou": _mean_iou(result.box, row)}
+    crops = entry.setdefault("candidates", []) or [{"box": list(result.box)}]
+    if style is None:
+        return Outcome(entry, {})
+    options = style.choice, style.quality, style.strip_metadata, row.shape.size
+    pictures, names = {}, picture_names(row, style, candidate_count)
+    for number, crop in enumerate(crops, 1):
+        crop["crop_file"] = names["crop" if number == 1 else f"crop {number}"]
+        pictures[crop["crop_file"]] = crop_files.cut(row.path, crop["box"], *options)
+    centers = [step.center for step in result.path.steps]
+    overlay = reading.overlay(result.photo, result.box, centers, row.crops)
+    pictures[names["overlay"]] = reading.encoded(overlay, ".jpg")
+    if "losses" in names:
+        pictures[names["losses"]] = loss_plot.draw(result.path, row.caption)
+    return Outcome(entry | {"crop_file": names["crop"]}, pictures)
+
+
+def _mean_iou(box, row: manifest.Row) -> float | None:
+    """Mean IoU with the row's ground truths; None where it has none."""
+    if not row.crops:
+        return None
+    return geometry.mean_iou(box, row.crops)

@@ -1,0 +1,304 @@
+"""The output folder: crops, overlays, plots, `operative_config.gin` and `results.jsonl`.
+
+`results.jsonl` grows by one whole line a row, after the row's pictures are on the disk; a line cut
+off by a crash is dropped when the same command goes on. One process at a time has the folder.
+"""
+
+import contextlib
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cagic_tf.batch import manifest, outcomes
+from cagic_tf.photos import crop_files
+from cagic_tf.system import files
+
+RESULTS, CONFIG = "results.jsonl", "operative_config.gin"
+_LOCK, _WRITING = ".lock", ".writing"
+RESULT_KEYS = (
+    "box",
+    "box_normalized",
+    "scale",
+    "center",
+    "loss",
+    "predicted_caption",
+    "matched_words",
+    "unknown_words",
+    "iou",
+    "crop_file",
+    "evaluations",
+    "seconds",
+    "seed",
+    "checkpoints",
+    "shape",
+    "candidates",
+)
+
+
+class OutputError(Exception):
+    """The output folder cannot be used; the message is one line."""
+
+
+class OutputFolder:
+    """Results of one configuration.
+
+    Attributes:
+      done: Id of each row that has a result to that result.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        config: str,
+        pictures: bool = True,
+        style: crop_files.Style | None = None,
+        overwrite: bool = False,
+        candidate_count: int = 1,
+    ):
+        """Opens a folder, new or of an earlier run with the same configuration.
+
+        Args:
+          directory: The folder; made when missing.
+          config: The operative configuration as gin text.
+          pictures: Whether rows get their crop, overlay and plot beside their line.
+          style: How crops are named and written; None: "{id}_crop" in the photo's own format.
+          overwrite: Whether pictures may replace files that no row of this folder left.
+          candidate_count: Most crops that a row has, the first and others.
+
+        Raises:
+          OutputError: It cannot be written, another process has it, it holds results of another
+            configuration, or the style's name could leave it or be another file's.
+        """
+        self._directory, self._pictures, self._overwrite = directory, pictures, overwrite
+        self._style, self._candidate_count = style or crop_files.Style(), candidate_count
+        _check_name(self._style.name)
+        self._results = directory / RESULTS
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+            self._lock = files.Lock(directory / _LOCK)
+        except BlockingIOError as error:
+            raise OutputError(
+                f"another run is writing to {directory}; wait for it, or choose another "
+                "--output_dir"
+            ) from error
+        except OSError as error:
+            raise OutputError(f"cannot use the output folder {directory}: {error}") from error
+        try:
+            self.done = self._read_results()
+            self._unfinished = self._read_unfinished()
+            self._write_unfinished()  # Without rows that were finished but for this.
+            self._owners = {
+                name: key for key, line in self.done.items() for name in outcomes.written(line)
+            }
+            saved = directory / CONFIG
+            if self.done and saved.exists() and saved.read_text(encoding="utf-8") != config:
+                raise OutputError(
+                    f"{directory} holds results of another configuration (see {saved}); "
+                    "choose another --output_dir"
+                )
+            files.write_atomically(saved, config.encode())
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            self.close()
+            raise OutputError(f"cannot use the output folder {directory}: {error}") from error
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Lets others have the folder; at the latest the end of the process does so."""
+        self._lock.release()
+
+    def is_done(self, row: manifest.Row) -> bool:
+        """Whether the row has a result already.
+
+        Raises:
+          OutputError: The folder's row of that id is of another photo, caption or shape.
+        """
+        found = self.done.get(row.id)
+        if found and _differs(found, row):
+            raise OutputError(
+                f"{self._results} has a row {row.id!r} of {found['image']!r} and "
+                f"{found['caption']!r}, {_shape(found)}; choose another --output_dir"
+            )
+        return found is not None
+
+    def forget_errors(self, rows: Iterable[manifest.Row], only_changed: bool = False) -> None:
+        """Drops the errors of these rows, so that they are tried again.
+
+        Args:
+          rows: The rows.
+          only_changed: Drops only those whose photo, caption or shape was another.
+
+        Raises:
+          OutputError: The folder cannot be written.
+        """
+        dropped = {}
+        for row in rows:
+            line = self.done.get(row.id)
+            if line and line["status"] == "error" and (not only_changed or _differs(line, row)):
+                dropped[row.id] = self.done.pop(row.id)
+        if dropped:
+            with self._writing_errors():
+                lines = b"".join(_line(entry) for entry in self.done.values())
+                files.write_atomically(self._results, lines)
+
+    def fill(self, row: manifest.Row, crop: Callable[[], Any]) -> dict[str, Any]:
+        """The line of a row: the one that is there, or one from cropping it now; see `begin`."""
+        return self.begin(row, crop)()
+
+    def begin(self, row: manifest.Row, crop: Callable[[], Any]) -> Callable[[], dict[str, Any]]:
+        """Crops a row now and writes it when the result is called.
+
+        Args:
+          row: The row.
+          crop: Crops the row: to a `pipeline.CropResult`, to a bare box `(x, y, w, h)` in pixels,
+            or to a mapping of those fields of a line that are known, "box" among them.
+
+        Returns:
+          What writes the row's pictures and its line, and returns what the line says; "status" is
+          "error" where `crop` raised an exception, where the row has a `problem`, or where a
+          picture would replace a file that is not of this folder. It may be called in another
+          thread, one row after the other.
+
+        Raises:
+          OutputError: The folder has a row of that id already, of another photo, caption or
+            shape; what is returned: the folder cannot be written.
+        """
+        if self.is_done(row):
+            return lambda: self.done[row.id]
+
+        def checked_first():  # Before the time is spent.
+            if self._pictures:
+                self._check(row, self._names(row).values())
+            return crop()
+
+        style = self._style if self._pictures else None
+        finish = outcomes.begin(row, checked_first, style, self._candidate_count)
+        return lambda: self.write(row, finish())
+
+    def write(self, row: manifest.Row, outcome: outcomes.Outcome) -> dict[str, Any]:
+        """Writes a row's pictures, then its line; returns what the line says.
+
+        Its "status" is "error" where the outcome has one, or where a picture would replace a file
+        that is not of this folder.
+
+        Raises:
+          OutputError: The folder cannot be written.
+        """
+        try:
+            self._check(row, outcome.pictures)
+        except (OSError, ValueError) as error:
+            outcome = outcomes.failed(str(error))
+        if outcome.error is not None:
+            return self._append(row, outcome)
+        if outcome.pictures:
+            with self._writing_errors():
+                self._unfinished[row.id] = list(outcome.pictures)
+                self._write_unfinished()
+                for name, content in outcome.pictures.items():
+                    files.write_atomically(self._directory / name, content)
+        line = self._append(row, outcome)
+        if outcome.pictures:
+            del self._unfinished[row.id]
+            with self._writing_errors():
+                self._write_unfinished()
+        return line
+
+    def _names(self, row: manifest.Row) -> dict[str, str]:
+        return outcomes.picture_names(row, self._style, self._candidate_count)
+
+    def _check(self, row: manifest.Row, names: Iterable[str]) -> None:
+        """Raises ValueError where a picture of the row would replace a file that is another's."""
+        mine = self._unfinished.get(row.id, ())
+        for name in names:
+            path, owner = self._directory / name, self._owners.get(name, row.id)
+            if owner != row.id:
+                raise ValueError(
+                    f"{path} is a file of the row {owner!r}; choose another --name or id"
+                )
+            if path.exists() and path.samefile(row.path):
+                raise ValueError(f"the crop would replace its own photo {path}")
+            if path.exists() and name not in mine and not self._overwrite:
+                raise ValueError(
+                    f"{path} exists and is not of this run: --overwrite replaces it, with "
+                    "--retry_errors where the row has failed"
+                )
+
+    def _append(self, row, outcome):
+        line = {"id": row.id, "image": row.image, "caption": row.caption}
+        line |= {"status": "ok" if outcome.error is None else "error", "error": outcome.error}
+        line |= {key: outcome.entry.get(key) for key in RESULT_KEYS} | {"shape": row.shape.name}
+        with self._writing_errors():
+            files.append_whole(self._results, _line(line))
+        self.done[row.id] = line
+        self._owners |= dict.fromkeys(outcomes.written(line), row.id)
+        return line
+
+    def _read_results(self):
+        if not self._results.exists():
+            return {}
+        data = self._results.read_bytes()
+        whole = data[: data.rfind(b"\n") + 1]
+        if whole != data:  # The last line was cut off: that row is done again.
+            files.write_atomically(self._results, whole)
+        entries = [json.loads(line) for line in whole.splitlines()]
+        return {entry["id"]: entry for entry in entries}
+
+    def _read_unfinished(self):
+        """Rows whose pictures were being written when a run was killed, each to their names."""
+        path = self._directory / _WRITING
+        found = json.loads(path.read_bytes()) if path.exists() else {}
+        lines = {key: self.done.get(key, {"status": "none"}) for key in found}
+        return {key: list(found[key]) for key in found if lines[key]["status"] != "ok"}
+
+    def _write_unfinished(self):
+        path = self._directory / _WRITING
+        if self._unfinished:
+            files.write_atomically(path, json.dumps(self._unfinished).encode())
+        else:
+            path.unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def _writing_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise OutputError(f"cannot write to {self._directory}: {error}") from error
+
+
+def _check_name(pattern: str) -> None:
+    shown = pattern.replace("{id}", "x")
+    reserved = ("{id}_overlay", "{id}_losses")
+    if "{id}" not in pattern or manifest.safe_name(shown) != shown or pattern in reserved:
+        raise OutputError(
+            f"crops cannot be named {pattern!r}: {{id}} and letters, digits, '.', '_' and '-' are "
+            f"needed, and not {' or '.join(reserved)}"
+        )
+
+
+def _differs(line: Mapping[str, Any], row: manifest.Row) -> bool:
+    found = line["image"], line["caption"], _shape(line)
+    return found != (row.image, row.caption, row.shape.name)
+
+
+def _shape(line: Mapping[str, Any]) -> str:
+    return line.get("shape") or "original"  # Lines of version 0.1.0 had none.
+
+
+def _line(entry: Mapping[str, Any]) -> bytes:
+    return json.dumps(entry, ensure_ascii=False).encode() + b"\n"
+
+
+def summary(lines: list[dict[str, Any]]) -> str:
+    """The closing line: rows, errors, IoU over rows with ground truth, seconds a picture."""
+    good = [line for line in lines if line["status"] == "ok"]
+    text = f"{len(lines)} rows, {len(lines) - len(good)} errors"
+    overlaps = [line["iou"] for line in good if line["iou"] is not None]
+    if overlaps:
+        text += f", mean IoU {np.mean(overlaps):.4f} (std {np.std(overlaps):.4f})"
+    if good:
+        text += f", {np.mean([line['seconds'] for line in good]):.1f} s a picture"
+    return text

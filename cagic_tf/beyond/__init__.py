@@ -1,0 +1,1 @@
+"""What goes beyond the paper; `paper.gin` reads none of it."""

@@ -1,0 +1,157 @@
+"""Beyond the paper: a forward scan of centres and scales, then Alg. 1 near the best of them.
+
+What is refined is the paper's objective. A scan needs no gradients and sees the whole photo, so
+few scales and restarts are enough afterwards.
+"""
+
+import dataclasses
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from cagic_tf.method import annealing, geometry
+
+BATCH = 35  # Crops a forward pass; more needs memory and gains no speed on a CPU.
+FARTHEST = 0.5  # Of a crop's side: scanned neighbours overlap by half, whatever the window's shape.
+MOST = 50  # Centres that this may give a side: slivers of panoramas would take minutes.
+
+
+@dataclasses.dataclass(frozen=True)
+class CoarseToFine:
+    """A scan, then Alg. 1 restricted to a few scales around the scan's best.
+
+    The scan's best is where the Gaussian mean of the losses over x, y and scale is lowest:
+    single losses jump from pixel to pixel, and a low one among high ones is seldom the place meant.
+
+    Attributes:
+      scan_scales: Scales to scan.
+      scan_centers: Centres a side at each scale at least, evenly from border to border; up to
+        `MOST` along a side where neighbours would not overlap by half.
+      smoothing: Standard deviation of that Gaussian in each of x, y and s; 0 smooths nothing.
+      refine_scales: Scales of the annealing after it, as factors of the best scanned scale.
+      refinement: Settings of Alg. 1; its own schedule is not used.
+      scan_view: What the scan sees of a problem, also of its type: `losses.sharp_view`, or None for
+        all of it. The crops that are refined and compared are the whole problem's.
+    """
+
+    scan_scales: Sequence[float] = (0.44, 0.52, 0.6, 0.68)
+    scan_centers: int = 5
+    smoothing: float = 0.2
+    refine_scales: Sequence[float] = (1.0,)
+    refinement: annealing.Annealing = annealing.Annealing()
+    scan_view: Callable[[Any], Any] | None = None
+
+    def __post_init__(self):
+        if self.scan_centers < 1:
+            raise ValueError(
+                f"CoarseToFine.scan_centers is {self.scan_centers}; at least 1 is needed"
+            )
+        if self.smoothing < 0:
+            raise ValueError(f"CoarseToFine.smoothing is {self.smoothing}; it cannot be negative")
+        if not self.scan_scales or not all(0 < scale <= 1 for scale in self.scan_scales):
+            raise ValueError(
+                f"CoarseToFine.scan_scales is {self.scan_scales}; scales in (0, 1] are needed"
+            )
+
+    def compile(self, loss: annealing.LossFunction, signature: Any) -> annealing.Search:
+        """Makes the search for one loss; its graphs are traced once."""
+        step = annealing.compile_step(self.refinement, loss, signature)
+        view = self.scan_view or (lambda problem: problem)
+
+        @tf.function(
+            input_signature=[view(signature), tf.TensorSpec([None, 3], tf.float32)],
+            autograph=False,
+        )
+        def evaluate(seen, theta):
+            return loss(seen, theta)[0]
+
+        def search(problem, seed, progress=None, room=geometry.WHOLE):
+            scales = room.scales(self.scan_scales)
+            grid = scan_grid(scales, self.scan_centers, room.window, FARTHEST)
+            seen = view(problem)
+            totals = np.concatenate(
+                [
+                    evaluate(seen, tf.constant(grid[at : at + BATCH], tf.float32)).numpy()
+                    for at in range(0, len(grid), BATCH)
+                ]
+            )
+            ranked = smooth(totals, grid, self.smoothing)
+            start = int(np.argmin(ranked))
+            *center, scale = grid[start]
+            scales = [min(factor * scale, 1.0) for factor in self.refine_scales]
+            path = annealing.anneal(
+                step,
+                problem,
+                seed,
+                scales,
+                np.array(center),
+                self.refinement.keep_restarts,
+                progress,
+                room,
+            )
+            # What another view loses at the start says nothing of the problem.
+            known = float(totals[start]) if self.scan_view is None else np.inf
+            return path._replace(
+                theta=path.theta if path.loss < known else grid[start],
+                loss=min(path.loss, known),
+                evaluations=path.evaluations + len(grid),
+                scanned=np.column_stack([ranked, grid]),
+            )
+
+        return search
+
+
+def scan_grid(
+    scales: Sequence[float],
+    centers: int,
+    window: Sequence[float] = (1.0, 1.0),
+    farthest: float = math.inf,
+) -> np.ndarray:
+    """Crops at evenly spaced centres, all inside the photo.
+
+    Args:
+      scales: Their scales.
+      centers: Centres a side at each scale, from border to border.
+      window: The sides of the crop of scale 1 as shares of the photo's.
+      farthest: How far neighbours may be apart, as a share of the crop's side; centres are added
+        along a side on which they would be farther, up to `MOST`.
+
+    Returns:
+      `[N, 3]` rows `(x, y, s)`; `N` is `len(scales) * centers^2` unless centres were added.
+    """
+    rows = []
+    for scale in scales:
+        across, down = (_places(scale * side, centers, farthest) for side in window)
+        rows += [[x, y, scale] for y in down for x in across]
+    return np.array(rows)
+
+
+def _places(side, centers, farthest):
+    """Centres along one axis, in [-1, 1], of crops with that side in (0, 1]."""
+    intervals = math.ceil((1 - side) / (farthest * side))
+    count = max(centers, min(intervals + 1, MOST))
+    return (np.linspace(-1, 1, count) if count > 1 else np.zeros(1)) * (1 - side)
+
+
+def smooth(losses: np.ndarray, grid: np.ndarray, sigma: float) -> np.ndarray:
+    """The Gaussian mean of the losses around each scanned crop.
+
+    Args:
+      losses: `[N]`; NaN for a crop that has none.
+      grid: `[N, 3]` its `(x, y, s)`.
+      sigma: Standard deviation in each of x, y and s; 0 smooths nothing.
+
+    Returns:
+      `[N]` means over the crops that have a loss; infinite for those that have none.
+    """
+    exists = np.isfinite(losses)
+    values = np.where(exists, losses, 0)
+    means = np.full(len(losses), np.inf)
+    for at in np.flatnonzero(exists):  # All at once would need N^2 numbers: much for a panorama.
+        squares = np.square(grid - grid[at]).sum(axis=1)
+        weights = exists * np.exp(-0.5 * squares / max(sigma, 1e-6) ** 2)
+        means[at] = weights @ values / weights.sum()
+    return means

@@ -1,0 +1,1 @@
+"""The paper's method: one equation or algorithm a file."""

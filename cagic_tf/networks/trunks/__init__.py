@@ -1,0 +1,1 @@
+"""Convolutional networks whose features the captioner and the scorer read."""

@@ -1,0 +1,1 @@
+"""Photos from and to files."""

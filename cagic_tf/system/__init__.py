@@ -1,0 +1,1 @@
+"""Files, folders and devices of the machine."""

@@ -1,0 +1,271 @@
+"""How good crops are: Table 1's IoU and other figures, against one or more annotated crops a row.
+
+Boxes are `(x, y, w, h)` in pixels of the upright photo. A row's `crops` are its ground truths; all
+its figures are means over them, as in the paper ("the average IoU between produced crops and all
+eight of the ground-truth annotations", Sec. 4.2). No network and no file is read here.
+
+Rows of one photo are not independent, so whatever is resampled (intervals, test) is whole photos.
+"""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from scipy import stats
+
+from cagic_tf.batch import manifest
+from cagic_tf.method import geometry
+
+Box = tuple[float, float, float, float]
+
+CONFIDENCE = 0.95
+RESAMPLES = 9999
+_BATCH_NUMBERS = 2_000_000  # Numbers in memory at once while resampling.
+
+
+@dataclasses.dataclass(frozen=True)
+class Measured:
+    """Figures of one method's boxes, row by row.
+
+    Attributes:
+      ids: Ids of the N rows that have ground truth and a box.
+      photos: Path of each row's photo.
+      ious: Of each row, IoU with each of its annotations, float64 `[A]`, in the manifest's order.
+      iou: `[N]`, mean of these, in [0, 1].
+      displacement: `[N]`, mean of `boundary_displacement` over the annotations, in [0, 1].
+      hit: `[N]`, share of the annotations that hold the crop's centre, in [0, 1].
+      kept: `[N]`, mean of `share_kept` over the annotations, in [0, 1].
+      without_crops: Rows left out because they have no ground truth.
+      without_box: Rows with ground truth left out because the method gave them no box.
+    """
+
+    ids: tuple[str, ...]
+    photos: tuple[str, ...]
+    ious: tuple[np.ndarray, ...]
+    iou: np.ndarray
+    displacement: np.ndarray
+    hit: np.ndarray
+    kept: np.ndarray
+    without_crops: int
+    without_box: int
+
+    def summary(self, seed: int = 0) -> dict[str, int | float | list[float] | None]:
+        """The figures over the rows, ready for JSON.
+
+        Standard deviations divide by N. The paper's "Std." (Tables 1 and 4) may be either of the
+        two; the second needs the same number of annotations (two or more) in every row, the j-th
+        of each by the same person, and is None otherwise.
+
+        Args:
+          seed: Seed of the bootstrap.
+
+        Returns:
+          Counts, means and standard deviations; "IoU interval" is the 95 % bootstrap interval of
+          the mean IoU as `[low, high]`, None with fewer than two photos.
+
+        Raises:
+          ValueError: No row was measured.
+        """
+        if not self.ids:
+            raise ValueError("no row has both ground-truth crops and a box: nothing to measure")
+        return {
+            "rows": len(self.ids),
+            "photos": len(set(self.photos)),
+            "rows without ground truth": self.without_crops,
+            "rows without a box": self.without_box,
+            "mean IoU": float(self.iou.mean()),
+            "IoU interval": mean_interval(self.iou, self.photos, seed),
+            "std over images of the mean over annotators": self.std_over_images(),
+            "std over annotators of the mean over images": self.std_over_annotators(),
+            "boundary displacement": float(self.displacement.mean()),
+            "hit rate": float(self.hit.mean()),
+            "share of ground truth kept": float(self.kept.mean()),
+        }
+
+    def std_over_images(self) -> float:
+        """Standard deviation, over photos, of the mean IoU over a photo's rows and annotations."""
+        sums, counts = _by_photo(self.iou, self.photos)
+        return float(np.std(sums / counts))
+
+    def std_over_annotators(self) -> float | None:
+        """Standard deviation, over annotators, of the mean IoU with an annotator's crops."""
+        annotators = {len(values) for values in self.ious}
+        if len(annotators) != 1 or annotators == {1}:
+            return None
+        return float(np.std(np.mean(self.ious, axis=0)))
+
+
+@dataclasses.dataclass(frozen=True)
+class Compared:
+    """Two methods on the rows that both have.
+
+    Attributes:
+      rows: How many rows.
+      photos: Of how many photos.
+      difference: Mean IoU of the first less that of the second.
+      interval: 95 % bootstrap interval of it, `[low, high]`; None with fewer than two photos.
+      p: Two-sided p-value of the permutation test of "the mean difference is zero".
+    """
+
+    rows: int
+    photos: int
+    difference: float
+    interval: list[float] | None
+    p: float
+
+
+def measure(
+    boxes: Mapping[str, Box], rows: Sequence[manifest.Row], sizes: Mapping[str, tuple[int, int]]
+) -> Measured:
+    """Measures one method's boxes.
+
+    Args:
+      boxes: Row id to box; rows without one are left out and counted.
+      rows: Rows with their ground truths; those without any are left out and counted.
+      sizes: Row id to `(width, height)` of the upright photo in pixels.
+
+    Returns:
+      The figures of each row, in the order of `rows`.
+    """
+    annotated = [row for row in rows if row.crops]
+    measured = [row for row in annotated if row.id in boxes]
+
+    def mean_over_crops(function) -> np.ndarray:
+        each = [[function(row, crop) for crop in row.crops] for row in measured]
+        return np.array([np.mean(values) for values in each])
+
+    ious = tuple(
+        np.array([geometry.iou(boxes[row.id], crop) for crop in row.crops]) for row in measured
+    )
+    return Measured(
+        ids=tuple(row.id for row in measured),
+        photos=tuple(str(row.path) for row in measured),
+        ious=ious,
+        iou=np.array([values.mean() for values in ious]),
+        displacement=mean_over_crops(
+            lambda row, crop: boundary_displacement(boxes[row.id], crop, sizes[row.id])
+        ),
+        hit=mean_over_crops(lambda row, crop: geometry.contains_center(boxes[row.id], crop)),
+        kept=mean_over_crops(lambda row, crop: share_kept(boxes[row.id], crop)),
+        without_crops=len(rows) - len(annotated),
+        without_box=len(annotated) - len(measured),
+    )
+
+
+def boundary_displacement(box: Box, truth: Box, size: tuple[int, int]) -> float:
+    """Mean displacement of the four edges, as a share of the photo's width or height.
+
+    Yan, Lin, Kang and Tang, "Learning the Change for Automatic Image Cropping", CVPR 2013
+    (boundary displacement error), normalised as in the evaluation of the View Finding Network
+    (Chen et al. 2017, reference 11): left and right edges by the width, upper and lower ones by
+    the height.
+
+    Args:
+      box: The crop.
+      truth: The ground truth.
+      size: `(width, height)` of the photo in pixels.
+
+    Returns:
+      A number in [0, 1] for boxes inside the photo; 0 for equal boxes.
+    """
+    edges = np.array([_edges(box), _edges(truth)]) / (2 * tuple(size))
+    return float(np.abs(edges[0] - edges[1]).mean())
+
+
+def share_kept(box: Box, truth: Box) -> float:
+    """Share of the ground truth's area that the crop keeps, in [0, 1]."""
+    left, top, right, bottom = _edges(box)
+    truth_left, truth_top, truth_right, truth_bottom = _edges(truth)
+    across = max(0.0, min(right, truth_right) - max(left, truth_left))
+    down = max(0.0, min(bottom, truth_bottom) - max(top, truth_top))
+    return across * down / (truth[2] * truth[3])
+
+
+def mean_interval(values: np.ndarray, photos: Sequence[str], seed: int = 0) -> list[float] | None:
+    """95 % bootstrap interval (BCa) of a mean over rows, resampling photos.
+
+    Args:
+      values: `[N]`, one a row.
+      photos: The photo of each row.
+      seed: Seed of the resampling.
+
+    Returns:
+      `[low, high]`, or None with fewer than two photos. Where every photo has the same mean, both
+      are that mean.
+    """
+    sums, counts = _by_photo(values, photos)
+    if len(sums) < 2:
+        return None
+    if np.ptp(sums / counts) == 0:
+        return [float(values.mean())] * 2
+    found = stats.bootstrap(
+        (sums, counts),
+        lambda sums, counts, axis: sums.sum(axis=axis) / counts.sum(axis=axis),
+        paired=True,
+        vectorized=True,
+        confidence_level=CONFIDENCE,
+        n_resamples=RESAMPLES,
+        batch=_batch(sums),
+        rng=np.random.default_rng(seed),
+    ).confidence_interval
+    return [float(found.low), float(found.high)]
+
+
+def compare(a: Measured, b: Measured, seed: int = 0) -> Compared:
+    """Tests whether two methods differ in mean IoU, on the rows that both have.
+
+    A paired permutation test, which swaps the two methods on each photo: unlike Wilcoxon's it is
+    about the very figure that is reported, the difference of the means, keeps photos on which the
+    methods agree, and assumes nothing of the distribution but that swapping makes no difference.
+    It is exact up to 13 photos; beyond that `RESAMPLES` swaps are drawn, so p is never below
+    2 / (RESAMPLES + 1).
+
+    Args:
+      a: One method.
+      b: Another, measured against the same ground truths.
+      seed: Seed of the resampling.
+
+    Returns:
+      The difference `a - b`, its bootstrap interval and p-value.
+
+    Raises:
+      ValueError: They have no row in common.
+    """
+    place = {name: at for at, name in enumerate(b.ids)}
+    chosen = [at for at, name in enumerate(a.ids) if name in place]
+    if not chosen:
+        raise ValueError("the two methods have no row in common")
+    difference = a.iou[chosen] - b.iou[[place[a.ids[at]] for at in chosen]]
+    photos = [a.photos[at] for at in chosen]
+    sums, _ = _by_photo(difference, photos)
+    test = stats.permutation_test(
+        (sums, np.zeros_like(sums)),
+        lambda x, y, axis: (x - y).sum(axis=axis),
+        permutation_type="samples",
+        vectorized=True,
+        n_resamples=RESAMPLES,
+        batch=_batch(sums),
+        rng=np.random.default_rng(seed),
+    )
+    return Compared(
+        rows=len(chosen),
+        photos=len(sums),
+        difference=float(difference.mean()),
+        interval=mean_interval(difference, photos, seed),
+        p=float(test.pvalue),
+    )
+
+
+def _edges(box: Box) -> tuple[float, float, float, float]:
+    x, y, w, h = box
+    return x, y, x + w, y + h
+
+
+def _by_photo(values: np.ndarray, photos: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Sum and number of the values of each photo."""
+    _, place = np.unique(np.asarray(photos), return_inverse=True)
+    return np.bincount(place, values), np.bincount(place)
+
+
+def _batch(sums: np.ndarray) -> int:
+    return max(1, _BATCH_NUMBERS // len(sums))

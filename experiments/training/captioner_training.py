@@ -1,0 +1,263 @@
+"""What the captioner's training scripts share: photos, weights, and the loop of epochs.
+
+A script brings its loss, `step`, and its pass over the data, `train_epoch`; `run` repeats the pass,
+measures each epoch on the dev split, keeps the best as a checkpoint, and goes on after a stop.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+from absl import flags
+
+from cagic_tf.networks import bundle, checkpoints, sat
+from cagic_tf.port.__main__ import current_commit
+from cagic_tf.system import files, resources
+from experiments.data import photo_sets
+from experiments.training import dev_scores, views
+
+FLAGS = flags.FLAGS
+DEV_VIEWS = {"clean": 0, "pyramid": 2}
+
+
+def define_flags(
+    epochs: int, batch: int, learning_rate: float, dropout: float, clean_share: float
+) -> None:
+    """Flags of every training script, with its own defaults."""
+    flags.DEFINE_string(
+        "data_dir",
+        None,
+        "folder of Flickr8k (see experiments/data/flickr8k.py), or of COCO's photos",
+    )
+    flags.DEFINE_string("captions", None, "captions file of COCO; without it, Flickr8k")
+    flags.DEFINE_string("work_dir", None, "folder for cached features and the training state")
+    flags.DEFINE_string("output", None, "checkpoint folder to write")
+    flags.DEFINE_string("trunk", "lite0", "trunk: a name under checkpoints/, or a folder")
+    flags.DEFINE_integer(
+        "views", len(views.SAT_VIEWS), "how many of views.SAT_VIEWS to use", 1, len(views.SAT_VIEWS)
+    )
+    flags.DEFINE_string("init", None, "checkpoint to start from; default: random weights")
+    flags.DEFINE_integer("epochs", epochs, "epochs; the learning rate falls to zero over them")
+    flags.DEFINE_integer("batch", batch, "captions a step, or photos where it captions by itself")
+    flags.DEFINE_float("learning_rate", learning_rate, "Adam's highest learning rate")
+    flags.DEFINE_float("dropout", dropout, "dropout of contexts, attention and output layers")
+    flags.DEFINE_float("clean_share", clean_share, "share of draws that take the clean photo")
+    flags.DEFINE_float("average", 0.999, "decay of the averaged weights, which are what is saved")
+    flags.DEFINE_integer("seed", 1, "seed of initial weights, order, views and dropout")
+    flags.mark_flags_as_required(["data_dir", "work_dir", "output"])
+
+
+def read_split(split: str) -> photo_sets.PhotoSet:
+    """The "train" or "dev" photos of what the flags name."""
+    if FLAGS.captions:
+        return photo_sets.coco_split(Path(FLAGS.captions), Path(FLAGS.data_dir), split)
+    return photo_sets.flickr8k_split(Path(FLAGS.data_dir), split)
+
+
+def load_trunk() -> tuple[checkpoints.Checkpoint, bundle.Trunk]:
+    """The trunk that the flags name.
+
+    Raises:
+      checkpoints.CheckpointError: It does not read pictures of the views' size.
+    """
+    checkpoint = checkpoints.load(bundle.find(FLAGS.trunk))
+    trunk = bundle.build_trunk(checkpoint)
+    if trunk.input_size != views.SIZE:
+        raise checkpoints.CheckpointError(
+            f"{FLAGS.trunk} reads {trunk.input_size} pixels; {views.SIZE} are needed"
+        )
+    return checkpoint, trunk
+
+
+def render(
+    photos: photo_sets.PhotoSet,
+    chosen: Sequence[int],
+    drawn: Sequence[int],
+    rng: np.random.Generator,
+) -> tf.Tensor:
+    """Pictures `[N, 224, 224, 3]` of photos by number, each seen as a view by number."""
+    pairs = zip(chosen, drawn, strict=True)
+    return tf.stack(
+        [
+            views.render(photos.read(photos.names[photo]), *views.draw(views.SAT_VIEWS[view], rng))
+            for photo, view in pairs
+        ]
+    )
+
+
+def photo_features(
+    photos: photo_sets.PhotoSet, split: str, view: int, trunk: bundle.Trunk
+) -> np.ndarray:
+    """Annotation vectors `[photos, L, D]` of one view of a split, from the cache."""
+    compute_trunk = tf.function(trunk, reduce_retracing=True)
+
+    def compute(start, stop):
+        rng = np.random.default_rng([FLAGS.seed, view, start])
+        rendered = render(photos, range(start, stop), [view] * (stop - start), rng)
+        return compute_trunk(rendered).numpy()
+
+    path = Path(FLAGS.work_dir) / f"sat_{split}_{view}.npy"
+    shape = (len(photos.names), *trunk(tf.zeros([1, *trunk.input_size, 3])).shape[1:])
+    features = views.cached_features(path, shape[0], shape[1:], compute)
+    if features.shape != shape:
+        raise checkpoints.CheckpointError(
+            f"{path} has shape {features.shape}, not {shape}: it is of another trunk or other "
+            "photos; give another --work_dir"
+        )
+    return features
+
+
+def dev_features(photos: photo_sets.PhotoSet, trunk: bundle.Trunk) -> dict[str, np.ndarray]:
+    """Annotation vectors of the views that are measured on."""
+    return {name: photo_features(photos, "dev", view, trunk) for name, view in DEV_VIEWS.items()}
+
+
+def draw_views(count: int, rng: np.random.Generator) -> np.ndarray:
+    """Numbers of views, one for each of `count` photos: the clean one, or any other."""
+    if FLAGS.views == 1:
+        return np.zeros(count, int)
+    clean = rng.random(count) < FLAGS.clean_share
+    return np.where(clean, 0, rng.integers(1, FLAGS.views, count))
+
+
+class MixedDecoder(sat.ShowAttendTell):
+    """The decoder with its matrix products in bfloat16: training takes 0.6 of the time."""
+
+    def _dense(self, x, name):
+        kernel = tf.cast(self._weights[f"{name}/kernel"], tf.bfloat16)
+        y = tf.cast(tf.linalg.matmul(tf.cast(x, tf.bfloat16), kernel), tf.float32)
+        bias = self._weights.get(f"{name}/bias")
+        return y if bias is None else y + bias
+
+
+class Weights:
+    """A decoder's weights, their average and the optimizer, with everything needed to go on.
+
+    Attributes:
+      decoder: The decoder in training.
+      averaged: The decoder on the averaged weights.
+    """
+
+    def __init__(self, tensors: dict[str, np.ndarray], words: list[str], total_steps: int):
+        self.variables = {name: tf.Variable(value, name=name) for name, value in tensors.items()}
+        self.average = {name: tf.Variable(value) for name, value in tensors.items()}
+        self.decoder = MixedDecoder(self.variables, words)
+        self.averaged = sat.ShowAttendTell(self.average, words)
+        schedule = tf.keras.optimizers.schedules.CosineDecay(
+            0.0,
+            total_steps,
+            warmup_target=FLAGS.learning_rate,
+            warmup_steps=min(300, total_steps // 10),
+        )
+        self.optimizer = tf.keras.optimizers.Adam(schedule, global_clipnorm=5.0)
+        self.optimizer.build(list(self.variables.values()))
+        self.epoch = tf.Variable(0, dtype=tf.int64)
+        self.best = tf.Variable(-1.0)
+        self.state = tf.train.Checkpoint(
+            variables=self.variables,
+            average=self.average,
+            optimizer=self.optimizer,
+            epoch=self.epoch,
+            best=self.best,
+        )
+
+    def update(self, tape: tf.GradientTape, loss: tf.Tensor) -> None:
+        """One step of the optimizer and of the average."""
+        variables = list(self.variables.values())
+        # "attend/fc_1b" has none, see `ShowAttendTell.attend`.
+        gradients = tape.gradient(loss, variables, unconnected_gradients="zero")
+        self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
+        # A short history at first, or the average would remember the random start.
+        count = tf.cast(self.optimizer.iterations, tf.float32)
+        decay = tf.minimum(FLAGS.average, (1 + count) / (10 + count))
+        for name, value in self.average.items():
+            value.assign(decay * value + (1 - decay) * self.variables[name])
+
+
+def main(train: Callable[[], None]) -> None:
+    """Trains; what a user can get wrong ends the process with one line."""
+    try:
+        train()
+    except (checkpoints.CheckpointError, photo_sets.DataError, OSError) as error:
+        sys.exit(f"error: {error}")
+
+
+def run(
+    weights: Weights,
+    train_epoch: Callable[[int], float],
+    dev: dict[str, np.ndarray],
+    dev_captions: list[list[str]],
+    save: Callable[["Weights", dict[str, float]], None],
+) -> None:
+    """Trains from the last finished epoch on, and saves the epoch with the highest sum of scores.
+
+    Args:
+      weights: What is trained.
+      train_epoch: Trains one epoch, given its number from 0; returns the mean loss.
+      dev: Features of the dev photos by view.
+      dev_captions: Their captions.
+      save: Writes the checkpoint, given the weights and the epoch's figures.
+    """
+    name, work_dir = Path(FLAGS.output).name, Path(FLAGS.work_dir)
+    manager = tf.train.CheckpointManager(weights.state, str(work_dir / f"{name}_state"), 2)
+    weights.state.restore(manager.latest_checkpoint)
+    log_path = work_dir / f"{name}_log.json"
+    log = json.loads(log_path.read_text()) if weights.epoch.numpy() else []
+    while (epoch := int(weights.epoch.numpy())) < FLAGS.epochs:
+        tf.random.set_seed(FLAGS.seed * 1000 + epoch)
+        loss = train_epoch(epoch)
+        weights.epoch.assign_add(1)
+        scores = dev_scores.measure(weights.averaged, dev, dev_captions)
+        log.append({"epoch": epoch + 1, "training loss": loss, **scores})
+        print(json.dumps(log[-1]), flush=True)
+        total = sum(scores.values())
+        if total > weights.best.numpy():
+            weights.best.assign(total)
+            save(weights, log[-1])
+        files.write_atomically(log_path, json.dumps(log, indent=1).encode())
+        manager.save()
+
+
+def write_checkpoint(
+    weights: Weights,
+    figures: dict[str, float],
+    *,
+    trunk: checkpoints.Checkpoint,
+    script: str,
+    flag_names: list[str],
+) -> None:
+    """Writes the averaged weights as a checkpoint, in half precision."""
+    data, paths = "Flickr8k (Hodosh et al. 2013)", f"--trunk={trunk.name}"
+    if FLAGS.captions:
+        data = Path(FLAGS.captions).name
+        paths += f" --captions={data}"
+    values = {name: FLAGS[name].value for name in flag_names}
+    values["init"] = Path(FLAGS.init).name if FLAGS.init else None
+    chosen = (f"--{name}={value}" for name, value in values.items() if value is not None)
+    before = checkpoints.load(FLAGS.init).manifest["command"] + " && " if FLAGS.init else ""
+    command = f"{before}python -m experiments.{script} --data_dir=DATA {paths}"
+    checkpoints.save(
+        FLAGS.output,
+        "sat",
+        {name: value.numpy().astype(np.float16) for name, value in weights.average.items()},
+        source=f"trained on the training photos of {data} by this project",
+        command=" ".join([command, *chosen]),
+        commit=current_commit(),
+        metrics={"dev": figures},
+        extra={
+            "vocabulary": weights.decoder.vocabulary,
+            "trunk": trunk_reference(bundle.find(FLAGS.trunk)),
+            "trunk_sha256": trunk.sha256,
+        },
+    )
+
+
+def trunk_reference(trunk: Path) -> str:
+    """How the manifest names the trunk: under checkpoints/, or relative to the output."""
+    if trunk.resolve().parent == resources.path("checkpoints").resolve():
+        return trunk.name
+    return os.path.relpath(trunk.resolve(), Path(FLAGS.output).resolve())

@@ -1,0 +1,239 @@
+import functools
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from cagic_tf.beyond import coarse_to_fine
+from cagic_tf.method import annealing, geometry, lbfgs, restarts
+
+SIGNATURE = tf.TensorSpec([2], tf.float32)
+REFINEMENT = annealing.Annealing(
+    restart_count=3,
+    draw_starts=restarts.Normal(0.05),
+    minimizer=lbfgs.Minimizer(max_iterations=5, max_line_search_iterations=5),
+)
+
+SETTINGS = {
+    "scan_scales": (0.44, 0.52, 0.6, 0.68),
+    "scan_centers": 7,
+    "smoothing": 0.0,  # The minima of these losses are known, and none jumps.
+    "refine_scales": (1.04, 1.0, 0.96),
+    "refinement": REFINEMENT,
+}
+
+
+def bowl(problem, theta):
+    distance = tf.reduce_sum(tf.square(theta[:, :2] - problem), axis=1)
+    size = tf.square(theta[:, 2] - 0.5)
+    return distance + size, distance, size
+
+
+@functools.lru_cache
+def compiled(loss, **settings):
+    settings = {**SETTINGS, **settings}
+    return coarse_to_fine.CoarseToFine(**settings).compile(loss, SIGNATURE)
+
+
+def run(loss, target, seed=0, progress=None, **settings):
+    search = compiled(loss, **settings)
+    return search(tf.constant(target, tf.float32), seed, progress)
+
+
+def test_scan_grid():
+    grid = coarse_to_fine.scan_grid([0.4, 0.8], 3)
+    expected = [[x, y, 0.4] for y in (-0.6, 0, 0.6) for x in (-0.6, 0, 0.6)]
+    expected += [[x, y, 0.8] for y in (-0.2, 0, 0.2) for x in (-0.2, 0, 0.2)]
+    key = lambda rows: sorted(np.round(rows, 12).tolist())  # noqa: E731
+    assert key(grid) == key(expected)
+
+
+@pytest.mark.parametrize("centers", [1, 2, 7])
+def test_scanned_crops_are_inside(centers):
+    grid = coarse_to_fine.scan_grid([0.3, 0.55, 1.0], centers)
+    assert grid.shape == (3 * centers**2, 3)
+    assert (np.abs(grid[:, :2]) <= 1 - grid[:, 2:] + 1e-15).all()
+    # An odd number a side has the middle; so has a single one.
+    if centers % 2:
+        assert [0, 0, 0.3] in grid.tolist()
+
+
+def test_scanned_windows_reach_the_borders():
+    grid = coarse_to_fine.scan_grid([0.4], 3, (0.5, 1.0))
+    assert np.unique(np.round(grid[:, 0], 12)).tolist() == [-0.8, 0, 0.8]
+    assert np.unique(np.round(grid[:, 1], 12)).tolist() == [-0.6, 0, 0.6]
+
+
+@pytest.mark.parametrize(
+    ("side", "expected"),
+    [(1.0, 3), (0.68, 3), (0.52, 3), (0.5, 3), (0.49, 4), (0.2, 9), (0.005, 50)],
+)
+def test_centres_are_added_until_neighbours_overlap_by_half(side, expected):
+    grid = coarse_to_fine.scan_grid([0.5], 3, (2 * side, 0.8), 0.5)  # Sides of `side` and 0.4.
+    across, down = np.unique(grid[:, 0]), np.unique(grid[:, 1])
+    assert len(grid) == max(len(across), expected) * len(down)
+    np.testing.assert_allclose(across[[0, -1]], [side - 1, 1 - side], atol=1e-12)
+    np.testing.assert_allclose(down, [-0.6, -0.2, 0.2, 0.6], atol=1e-12)
+    # x runs over [-1, 1]: a photo is two wide, and a crop twice its side.
+    if side < 1:
+        assert len(across) == expected
+        assert expected == coarse_to_fine.MOST or np.diff(across).max() <= side + 1e-12
+
+
+def test_a_window_beyond_the_reach_of_whole_crops():
+    search = compiled(bowl)
+    path = search(tf.constant([0.7, 0.1]), 0, room=geometry.Room(0.5, 1.0))
+    np.testing.assert_allclose(path.theta, [0.7, 0.1, 0.52 * 0.96], rtol=0, atol=2e-3)
+    path = search(tf.constant([0.1, 0.1]), 0, room=geometry.Room(1.0, 1.0, 0.65))
+    assert [step.scale for step in path.steps] == pytest.approx([0.65 * 1.04, 0.65])
+    assert path.evaluations >= 2 * 7**2
+
+
+def test_finds_the_known_minimum():
+    path = run(bowl, (0.17, -0.23))
+    # Scale 0.52 is scanned and is nearest to 0.5; of 0.52 times 1.04, 1 and 0.96, the last is.
+    np.testing.assert_allclose(path.theta, [0.17, -0.23, 0.52 * 0.96], rtol=0, atol=2e-3)
+    np.testing.assert_allclose(
+        [step.scale for step in path.steps], 0.52 * np.array([1.04, 1, 0.96])
+    )
+    assert path.loss == pytest.approx((0.52 * 0.96 - 0.5) ** 2, abs=1e-5)
+
+
+def test_narrow_hole_that_restarts_would_miss():
+    def loss(problem, theta):
+        away = tf.reduce_sum(tf.square(theta - tf.constant([-0.48, 0.16, 0.52])), axis=1)
+        value = -tf.exp(-away / 0.001)
+        return value, value, value
+
+    path = run(loss, (0, 0))
+    np.testing.assert_allclose(path.theta, [-0.48, 0.16, 0.52], rtol=0, atol=1e-3)
+    assert path.loss == pytest.approx(-1, abs=1e-3)
+
+
+def test_scan_alone_may_be_best():
+    def loss(problem, theta):  # Lower only at scanned places of one scale, without slope.
+        value = tf.where(tf.abs(theta[:, 2] - 0.6) < 1e-4, -tf.ones_like(theta[:, 0]), 0.0)
+        value += 0 * tf.reduce_sum(theta, axis=1)
+        return value, value, value
+
+    path = run(loss, (0, 0), refine_scales=(1.1, 0.9))
+    assert path.loss == -1
+    assert path.theta[2] == pytest.approx(0.6)
+    assert min(step.end_losses.min() for step in path.steps) == 0
+
+
+def test_best_is_the_lowest_of_the_start_and_the_steps():
+    def waves(problem, theta):
+        x, y, scale = tf.unstack(theta, axis=1)
+        total = tf.sin(9 * x + problem[0]) * tf.cos(7 * y) + tf.square(scale - 0.6)
+        return total, x, y
+
+    for offset in np.linspace(0, 3, 4):
+        problem = np.float32([offset, 0])
+        path = run(waves, problem, smoothing=0.2)
+        grid = coarse_to_fine.scan_grid((0.44, 0.52, 0.6, 0.68), 7)
+        scanned = waves(tf.constant(problem), tf.constant(grid, tf.float32))[0].numpy()
+        # The start: where the Gaussian mean is lowest.
+        means = [
+            np.average(scanned, weights=np.exp(-0.5 * ((grid - at) ** 2).sum(1) / 0.2**2))
+            for at in grid
+        ]
+        np.testing.assert_allclose(path.scanned, np.column_stack([means, grid]), atol=1e-6)
+        scanned = scanned[np.argmin(means)]
+        recorded = [step.losses[0] for step in path.steps]
+        recorded += [value for step in path.steps for value in step.end_losses]
+        assert path.loss == pytest.approx(min(scanned, *recorded), abs=1e-6)
+        value = waves(tf.constant(problem), tf.constant(path.theta[None], tf.float32))[0]
+        assert path.loss == pytest.approx(float(value[0]), abs=1e-6)
+
+
+def test_smoothing_leaves_out_what_has_no_loss():
+    rng = np.random.default_rng(0)
+    losses, grid = rng.standard_normal(18), rng.uniform(-1, 1, (18, 3))
+    losses[[5, 12]] = np.nan
+    exists = np.isfinite(losses)
+    found = coarse_to_fine.smooth(losses, grid, 0.7)
+    for at in range(18):
+        weights = np.exp(-0.5 * ((grid[exists] - grid[at]) ** 2).sum(1) / 0.7**2)
+        expected = np.average(losses[exists], weights=weights) if exists[at] else np.inf
+        assert found[at] == pytest.approx(expected, rel=1e-12)
+    np.testing.assert_array_equal(coarse_to_fine.smooth(losses, grid, 0)[exists], losses[exists])
+
+
+class Seen(NamedTuple):
+    target: tf.Tensor
+    hint: tf.Tensor
+
+
+def hinted(seen):
+    return seen._replace(target=seen.hint)
+
+
+def test_the_scan_has_a_view_of_its_own():
+    """The scan goes by the hint; what is refined, compared and returned is the problem's."""
+    settings = coarse_to_fine.CoarseToFine(
+        (0.5, 0.6), smoothing=0.0, refine_scales=(1.0,), refinement=REFINEMENT, scan_view=hinted
+    )
+    traces = []
+
+    def loss(problem, theta):
+        traces.append(1)
+        total, *parts = bowl(problem.target, theta)
+        total = tf.stop_gradient(total) + 0 * tf.reduce_sum(theta, axis=1)
+        return total, *parts  # Without slope a restart ends where it starts.
+
+    search = settings.compile(loss, Seen(SIGNATURE, SIGNATURE))
+    counts = []
+    for hint in ((-0.4, 0.4), (0.4, -0.4)):
+        counts.append(len(traces))
+        path = search(Seen(tf.constant([0.3, 0.3]), tf.constant(hint)), 0)
+        assert np.abs(path.theta[:2] - hint).max() < 0.3
+        value = loss(Seen(tf.constant([0.3, 0.3]), None), tf.constant(path.theta[None], tf.float32))
+        assert path.loss == pytest.approx(float(value[0][0]), abs=1e-5)
+        best = path.scanned[np.argmin(path.scanned[:, 0]), 1:3]
+        assert np.abs(best - hint).max() < 0.2
+    # The second search traced nothing: what it added is the one call that is checked above.
+    assert len(traces) == counts[1] + 1
+
+
+def test_scales_stay_within_the_photo():
+    path = run(bowl, (0, 0), scan_scales=(0.98,), refine_scales=(1.5, 1.0))
+    assert [step.scale for step in path.steps] == [1.0, 0.98]
+    np.testing.assert_array_equal(path.steps[0].ends, np.zeros((3, 2)))
+
+
+def test_evaluations_and_traces():
+    counted, traces = [], []
+
+    def loss(problem, theta):
+        traces.append(1)
+        tf.py_function(lambda rows: counted.append(len(rows)), [theta], [])
+        return bowl(problem, theta)
+
+    settings = coarse_to_fine.CoarseToFine(scan_centers=6, refinement=REFINEMENT)
+    search = settings.compile(loss, SIGNATURE)
+    path = search(tf.constant([0.1, 0.1]), 0)
+    assert path.evaluations == sum(counted)
+    traced = len(traces)
+    search(tf.constant([-0.1, 0.3]), 1)
+    assert len(traces) == traced
+
+
+def test_same_seed_same_bits_and_progress():
+    seen = []
+    first = run(bowl, (0.1, 0.2), 3, lambda *told: seen.append(told))
+    again, other = run(bowl, (0.1, 0.2), 3), run(bowl, (0.1, 0.2), 4)
+    tf.nest.map_structure(np.testing.assert_array_equal, again, first)
+    assert (first.steps[0].starts != other.steps[0].starts).any()
+    assert [told[:2] for told in seen] == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_scanned_losses_that_are_no_numbers():
+    def loss(problem, theta):
+        value = tf.where(theta[:, 0] < -0.3, tf.constant(np.nan), bowl(problem, theta)[0])
+        return value, value, value
+
+    path = run(loss, (0.17, -0.23))
+    np.testing.assert_allclose(path.theta, [0.17, -0.23, 0.52 * 0.96], rtol=0, atol=2e-3)
+    assert np.isfinite(path.loss)

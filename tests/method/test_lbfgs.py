@@ -1,0 +1,308 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from cagic_tf.method import evaluation_cache, lbfgs
+from experiments import benchmark
+
+THOROUGH = lbfgs.Minimizer(max_iterations=100, max_line_search_iterations=50, tolerance=1e-9)
+
+
+def memory(begin):
+    return evaluation_cache.Evaluated(*begin.shape, begin.dtype)
+
+
+def minimize(minimizer, function, begin, lower, upper):
+    return minimizer(function, begin, lower, upper, memory(begin))
+
+
+def starts(count, side=1.0, seed=0, dtype=np.float32):
+    return tf.constant(np.random.default_rng(seed).uniform(-side, side, (count, 2)), dtype)
+
+
+def box(lower, upper, dtype=tf.float32):
+    return tf.constant(lower, dtype), tf.constant(upper, dtype)
+
+
+def check(found, function, begin, lower, upper):
+    """What holds of every result."""
+    positions = found.positions.numpy()
+    assert (positions >= lower.numpy()).all() and (positions <= upper.numpy()).all()
+    inside = tf.clip_by_value(begin, lower, upper)
+    np.testing.assert_allclose(found.start_losses, function(inside), rtol=1e-6, atol=1e-6)
+    # Below, at exactly the place that is given; TFP multiplies and divides by the unit.
+    np.testing.assert_allclose(found.losses, function(found.positions), rtol=1e-4, atol=1e-5)
+    assert (found.losses.numpy() <= found.start_losses.numpy()).all()
+
+
+def bowl(center, curvature=(1.0, 1.0)):
+    def function(x):
+        return tf.reduce_sum(
+            tf.constant(curvature, x.dtype) * tf.square(x - tf.constant(center, x.dtype)), axis=1
+        )
+
+    return function
+
+
+def wells(x):
+    """Four minima, of products and sums only, which round the same in a vector and alone."""
+    a, b = tf.unstack(x, axis=1)
+    return (a * a - 0.25) * (a * a - 0.25) + (b * b - 0.3) * (b * b - 0.3) + 0.1 * a * b
+
+
+def waves(x):
+    """Many minima, and steep walls between them."""
+    return tf.sin(9 * x[:, 0]) * tf.cos(7 * x[:, 1]) + tf.reduce_sum(tf.abs(x), axis=1)
+
+
+MEMORIES = {dtype: evaluation_cache.Evaluated(6, 2, dtype) for dtype in (tf.float32, tf.float64)}
+
+
+@tf.function(reduce_retracing=True)
+def thorough_in_bowl(center, curvature, begin, lower, upper):
+    def function(x):
+        return tf.reduce_sum(curvature * tf.square(x - center), axis=1)
+
+    return THOROUGH(function, begin, lower, upper, MEMORIES[begin.dtype])
+
+
+@pytest.mark.parametrize("dtype", [tf.float32, tf.float64])
+@pytest.mark.parametrize("curvature", [(1.0, 1.0), (1.0, 30.0)])
+@pytest.mark.parametrize(
+    ("center", "expected"),
+    [
+        ((0.3, -0.2), (0.3, -0.2)),
+        ((0.0, 0.0), (0.0, 0.0)),
+        ((2.0, -0.2), (0.5, -0.2)),
+        ((0.3, -3.0), (0.3, -0.5)),
+        ((-2.0, 2.0), (-0.5, 0.5)),
+        ((0.5, -0.5), (0.5, -0.5)),
+    ],
+)
+def test_quadratic(dtype, curvature, center, expected):
+    lower, upper = box([-0.5, -0.5], [0.5, 0.5], dtype)
+    begin = starts(6, dtype=dtype.as_numpy_dtype)  # Some of them outside the box.
+    settings = tf.constant(center, dtype), tf.constant(curvature, dtype)
+    found = thorough_in_bowl(*settings, begin, lower, upper)
+    check(found, bowl(center, curvature), begin, lower, upper)
+    tolerance = 1e-7 if dtype == tf.float64 else 2e-4
+    np.testing.assert_allclose(found.positions, [expected] * 6, rtol=0, atol=tolerance)
+
+
+def test_quadratic_whose_axes_are_not_the_boxs():
+    # A valley around (0.9, 0.1): at the border x = 0.5 the lowest y has d/dy = 0.
+    matrix = tf.constant([[2.0, 0.9], [0.9, 1.0]], tf.float64)
+    center = tf.constant([0.9, 0.1], tf.float64)
+
+    def function(x):
+        return tf.einsum("ni,ij,nj->n", x - center, matrix, x - center)
+
+    lower, upper = box([-0.5, -0.5], [0.5, 0.5], tf.float64)
+    begin = starts(5, 0.5, dtype=np.float64)
+    found = minimize(THOROUGH, function, begin, lower, upper)
+    check(found, function, begin, lower, upper)
+    expected = [0.5, 0.1 + 0.9 * 0.4]
+    np.testing.assert_allclose(found.positions[:, 0], [0.5] * 5, rtol=0, atol=1e-6)
+    # Beyond the border the loss is continued along its gradient, without the curvature across: the
+    # line search may stop within about 2 first_step |gradient| of the border's own minimum.
+    np.testing.assert_allclose(found.positions[:, 1], [expected[1]] * 5, rtol=0, atol=0.02)
+
+
+def test_rosenbrock():
+    def function(x):
+        return tf.square(1 - x[:, 0]) + 100 * tf.square(x[:, 1] - tf.square(x[:, 0]))
+
+    lower, upper = box([-2, -2], [2, 2], tf.float64)
+    begin = tf.constant([[-1.2, 1.0], [0.0, 0.0], [1.5, -1.5]], tf.float64)
+    minimizer = lbfgs.Minimizer(
+        max_iterations=200, max_line_search_iterations=50, first_step=1e-3, tolerance=1e-10
+    )
+    found = minimize(minimizer, function, begin, lower, upper)
+    check(found, function, begin, lower, upper)
+    np.testing.assert_allclose(found.positions, np.ones((3, 2)), rtol=0, atol=1e-6)
+    np.testing.assert_allclose(found.start_losses, function(begin), rtol=1e-12)
+    assert 10 < found.iterations < 200
+
+
+def test_first_step_is_that_times_the_gradient():
+    places = []
+
+    def function(x):
+        tf.py_function(lambda value: places.append(value.numpy()), [x], [])
+        return 3 * x[:, 0] - 4 * x[:, 1]
+
+    lower, upper = box([-1, -1], [1, 1])
+    minimizer = lbfgs.Minimizer(max_iterations=1, first_step=0.05)
+    minimize(minimizer, function, tf.constant([[0.1, 0.2]]), lower, upper)
+    np.testing.assert_allclose(places[0], [[0.1, 0.2]], atol=1e-6)
+    expected = [[0.1 - 0.05 * 3, 0.2 + 0.05 * 4]]
+    assert min(np.abs(place - expected).max() for place in places) < 1e-6
+
+
+@pytest.mark.parametrize(
+    ("minimizer", "function"),
+    [(THOROUGH, bowl((2.0, 0.1), (1.0, 5.0))), (lbfgs.Minimizer(), wells)],
+    ids=["thorough-bowl", "default-wells"],
+)
+def test_batch_equals_single_runs(minimizer, function):
+    lower, upper = box([-0.7, -0.7], [0.7, 0.7])
+    begin = starts(8)
+    known = {count: evaluation_cache.Evaluated(count, 2) for count in (1, 8)}
+    run = tf.function(lambda begin: minimizer(function, begin, lower, upper, known[len(begin)]))
+    together = run(begin)
+    check(together, function, begin, lower, upper)
+    alone = [run(begin[at : at + 1]) for at in range(8)]
+    # Bit for bit: rows never meet, and members that have converged stand still.
+    # (A sine would not do: TensorFlow computes it otherwise in a vector than alone.)
+    for field in ("positions", "losses", "start_losses"):
+        expected = np.concatenate([getattr(single, field) for single in alone])
+        np.testing.assert_array_equal(getattr(together, field), expected)
+    assert together.iterations == max(single.iterations for single in alone)
+
+
+@pytest.mark.parametrize("value", [0.0, -3.0, 1e6])
+def test_flat_function(value):
+    lower, upper = box([-0.5, -0.5], [0.5, 0.5])
+    begin = starts(4)
+    found = minimize(
+        lbfgs.Minimizer(max_iterations=20),
+        lambda x: value + 0 * tf.reduce_sum(x, axis=1),
+        begin,
+        lower,
+        upper,
+    )
+    np.testing.assert_array_equal(found.positions, np.clip(begin, -0.5, 0.5))
+    np.testing.assert_array_equal(found.losses, np.full(4, value, np.float32))
+    np.testing.assert_array_equal(found.start_losses, np.full(4, value, np.float32))
+
+
+@pytest.mark.parametrize(
+    ("bad", "minimizer"),
+    [(np.nan, lbfgs.Minimizer()), (np.inf, lbfgs.Minimizer()), (np.nan, THOROUGH)],
+    ids=["nan", "inf", "nan-thorough"],
+)
+def test_function_with_a_region_that_is_no_number(bad, minimizer):
+    # A bowl whose left half does not exist; some starts lie in it, its minimum does too.
+    inner = bowl((-0.3, 0.2))
+
+    def function(x):
+        return tf.where(x[:, 0] < 0, tf.constant(bad, x.dtype), inner(x))
+
+    lower, upper = box([-1, -1], [1, 1])
+    begin = tf.constant([[0.8, -0.5], [-0.5, 0.1], [0.1, 0.9], [-0.9, -0.9], [0.5, 0.2]])
+    found = minimize(minimizer, function, begin, lower, upper)
+    positions, losses = found.positions.numpy(), found.losses.numpy()
+    assert np.isfinite(positions).all() and (np.abs(positions) <= 1).all()
+    good = begin.numpy()[:, 0] >= 0
+    assert (losses[good] <= inner(begin).numpy()[good]).all()
+    assert (positions[good, 0] >= 0).all()
+    np.testing.assert_allclose(losses[good], inner(found.positions).numpy()[good], rtol=1e-5)
+    # Nothing shows a start there where to go; it stays, and says so.
+    np.testing.assert_array_equal(positions[~good], begin.numpy()[~good])
+    assert not np.isfinite(losses[~good]).any()
+
+
+def test_bad_member_does_not_disturb_the_others():
+    lower, upper = box([-1, -1], [1, 1])
+
+    def function(x):
+        return tf.where(x[:, 0] < -0.8, tf.constant(np.nan), wells(x))
+
+    begin = tf.concat([starts(5, 0.6), [[-0.9, 0.0]]], axis=0)
+    found = minimize(lbfgs.Minimizer(), function, begin, lower, upper)
+    assert np.isnan(found.losses[5])
+    without = minimize(lbfgs.Minimizer(), function, begin[:5], lower, upper)
+    np.testing.assert_array_equal(found.positions[:5], without.positions)
+    np.testing.assert_array_equal(found.losses[:5], without.losses)
+
+
+@pytest.mark.parametrize("first_step", [1e-4, 0.01, 100.0])
+def test_never_worse_than_the_start(first_step):
+    lower, upper = box([-0.8, -0.6], [0.9, 0.7])
+    begin = starts(200, seed=5)
+    found = minimize(lbfgs.Minimizer(first_step=first_step), waves, begin, lower, upper)
+    check(found, waves, begin, lower, upper)
+    start, end = found.start_losses.numpy(), found.losses.numpy()
+    if first_step <= 1:
+        assert (end < start).mean() > 0.25
+    same = end == start
+    np.testing.assert_array_equal(found.positions.numpy()[same], np.clip(begin, lower, upper)[same])
+
+
+@pytest.mark.parametrize("minimizer", [lbfgs.Minimizer(), THOROUGH], ids=["default", "thorough"])
+def test_positions_are_numbers(minimizer):
+    lower, upper = box([-0.7, -0.7], [0.7, 0.7])
+    begin = starts(300)
+    known = memory(begin)
+    found = tf.function(lambda: minimizer(waves, begin, lower, upper, known))()
+    assert np.isfinite(found.losses).all()
+    assert np.isfinite(found.positions).all()
+    check(found, waves, begin, lower, upper)
+
+
+def test_box_without_room():
+    lower, upper = box([0.0, 0.0], [0.0, 0.0])  # At scale 1 only one centre is possible.
+    found = minimize(lbfgs.Minimizer(), bowl((0.5, 0.5)), starts(3), lower, upper)
+    np.testing.assert_array_equal(found.positions, np.zeros((3, 2)))
+    np.testing.assert_allclose(found.losses, [0.5] * 3, rtol=1e-6)
+
+
+@pytest.mark.parametrize("dimensions", [1, 3])
+def test_other_dimensions(dimensions):
+    begin = tf.zeros([2, dimensions], tf.float64)
+    bound = tf.ones([dimensions], tf.float64)
+    center = np.linspace(0.2, 0.7, dimensions)
+    found = minimize(THOROUGH, bowl(center, [2.0] * dimensions), begin, -bound, bound)
+    np.testing.assert_allclose(found.positions, [center] * 2, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("count", "minimizer", "function"),
+    [
+        (1, lbfgs.Minimizer(), waves),
+        (10, lbfgs.Minimizer(), waves),
+        (3, THOROUGH, waves),
+        (3, THOROUGH, bowl((0.3, 0.2))),
+        (4, lbfgs.Minimizer(), lambda x: 0 * x[:, 0]),
+    ],
+)
+def test_evaluations_are_the_counted_ones(count, minimizer, function):
+    points = []
+
+    def counted(x):
+        tf.py_function(lambda value: points.extend(value.numpy()), [x], [])
+        return function(x)
+
+    lower, upper = box([-1, -1], [1, 1])
+    found = minimize(minimizer, counted, starts(count), lower, upper)
+    assert int(found.evaluations) == len(points)
+    assert len(points) >= count
+    if function is waves:  # No member gets a point twice, and no two members meet there.
+        assert len({point.tobytes() for point in points}) == len(points)
+
+
+def test_memory_changes_nothing():
+    """The same minima, bit for bit, as when every point is computed each time it is asked for."""
+    lower, upper = box([-1, -1], [1, 1])
+    for minimizer in (lbfgs.Minimizer(), THOROUGH):
+        begin = starts(10, 0.9)
+        found = minimize(minimizer, wells, begin, lower, upper)
+        without = minimizer(wells, begin, lower, upper, benchmark.Forgetful(10, 2))
+        for field in ("positions", "losses", "start_losses", "iterations"):
+            np.testing.assert_array_equal(getattr(found, field), getattr(without, field))
+        assert int(found.evaluations) < int(without.evaluations)
+
+
+def test_limits_bound_the_evaluations():
+    lower, upper = box([-1, -1], [1, 1])
+    used = [
+        int(minimize(lbfgs.Minimizer(limit, 3), waves, starts(4), lower, upper).iterations)
+        for limit in (1, 2, 5)
+    ]
+    assert used == [1, 2, 5]
+
+
+@pytest.mark.parametrize("first_step", [0, -0.01])
+def test_bad_settings(first_step):
+    with pytest.raises(ValueError, match="Minimizer.first_step is"):
+        lbfgs.Minimizer(first_step=first_step)

@@ -1,0 +1,184 @@
+import numpy as np
+import pytest
+
+from cagic_tf.beyond import nouns
+from cagic_tf.method import vocabulary
+
+WORDS = ["<start>", "a", "dog", "on", "the", "grass", "man's", "running", "2", "."]
+
+
+def weights(caption, end_word=None):
+    bag = vocabulary.bag_of_words(caption, WORDS, end_word)
+    assert bag.distribution.dtype == np.float32
+    assert bag.distribution.shape == (len(WORDS),)
+    assert bag.distribution.sum() == pytest.approx(1, abs=1e-6)
+    present = np.flatnonzero(bag.distribution)
+    return {WORDS[at]: pytest.approx(float(bag.distribution[at]), abs=1e-7) for at in present}
+
+
+@pytest.mark.parametrize(
+    ("caption", "tokens"),
+    [
+        ("A dog on the grass.", ["a", "dog", "on", "the", "grass"]),
+        ("  A man's\tDOG,\n(running)! ", ["a", "man's", "dog", "running"]),
+        ("the man\u2019s dog", ["the", "man's", "dog"]),
+        ("'quoted' words-joined", ["quoted", "words", "joined"]),
+        ("2 dogs, route66", ["2", "dogs", "route66"]),
+        ("boys' dogs", ["boys", "dogs"]),
+        ("<start> a", ["start", "a"]),
+        ("\u201cA Caf\u00e9\u2019s Cr\u00eape\u201d", ["a", "cafe's", "crepe"]),
+        ("a cafe\u0301 \ufb01re \uff24\uff2f\uff27\u2026cat", ["a", "cafe", "fire", "dog", "cat"]),
+        (
+            "Stra\u00dfe \u72ac\u3068\u732b \u0441\u043e\u0431\u0430\u043a\u0430",
+            ["strasse", "犬と猫", "собака"],
+        ),
+        ("a\U0001f436\U0001f3fddog\u2764\ufe0f", ["a", "\U0001f436", "dog", "\u2764"]),
+        ("black\u2011and\u2010white snake_case", ["black", "and", "white", "snake", "case"]),
+        ("...!?", []),
+        ("", []),
+    ],
+)
+def test_tokenize(caption, tokens):
+    assert vocabulary.tokenize(caption) == tokens
+
+
+@pytest.mark.parametrize(
+    ("caption", "end_word", "expected"),
+    [
+        ("a dog", None, {"a": 1 / 2, "dog": 1 / 2}),
+        ("A DOG!", None, {"a": 1 / 2, "dog": 1 / 2}),
+        ("the dog on the grass", None, {"the": 2 / 5, "dog": 1 / 5, "on": 1 / 5, "grass": 1 / 5}),
+        ("dog dog dog", None, {"dog": 1}),
+        ("a dog", ".", {"a": 1 / 3, "dog": 1 / 3, ".": 1 / 3}),
+        ("a dog.", ".", {"a": 1 / 3, "dog": 1 / 3, ".": 1 / 3}),
+        ("the man\u2019s dog", None, {"the": 1 / 3, "man's": 1 / 3, "dog": 1 / 3}),
+        ("2 zebras", None, {"2": 1}),  # Unknown words do not count.
+        ("a zebra on grass", ".", {"a": 1 / 4, "on": 1 / 4, "grass": 1 / 4, ".": 1 / 4}),
+    ],
+)
+def test_distribution(caption, end_word, expected):
+    assert weights(caption, end_word) == expected
+
+
+@pytest.mark.parametrize(
+    ("caption", "words", "read_as", "unknown"),
+    [
+        ("dogs", ["dog"], {"dogs": "dog"}, []),
+        ("the puppies raced", ["the", "puppy", "race"], {"puppies": "puppy", "raced": "race"}, []),
+        (
+            "bushes buses firemen",
+            ["bush", "fireman"],
+            {"bushes": "bush", "firemen": "fireman"},
+            ["buses"],
+        ),
+        ("riding runs", ["ride"], {"riding": "ride"}, ["runs"]),
+        ("running", ["running"], {}, []),  # It is known itself.
+        ("it isn't", ["is", "not"], {}, ["it"]),
+        ("they're can't won't", ["can", "not", "not"], {}, ["they", "are", "will"]),
+        ("dogs'", ["dog"], {"dogs": "dog"}, []),
+    ],
+)
+def test_words_in_other_forms(caption, words, read_as, unknown):
+    known = [*WORDS, "puppy", "race", "bush", "fireman", "ride", "is", "not", "can"]
+    bag = vocabulary.bag_of_words(caption, known, None)
+    assert list(bag.words) == words
+    assert bag.read_as == read_as and list(bag.unknown) == unknown
+    assert bag.distribution.sum() == pytest.approx(1, abs=1e-6)
+
+
+def test_words_in_order_with_repeats_and_without_the_end_word():
+    bag = vocabulary.bag_of_words("the dog on the xylophone", WORDS, ".")
+    assert bag.words == ("the", "dog", "on", "the")
+
+
+@pytest.mark.parametrize(
+    ("caption", "expected"),
+    [
+        ("a dog", {}),
+        ("the gras", {"gras": ("grass",)}),
+        ("a zebra, a zebra", {"zebra": ()}),
+        ("dogg runing on zebra", {"dogg": ("dog",), "runing": ("running",), "zebra": ()}),
+        ("a start", {"start": ()}),  # `<start>` is no word to suggest.
+    ],
+)
+def test_unknown_words_and_their_nearest(caption, expected):
+    unknown = vocabulary.bag_of_words(caption, WORDS, None).unknown
+    assert unknown == expected
+    assert list(unknown) == list(expected)
+
+
+def test_at_most_three_nearest_words_best_first():
+    # Shared letters in order, twice, over the letters of both: 12/15, 12/14, 12/13, 14/15.
+    words = ["<start>", "stalking", "talking", "walkin", "walkings", "zebra", "."]
+    bag = vocabulary.bag_of_words("zebra walking", words, None)
+    assert bag.unknown == {"walking": ("walkings", "walkin", "talking")}
+
+
+@pytest.mark.parametrize("caption", ["", "   ", "\n", "?!.", "\u2019"])
+def test_caption_without_words(caption):
+    with pytest.raises(ValueError, match="has no words") as caught:
+        vocabulary.bag_of_words(caption, WORDS, ".")
+    assert "\n" not in str(caught.value)
+
+
+def test_caption_without_known_words():
+    with pytest.raises(ValueError) as caught:
+        vocabulary.bag_of_words("dogg\nzebra", WORDS, ".")
+    assert str(caught.value) == (
+        "no word of the caption is known: dogg (nearest known: dog); zebra (nearest known: none)"
+    )
+
+
+def test_describe_unknown():
+    described = vocabulary.describe_unknown({"gras": ("grass", "glass"), "zebra": ()})
+    assert described == "gras (nearest known: grass, glass); zebra (nearest known: none)"
+
+
+def test_possessive_of_a_known_word_is_that_word():
+    bag = vocabulary.bag_of_words("the dog's zebra's", ["<start>", "dog", "s", "the", "."], None)
+    assert bag.words == ("the", "dog", "s", "s")
+    assert list(bag.unknown) == ["zebra"]
+    np.testing.assert_allclose(bag.distribution, [0, 0.25, 0.5, 0.25, 0])
+
+
+TABLE = nouns.NounTable({"dog": "0-2", "zebra": "3", "fire truck": "4", "xylophone": "5"}, {})
+
+
+@pytest.mark.parametrize(
+    ("caption", "distribution", "shares", "unknown"),
+    [
+        ("a dog", {"a": 1 / 2, "dog": 1 / 2}, {"dog": 1 / 2}, []),  # Known to both.
+        ("a zebra", {"a": 1 / 2}, {"zebra": 1 / 2}, []),
+        ("zebras", {}, {"zebra": 1}, []),  # Known to the lexicon alone.
+        ("a fire truck", {"a": 1 / 3}, {"fire truck": 2 / 3}, []),
+        (
+            "a giraffe on the grass",
+            {w: 1 / 4 for w in ("a", "on", "the", "grass")},
+            {},
+            ["giraffe"],
+        ),
+        ("a zebra, a giraffe", {"a": 2 / 3}, {"zebra": 1 / 3}, ["giraffe"]),
+    ],
+)
+def test_with_a_lexicon_every_word_that_a_network_knows_has_its_share(
+    caption, distribution, shares, unknown
+):
+    bag = vocabulary.bag_of_words(caption, WORDS, None, TABLE)
+    found = {WORDS[at]: float(bag.distribution[at]) for at in np.flatnonzero(bag.distribution)}
+    assert found == pytest.approx(distribution)
+    assert {noun.name: noun.share for noun in bag.nouns} == pytest.approx(shares)
+    assert list(bag.unknown) == unknown
+
+
+def test_with_a_lexicon_the_end_word_is_one_of_the_words():
+    bag = vocabulary.bag_of_words("a zebra", WORDS, ".", TABLE)
+    assert bag.distribution.sum() == pytest.approx(2 / 3)
+    assert bag.nouns[0].share == pytest.approx(1 / 3)
+
+
+def test_with_a_lexicon_words_without_content_are_not_enough():
+    with pytest.raises(ValueError) as caught:
+        vocabulary.bag_of_words("a xylofone on the", WORDS, None, TABLE)
+    expected = "no word of the caption is known: xylofone (nearest known: xylophone)"
+    assert str(caught.value) == expected
+    assert vocabulary.bag_of_words("a xylofone", WORDS, None).words == ("a",)  # The paper's.

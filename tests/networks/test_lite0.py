@@ -1,0 +1,88 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from cagic_tf.networks import checkpoints
+from cagic_tf.networks.trunks import lite0
+from cagic_tf.system import resources
+
+GOLDEN = Path(__file__).parent / "goldens" / "lite0.npz"
+
+
+@pytest.fixture(scope="module")
+def tensors():
+    return checkpoints.load(resources.path("checkpoints") / "lite0", "lite0").tensors
+
+
+@pytest.fixture(scope="module")
+def images():
+    """The pictures of `goldens/make_lite0.py`, as RGB in [0, 1]."""
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 224, 224, 3))
+    return (pixels / 255).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def features(tensors, images):
+    return lite0.Lite0(tensors)(tf.constant(images)).numpy()
+
+
+def test_features_are_pytorchs(features):
+    golden = np.load(GOLDEN)
+    assert features.shape == (2, 49, 1280)
+    # Values up to 6; folding and the order of sums differ by 7e-6.
+    np.testing.assert_allclose(features.mean(1), golden["features_mean"], rtol=0, atol=2e-5)
+    np.testing.assert_allclose(features[:, ::6, ::17], golden["features_sample"], rtol=0, atol=5e-5)
+
+
+def test_double_precision_agrees(tensors, images, features):
+    trunk = lite0.Lite0(tensors, tf.float64)
+    exact = trunk(tf.constant(images[:1], tf.float64))
+    assert exact.dtype == tf.float64
+    np.testing.assert_allclose(features[:1], exact, rtol=0, atol=5e-5)
+
+
+def test_picture_does_not_depend_on_its_batch(tensors, images, features):
+    alone = lite0.Lite0(tensors)(tf.constant(images[1:]))
+    np.testing.assert_allclose(alone[0], features[1], rtol=0, atol=2e-5)
+
+
+def test_range(features):
+    assert features.min() == 0 and features.max() <= 6
+
+
+def test_gradient_is_the_finite_difference(tensors, images):
+    trunk = lite0.Lite0(tensors, tf.float64)
+    rng = np.random.default_rng(1)
+    weights = rng.normal(size=(1, 49, 1280))
+    # Smooth pictures, as crops are, and a random direction: ReLUs are kinks, so the step is tiny.
+    direction = tf.constant(rng.normal(size=(1, 224, 224, 3)))
+    start = tf.constant(images[:1], tf.float64)
+
+    @tf.function
+    def along(step):
+        return tf.reduce_sum(weights * trunk(start + step * direction))
+
+    step = tf.constant(0.0, tf.float64)
+    with tf.GradientTape() as tape:
+        tape.watch(step)
+        value = along(step)
+    gradient = float(tape.gradient(value, step))
+    size = 1e-7
+    difference = float(along(tf.constant(size, tf.float64)) - along(tf.constant(-size, tf.float64)))
+    assert gradient == pytest.approx(difference / (2 * size), rel=1e-4)
+
+
+def test_blocks():
+    blocks = lite0.blocks()
+    assert len(blocks) == 16
+    assert np.prod([stride for _, stride, _, _ in blocks]) == 16  # 32 with the stem's 2.
+    assert [blocks[at] for at in (0, 1, 2, 5, 8, 15)] == [
+        (3, 1, 1, 16),
+        (3, 2, 6, 24),
+        (3, 1, 6, 24),
+        (3, 2, 6, 80),
+        (5, 1, 6, 112),
+        (3, 1, 6, 320),
+    ]
