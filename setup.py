@@ -67,6 +67,7 @@ setup(
             "scipy>=1.15",
             "pytest>=8",
             "ray[data]>=2.50,<2.64",
+            "mypy>=1.11",
             "ruff>=0.6",
         ],
     },

@@ -1,11 +1,9 @@
 """`Cropper` and `crop_image`: the one place where photo, caption, networks and search meet."""
 
-import contextlib
 import functools
 import os
 import threading
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -20,24 +18,7 @@ from cagic_tf.photos import reading
 from cagic_tf.results import Candidate, CropResult
 from cagic_tf.system import devices
 
-__all__ = ["CropResult", "Cropper", "crop_image", "plain_graphs"]
-
-
-@contextlib.contextmanager
-def plain_graphs() -> Iterator[None]:
-    """Graphs first called in here run as they were traced, where there is no GPU.
-
-    On a CPU, Grappler's rewrites make a step slower (TensorFlow 2.21:
-    `remapping` and `arithmetic_optimization` together), and take seconds themselves.
-    """
-    before = tf.config.optimizer.get_experimental_options()
-    if not devices.on_gpu():
-        tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
-    try:
-        yield
-    finally:
-        off = {"disable_meta_optimizer": before.get("disable_meta_optimizer", False)}
-        tf.config.optimizer.set_experimental_options(off)
+__all__ = ["CropResult", "Cropper", "crop_image"]
 
 
 class Cropper:
@@ -131,7 +112,7 @@ class Cropper:
             raise ValueError(f"candidate_count is {candidate_count}; at least 1 is needed")
         shape = shapes.parse(shape) if isinstance(shape, str) else shape
         seed = self.seed if seed is None else seed
-        with self._lock, plain_graphs():
+        with self._lock, devices.reproducible():
             return self._crop(image, caption, seed, progress, shape, smallest_side, candidate_count)
 
     def _crop(self, image, caption, seed, progress, shape, smallest_side, count) -> CropResult:

@@ -46,7 +46,7 @@ def crop_all(
 
     Args:
       arguments: What the command line has beside flags.
-      device: Where this process computes, see `devices.select`.
+      device: Where this process computes, see `devices.prepare`.
       crop_rows: `crop_rows(cropper, folder, rows)` crops the rows that wait, and writes each; it
         may raise CommandError.
     """
@@ -56,16 +56,12 @@ def crop_all(
         return fail(message)
     warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # `MAX_PIXELS` is our limit.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # Before TensorFlow is imported.
-    import tensorflow as tf
-
     from cagic_tf import config
     from cagic_tf.networks import checkpoints
     from cagic_tf.system import devices
 
-    # The same crop from the same seed on a GPU too.
-    tf.config.experimental.enable_op_determinism()
     try:
-        devices.select(device, FLAGS.threads)
+        devices.prepare(device, FLAGS.threads)
         directory = Path(FLAGS.output_dir or Path("outputs") / Path(FLAGS.gin_file[-1]).stem)
         rows = command_flags.rows(directory)
         cropper = config.load_cropper(*FLAGS.gin_file, bindings=FLAGS.gin_param)

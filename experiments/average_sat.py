@@ -13,7 +13,7 @@ import numpy as np
 from absl import app, flags
 
 from cagic_tf.networks import checkpoints
-from cagic_tf.port.__main__ import current_commit
+from cagic_tf.system import provenance
 
 FLAGS = flags.FLAGS
 KEPT = ("vocabulary", "trunk", "trunk_sha256")  # What all inputs must agree on.
@@ -75,7 +75,7 @@ def main(_) -> None:
             average(inputs),
             source=first["source"],
             command="; ".join([*made, f"python -m experiments.average_sat {shares}"]),
-            commit=current_commit(),
+            commit=provenance.commit(),
             metrics={},
             extra={name: first[name] for name in KEPT},
         )

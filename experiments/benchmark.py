@@ -25,12 +25,11 @@ from absl import app, flags
 from PIL import Image
 from tqdm import tqdm
 
-from cagic_tf import config, pipeline
+from cagic_tf import config
 from cagic_tf.batch import manifest
 from cagic_tf.method import annealing, evaluation_cache, sampling
 from cagic_tf.photos import reading
-from cagic_tf.port.__main__ import current_commit
-from cagic_tf.system import files, resources
+from cagic_tf.system import devices, files, provenance, resources
 
 FLAGS = flags.FLAGS
 SIZES = {"0.3": (640, 480), "2": (1632, 1224), "12": (4000, 3000), "48": (8000, 6000)}
@@ -64,7 +63,7 @@ def machine() -> dict[str, str | int]:
         "cores": len(os.sched_getaffinity(0)),
         "gpus": len(tf.config.list_physical_devices("GPU")),
         "tensorflow": tf.__version__,
-        "commit": current_commit(),
+        "commit": provenance.commit(),
     }
 
 
@@ -251,7 +250,7 @@ def main(_) -> None:
     caption, photo = "a man in a suit", sample_photo(SIZES["0.3"])
     cropper = config.load_cropper("paper.gin")
     problem, _ = cropper.problem(photo, caption)
-    with pipeline.plain_graphs():  # As a Cropper runs them.
+    with devices.reproducible():  # As a Cropper runs them.
         parts = time_parts(cropper, problem)
         asked = count_asked(problem, cropper)
     report = {
@@ -276,7 +275,7 @@ def main(_) -> None:
         report["fast.gin by megapixels"] = {
             name: run_alone(size, Path(folder)) for name, size in tqdm(SIZES.items(), desc="sizes")
         }
-    with pipeline.plain_graphs():  # Last, since they need more memory than any search.
+    with devices.reproducible():  # Last, since they need more memory than any search.
         report["milliseconds a crop by the batch"] = time_batches(cropper, problem)
         report["milliseconds a crop at K = 10 by options"] = {
             option or "neither": time_option(option, photo, caption) for option in OPTIONS

@@ -18,7 +18,7 @@ from tqdm import trange
 from cagic_tf.networks import checkpoints
 from cagic_tf.networks.trunks.lite0 import Lite0
 from cagic_tf.networks.vfn import ViewFindingNetwork, spatial_pyramid
-from cagic_tf.port.__main__ import current_commit
+from cagic_tf.system import provenance
 from experiments.data import flickr8k
 from experiments.training import views
 
@@ -192,7 +192,7 @@ def main(_) -> None:
         tensors,
         source="trained on Flickr8k's training split (Hodosh et al. 2013) by this project",
         command=f"python -m experiments.train_vfn --data_dir=FLICKR8K --seed={FLAGS.seed}",
-        commit=current_commit(),
+        commit=provenance.commit(),
         metrics=metrics,
         extra={"bins": bins, "trunk": checkpoint.name, "trunk_sha256": checkpoint.sha256},
     )

@@ -123,20 +123,6 @@ def test_shape_errors(cropper):
         cropper.crop(SAMPLES / "lake.jpg", "a lake", smallest_side=-1)
 
 
-@pytest.mark.parametrize("before", [False, True])
-def test_grappler_is_as_it_was_afterwards(before):
-    options = tf.config.optimizer
-    given = options.get_experimental_options()
-    try:
-        options.set_experimental_options({"disable_meta_optimizer": before})
-        with pytest.raises(ZeroDivisionError), pipeline.plain_graphs():
-            assert options.get_experimental_options()["disable_meta_optimizer"] is True
-            1 / 0  # noqa: B018
-        assert options.get_experimental_options()["disable_meta_optimizer"] is before
-    finally:
-        options.set_experimental_options(given)
-
-
 def test_an_array_a_pil_image_and_a_path_are_the_same_photo(cropper):
     path = SAMPLES / "lake.jpg"
     with Image.open(path) as image:

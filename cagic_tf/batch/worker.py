@@ -34,14 +34,11 @@ class Worker:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # Before TensorFlow is imported.
         if os.path.isdir(settings.folder):
             os.chdir(settings.folder)
-        import tensorflow as tf
-
         from cagic_tf import config
         from cagic_tf.system import devices
 
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        tf.config.experimental.enable_op_determinism()
-        devices.select(settings.device, settings.threads)
+        devices.prepare(settings.device, settings.threads)
         self._settings = settings
         self._cropper = config.load_cropper(*settings.gin_files, bindings=settings.bindings)
 

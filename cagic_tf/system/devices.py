@@ -1,24 +1,75 @@
-"""Which device computes. Call `select` before TensorFlow computes anything."""
+"""The one place that changes how TensorFlow computes: device, memory, threads, determinism.
 
-import tensorflow as tf
+`prepare` is for programs of our own, such as the commands, and lasts as long as the process.
+`reproducible` is for the library: it changes what it must and puts everything back.
+"""
+
+import contextlib
+import os
+import threading
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from absl import flags
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+# Whoever is first in `reproducible` keeps the host's settings; the last one out restores them.
+_lock = threading.Lock()
+_inside = 0
+_hosts: tuple[bool, dict[str, Any]] = (False, {})
 
 
 class DeviceError(Exception):
     """The device asked for is not there; the message is one line."""
 
 
-def select(name: str | None, threads: int = 0) -> None:
-    """Lets TensorFlow see one device, and take a GPU's memory only as it needs it.
+def define_flags() -> None:
+    """Defines --device and --threads, what `prepare` takes."""
+    flags.DEFINE_string(
+        "device",
+        None,
+        "What computes: cpu, gpu or gpu:N. By default the first GPU that there is, else the CPU.",
+    )
+    flags.DEFINE_integer(
+        "threads",
+        0,
+        "How many threads of the CPU compute; 0 is one for each core. With another number the last "
+        "digits of a result can differ.",
+        0,
+    )
+
+
+def prepare(device: str | None = None, threads: int = 0) -> None:
+    """Sets TensorFlow up for this process; call it before TensorFlow computes anything.
+
+    One device is seen, a GPU's memory is taken only as it is needed, and the same input gives the
+    same bits.
 
     Args:
-      name: "cpu", "gpu" (the first) or "gpu:N"; None takes the first GPU, else the CPU.
+      device: "cpu", "gpu" (the first) or "gpu:N"; None takes the first GPU, else the CPU.
       threads: How many threads of the CPU compute; 0: one a core. Sums are split among them, so
         another number gives other last digits.
 
     Raises:
       DeviceError: No such device here.
     """
-    found = tf.config.list_physical_devices("GPU")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # Before TensorFlow is imported.
+    import tensorflow as tf
+
+    chosen = _select(tf.config.list_physical_devices("GPU"), device)
+    tf.config.set_visible_devices(chosen, "GPU")
+    for gpu in chosen:
+        tf.config.experimental.set_memory_growth(gpu, True)
+    if threads:
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+        tf.config.threading.set_inter_op_parallelism_threads(threads)
+    tf.config.experimental.enable_op_determinism()
+
+
+def _select(found: "list[tf.config.PhysicalDevice]", name: str | None) -> list:
+    """The GPU of that name among those found, in a list; none for the CPU."""
     kind, _, number = (name or ("gpu" if found else "cpu")).lower().partition(":")
     if kind not in ("cpu", "gpu") or (number and (kind == "cpu" or not number.isdecimal())):
         raise DeviceError(f"no device is named {name!r}; accepted are cpu, gpu and gpu:N")
@@ -28,14 +79,58 @@ def select(name: str | None, threads: int = 0) -> None:
             f"TensorFlow sees {len(found)} GPUs here, so there is no {name}; see "
             "https://www.tensorflow.org/install/pip, or take --device=cpu"
         )
-    tf.config.set_visible_devices(chosen, "GPU")
-    if threads:
-        tf.config.threading.set_intra_op_parallelism_threads(threads)
-        tf.config.threading.set_inter_op_parallelism_threads(threads)
-    for gpu in chosen:
-        tf.config.experimental.set_memory_growth(gpu, True)
+    return chosen
+
+
+@contextlib.contextmanager
+def reproducible() -> Iterator[None]:
+    """TensorFlow computes the same bits from the same input in here, and plain graphs on a CPU.
+
+    On a CPU, Grappler's rewrites make a step slower (TensorFlow 2.21: `remapping` and
+    `arithmetic_optimization` together), and take seconds themselves. Both settings are the whole
+    process's: the host's own are back when nobody is in here any more, in whatever thread.
+    """
+    _enter()
+    try:
+        yield
+    finally:
+        _leave()
+
+
+def _enter() -> None:
+    import tensorflow as tf
+    from tensorflow.python.framework import config  # The public module lacks the way back.
+
+    global _inside, _hosts
+    with _lock:
+        if not _inside:
+            _hosts = (
+                config.is_op_determinism_enabled(),
+                tf.config.optimizer.get_experimental_options(),
+            )
+            tf.config.experimental.enable_op_determinism()
+            if not on_gpu():
+                tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+        _inside += 1
+
+
+def _leave() -> None:
+    import tensorflow as tf
+    from tensorflow.python.framework import config
+
+    global _inside
+    with _lock:
+        _inside -= 1
+        if not _inside:
+            was_deterministic, options = _hosts
+            if not was_deterministic:
+                config.disable_op_determinism()
+            off = {"disable_meta_optimizer": options.get("disable_meta_optimizer", False)}
+            tf.config.optimizer.set_experimental_options(off)
 
 
 def on_gpu() -> bool:
     """Whether what is computed now is computed on a GPU."""
+    import tensorflow as tf
+
     return bool(tf.config.get_visible_devices("GPU"))

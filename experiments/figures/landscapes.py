@@ -20,6 +20,7 @@ from tqdm import tqdm
 from cagic_tf import pipeline
 from cagic_tf.beyond import coarse_to_fine
 from cagic_tf.method import annealing, geometry, losses
+from cagic_tf.system import devices
 from experiments.figures import drawing, one_search
 from experiments.methods import grid_search
 from experiments.tables import comparison
@@ -73,7 +74,7 @@ def landscapes(
         input_signature=[cropper.loss.signature, tf.TensorSpec([None, 3], tf.float32)],
     )
     found = []
-    with pipeline.plain_graphs():
+    with devices.reproducible():
         problem, _ = cropper.problem(photo, caption)
         for scale in tqdm(scales, desc="landscapes", unit="scale"):
             grid = coarse_to_fine.scan_grid([scale], centers)

@@ -15,8 +15,7 @@ import tensorflow as tf
 from absl import flags
 
 from cagic_tf.networks import bundle, checkpoints, sat
-from cagic_tf.port.__main__ import current_commit
-from cagic_tf.system import files, resources
+from cagic_tf.system import files, provenance, resources
 from experiments.data import photo_sets
 from experiments.training import dev_scores, views
 
@@ -246,7 +245,7 @@ def write_checkpoint(
         {name: value.numpy().astype(np.float16) for name, value in weights.average.items()},
         source=f"trained on the training photos of {data} by this project",
         command=" ".join([command, *chosen]),
-        commit=current_commit(),
+        commit=provenance.commit(),
         metrics={"dev": figures},
         extra={
             "vocabulary": weights.decoder.vocabulary,

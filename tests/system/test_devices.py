@@ -1,5 +1,10 @@
+"""Which device is seen, and that the host's own settings of TensorFlow come back."""
+
+import threading
+
 import pytest
 import tensorflow as tf
+from tensorflow.python.framework import config as framework_config
 
 from cagic_tf.system import devices
 
@@ -36,9 +41,9 @@ class Machine:
         (2, "GPU:1", ["GPU1"]),
     ],
 )
-def test_one_device_is_seen_and_grows(gpus, name, chosen, monkeypatch):
+def test_one_device_is_seen_and_grows(gpus, name, chosen, monkeypatch, host):
     machine = Machine(gpus, monkeypatch)
-    devices.select(name)
+    devices.prepare(name)
     assert machine.visible == chosen and machine.growing == chosen
     assert devices.on_gpu() == bool(chosen)
 
@@ -57,5 +62,56 @@ def test_one_device_is_seen_and_grows(gpus, name, chosen, monkeypatch):
 def test_a_missing_device_is_one_line(gpus, name, message, monkeypatch):
     machine = Machine(gpus, monkeypatch)
     with pytest.raises(devices.DeviceError, match=message) as error:
-        devices.select(name)
+        devices.prepare(name)
     assert "\n" not in str(error.value) and machine.visible is None
+
+
+def settings():
+    """What `reproducible` changes: deterministic operations, Grappler off."""
+    options = tf.config.optimizer.get_experimental_options()
+    off = options.get("disable_meta_optimizer", False)
+    return framework_config.is_op_determinism_enabled(), off
+
+
+@pytest.fixture
+def host():
+    """Lets a test choose the host's settings, and puts those of the test run back."""
+    deterministic, off = settings()
+
+    def choose(deterministic, off):
+        if deterministic:
+            tf.config.experimental.enable_op_determinism()
+        else:
+            framework_config.disable_op_determinism()
+        tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": off})
+
+    yield choose
+    choose(deterministic, off)
+
+
+@pytest.mark.parametrize("before", [(False, False), (True, True), (True, False), (False, True)])
+def test_the_host_has_its_settings_back_even_after_an_error(before, host):
+    host(*before)
+    with pytest.raises(ZeroDivisionError), devices.reproducible():
+        assert settings() == (True, not devices.on_gpu() or before[1])
+        1 / 0  # noqa: B018
+    assert settings() == before
+
+
+def test_the_host_has_its_settings_back_when_the_last_thread_is_out(host):
+    host(False, False)
+    entered, leave = threading.Event(), threading.Event()
+
+    def other():
+        with devices.reproducible():
+            entered.set()
+            leave.wait(60)
+
+    with devices.reproducible():
+        thread = threading.Thread(target=other)
+        thread.start()
+        assert entered.wait(60)
+    assert settings()[0]  # The other is still in there.
+    leave.set()
+    thread.join(60)
+    assert settings() == (False, False)
