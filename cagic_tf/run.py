@@ -20,7 +20,7 @@ import numpy as np
 from absl import app, flags
 from PIL import Image
 
-from cagic_tf.batch import command_flags, manifest, output_folder
+from cagic_tf.batch import command_flags, manifest, output_folder, records
 from cagic_tf.beyond import shapes
 from cagic_tf.photos import loss_plot, reading
 
@@ -85,12 +85,12 @@ def crop_all(
         output_folder.OutputError,
     ) as error:
         return fail(str(error))
-    lines = [folder.done[row.id] for row in rows]
-    print(f"{output_folder.summary(lines)}; results in {directory}")
+    found = [folder.done[row.id] for row in rows]
+    print(f"{records.summary(found)}; results in {directory}")
     if not loss_plot.has_matplotlib():
         print("no plots of the losses: they need matplotlib, pip install 'cagic_tf[plots]'")
-    failed = sum(line["status"] == "error" for line in lines)
-    return EXIT_OK if not failed else EXIT_NOTHING if failed == len(lines) else EXIT_SOME_FAILED
+    failed = sum(not record.ok for record in found)
+    return EXIT_OK if not failed else EXIT_NOTHING if failed == len(found) else EXIT_SOME_FAILED
 
 
 def _crop_rows(cropper, folder, rows: list[manifest.Row]) -> None:
@@ -151,25 +151,25 @@ def _crop_one(cropper, photo: Future, row: manifest.Row, written: Future | None)
     return crop
 
 
-def tell(line: dict[str, Any]) -> None:
+def tell(record: records.Record) -> None:
     """Prints what became of a row."""
-    if line["status"] == "error":
-        print(f"  error: {line['id']}: {line['error']}", file=sys.stderr)
+    if not record.ok:
+        print(f"  error: {record.id}: {record.error}", file=sys.stderr)
         return
     from cagic_tf.method import vocabulary
 
-    overlap = "" if line["iou"] is None else f", IoU {line['iou']:.3f}"
-    print(f"  {line['id']}: box {line['box']}, loss {line['loss']['total']:.3f}{overlap}")
-    for crop in (line["candidates"] or [])[1:]:
+    overlap = "" if record.iou is None else f", IoU {record.iou:.3f}"
+    print(f"  {record.id}: box {record.box}, loss {record.loss['total']:.3f}{overlap}")
+    for crop in (record.candidates or [])[1:]:
         print(f"  or box {crop['box']}, loss {crop['loss']['total']:.3f}")
-    for word, lemma in line["matched_words"].get("read_as", {}).items():
+    for word, lemma in record.matched_words.get("read_as", {}).items():
         print(f"  {word} is read as {lemma}")
-    for noun, classes in line["matched_words"]["lexicon"].items():
+    for noun, classes in record.matched_words["lexicon"].items():
         shown = ", ".join(classes[:5]) + (f" and {len(classes) - 5} more" * (len(classes) > 5))
         print(f"  {noun} by its classes: {shown}")
-    if line["unknown_words"]:
-        print(f"  not known: {vocabulary.describe_unknown(line['unknown_words'])}")
-    print(f"  the captioner sees: {line['predicted_caption']}", flush=True)
+    if record.unknown_words:
+        print(f"  not known: {vocabulary.describe_unknown(record.unknown_words)}")
+    print(f"  the captioner sees: {record.predicted_caption}", flush=True)
 
 
 def fail(message: str) -> int:

@@ -133,9 +133,9 @@ def test_rows_that_no_worker_finished_are_errors(tmp_path, monkeypatch, capsys):
     distributed._crop_rows(None, folder, rows)
     lines = [folder.done[row.id] for row in rows]
     assert list(folder.done) == ["1", "2", "3", "4", "5"]
-    assert [line["status"] for line in lines] == ["error", "ok", "error", "ok", "error"]
-    assert [line["scale"] for line in lines] == [None, 0.2, None, 0.4, None]
-    assert all("no worker finished it in 3 tries" in line["error"] for line in lines[::2])
+    assert [line.status for line in lines] == ["error", "ok", "error", "ok", "error"]
+    assert [line.scale for line in lines] == [None, 0.2, None, 0.4, None]
+    assert all("no worker finished it in 3 tries" in line.error for line in lines[::2])
     assert "[5/5] a.png: a dog" in capsys.readouterr().out
 
 

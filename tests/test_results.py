@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from cagic_tf import results
-from cagic_tf.batch import output_folder
+from cagic_tf.batch import records
 from cagic_tf.method import annealing
 from cagic_tf.photos import reading
 from tests import odd_files
@@ -44,7 +44,7 @@ def test_to_dict_is_a_line_of_the_results(photo):
     found = made(photo).to_dict()
     assert json.loads(json.dumps(found)) == found
     # A line has these besides: they are the row's, not the crop's.
-    assert set(found) == set(output_folder.RESULT_KEYS) - {"iou", "crop_file"}
+    assert set(found) == set(records.FIELDS[5:]) - {"iou", "crop_file"}
     assert found["box"] == [7, 5, 40, 30] and found["unknown_words"] == {"dogg": ["dog"]}
     assert [each["box"] for each in found["candidates"]] == [[7, 5, 40, 30], [0, 0, 20, 15]]
     assert found["candidates"][1]["loss"] == {"total": 2.0} and found["shape"] == "original"

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from cagic_tf.batch import manifest
+from cagic_tf.batch import manifest, records
 from cagic_tf.method import geometry
 from cagic_tf.photos import crop_files, loss_plot, reading
 
@@ -87,12 +87,12 @@ def picture_names(
     return names
 
 
-def written(line: Mapping[str, Any]) -> list[str]:
-    """The names of the files that a row has left, by its line; the twin of `picture_names`."""
-    if not line.get("crop_file"):
+def written(record: records.Record) -> list[str]:
+    """The names of the files that a row has left, by its record; the twin of `picture_names`."""
+    if not record.crop_file:
         return []
-    crops = [line["crop_file"], *(crop["crop_file"] for crop in line.get("candidates") or ())]
-    return [*crops, _overlay(line["id"]), _losses(line["id"])]
+    crops = [record.crop_file, *(crop["crop_file"] for crop in record.candidates or ())]
+    return [*crops, _overlay(record.id), _losses(record.id)]
 
 
 def _overlay(row_id: str) -> str:

@@ -34,29 +34,18 @@ def test_fill_takes_boxes_and_known_fields_and_errors(tmp_path):
     ]
     rows.append(manifest.Row("no truth", "a.png", tmp_path / "a.png", "a dog"))
     line = folder.fill(rows[0], lambda: (0, 0, 10, 10))
-    assert line["box"] == [0, 0, 10, 10] and line["iou"] == 0.75 and line["seconds"] >= 0
-    assert {line[key] for key in ("loss", "scale", "checkpoints", "evaluations")} == {None}
+    assert line.box == [0, 0, 10, 10] and line.iou == 0.75 and line.seconds >= 0
+    assert {getattr(line, key) for key in ("loss", "scale", "checkpoints", "evaluations")} == {None}
     line = folder.fill(rows[1], lambda: {"box": [0, 0, 10, 20], "scale": 0.5, "iou": 7})
-    assert line["iou"] == 0.75 and line["scale"] == 0.5 and line["seconds"] is None
+    assert line.iou == 0.75 and line.scale == 0.5 and line.seconds is None
 
     def fail():
         raise ValueError("no words")
 
     line = folder.fill(rows[2], fail)
-    assert (line["status"], line["error"], line["box"]) == ("error", "no words", None)
-    assert folder.fill(rows[3], lambda: (1, 2, 3, 4))["iou"] is None
+    assert (line.status, line.error, line.box) == ("error", "no words", None)
+    assert folder.fill(rows[3], lambda: (1, 2, 3, 4)).iou is None
     folder.close()
     again = output_folder.OutputFolder(tmp_path / "out", "# config\n", pictures=False)
     assert again.fill(rows[2], lambda: 1 / 0) == line
     assert again.done == folder.done
-
-
-def test_summary_counts_and_averages():
-    lines = [
-        {"status": "ok", "iou": 0.5, "seconds": 2.0},
-        {"status": "ok", "iou": 0.7, "seconds": 4.0},
-        {"status": "ok", "iou": None, "seconds": 3.0},
-        {"status": "error"},
-    ]
-    expected = "4 rows, 1 errors, mean IoU 0.6000 (std 0.1000), 3.0 s a picture"
-    assert output_folder.summary(lines) == expected
