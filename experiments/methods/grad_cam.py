@@ -31,7 +31,7 @@ class GradCam:
     Attributes:
       networks: The captioner is used.
       whole_mask: Whether the box holds the whole mask or its largest connected component.
-      threshold: Least activation, as a share of the map's maximum.
+      threshold: Least activation, as a fraction of the map's maximum.
     """
 
     networks: Networks = dataclasses.field(repr=False)
@@ -89,7 +89,7 @@ def mask_box(
         cells; cells connect through their sides; of equal ones the first in reading order).
 
     Returns:
-      Corners `(x0, y0, x1, y1)` as shares of the sides; the whole picture where the map is zero.
+      Corners `(x0, y0, x1, y1)` as fractions of the sides; the whole picture where the map is zero.
     """
     if not activation.max() > 0:
         return 0.0, 0.0, 1.0, 1.0
