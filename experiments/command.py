@@ -8,11 +8,7 @@ from cagic_tf.batch import manifest, output_folder, records
 from cagic_tf.networks import checkpoints
 from cagic_tf.photos import reading
 from cagic_tf.system import devices
-
-
-class ExperimentError(Exception):
-    """Flags, rows or files cannot be used; the message is one line."""
-
+from experiments.errors import ExperimentError
 
 ERRORS = (
     ExperimentError,

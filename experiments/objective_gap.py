@@ -26,7 +26,7 @@ from cagic_tf.batch import manifest, output_folder, records
 from cagic_tf.method import geometry
 from cagic_tf.photos import reading
 from experiments import command
-from experiments.command import ExperimentError
+from experiments.errors import ExperimentError
 from experiments.tables import comparison, made_by, method_runs, table_files
 
 FLAGS = flags.FLAGS
@@ -129,6 +129,8 @@ def main() -> None:
     setup = method_runs.read_setup()
     cropper, text = method_runs.load_cropper(setup, [FLAGS.gin_file])
     sources = {Path(name).name: Path(name) / output_folder.RESULTS for name in FLAGS.results}
+    if len(sources) < len(FLAGS.results):
+        raise ExperimentError("two folders of --results have the same name, which names the method")
     found = {name: records.read(path) for name, path in sources.items()}
     rows = [
         row
@@ -147,7 +149,7 @@ def main() -> None:
         "some method has no crop. Spearman's correlation, over the methods, of loss and mean IoU, "
         f"mean over rows: {agreement(rows, boxes, losses):.2f} (-1: a lower loss is always a "
         "better crop).",
-        comparison.notes(setup, used)[0],
+        comparison.data_note(setup, used),
     ]
     directory = Path(FLAGS.output_dir or "outputs/objective_gap")
     of_rows = pd.DataFrame(losses).rename_axis("id").to_csv(lineterminator="\n")

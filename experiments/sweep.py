@@ -19,7 +19,7 @@ from absl import app, flags
 
 from cagic_tf.batch import manifest
 from experiments import command
-from experiments.command import ExperimentError
+from experiments.errors import ExperimentError
 from experiments.tables import comparison, made_by, method_runs, table_files
 
 FLAGS = flags.FLAGS

@@ -69,9 +69,7 @@ def main() -> None:
     records = comparison.run(methods, setup.rows, directory)
     reference = next((name for name in FLAGS.methods if name.endswith(".gin")), None)
     frame, _ = comparison.figures(records, setup, reference)
-    formats = {"method": "", **comparison.METRICS}
-    if reference and len(records) > 1:
-        formats[comparison.p_column(reference)] = ".2g"
+    formats = {"method": "", **comparison.METRICS, comparison.p_column(reference): ".2g"}
     frame[THEIRS] = [paper_cell(name) for name in frame["method"]]
     notes = comparison.notes(setup, records)
     notes.append("The paper's: its Table 1, mean IoU ± Std.; rows without figures were not run.")

@@ -21,9 +21,9 @@ from cagic_tf import pipeline
 from cagic_tf.beyond import coarse_to_fine
 from cagic_tf.method import annealing, geometry, losses
 from cagic_tf.system import devices
-from experiments.figures import drawing, one_search
+from experiments import command
+from experiments.figures import one_search, panels
 from experiments.methods import grid_search
-from experiments.tables import comparison
 
 FLAGS = flags.FLAGS
 SCALES = 5  # At most so many columns.
@@ -38,15 +38,16 @@ def define_flags() -> None:
 
 def main() -> None:
     """Searches, computes the landscapes at some of the search's scales, and draws them."""
-    output = drawing.output_path("landscapes.jpg")
+    output = panels.output_path("landscapes.jpg")
     searched = one_search.run()
     steps = searched.result.path.steps
-    chosen = drawing.evenly(len(steps), SCALES)
+    chosen = panels.evenly(len(steps), SCALES)
     scales = [steps[at].scale for at in chosen]
     grids = landscapes(
         searched.cropper, searched.result.photo, searched.caption, scales, FLAGS.centers
     )
-    drawing.save(draw(searched, chosen, grids), output)
+    data = panels.encoded(draw(searched, chosen, grids), output.suffix)
+    panels.write(output, data, searched.result.checkpoints, searched.config)
 
 
 def landscapes(
@@ -76,7 +77,7 @@ def landscapes(
     found = []
     with devices.reproducible():
         problem, _ = cropper.problem(photo, caption)
-        for scale in tqdm(scales, desc="landscapes", unit="scale"):
+        for scale in tqdm(scales, desc="landscapes", unit="scale", disable=None):
             grid = coarse_to_fine.scan_grid([scale], centers)
             values = grid_search.in_batches(evaluate, problem, grid)
             found.append(tf.nest.map_structure(lambda each: each.reshape(centers, centers), values))
@@ -123,18 +124,18 @@ def draw(
         axes[at, 0].set_ylabel("y of the centre", fontsize=9)
     for here in axes[-1]:
         here.set_xlabel("x of the centre", fontsize=9)
-    drawing.legend_below(figure, axes[1, -1])
+    panels.legend_below(figure, axes[1, -1])
     return figure
 
 
 def _draw_photo(axes, photo: np.ndarray, scale: float, total: np.ndarray) -> None:
     """The photo with the best crop of this scale's grid, and where centres can be, dotted."""
     height, width = photo.shape[:2]
-    drawing.show_photo(axes, photo)
+    panels.show_photo(axes, photo)
     center = lowest_center(total, scale)
-    drawing.draw_box(axes, geometry.pixel_box(center, scale, width, height), "white")
+    panels.draw_box(axes, geometry.pixel_box(center, scale, width, height), "white")
     free = 1 - scale
-    drawing.draw_box(
+    panels.draw_box(
         axes, (scale / 2 * width, scale / 2 * height, free * width, free * height), "orange", ":"
     )
 
@@ -174,4 +175,4 @@ def draw_path(axes, steps: Sequence[annealing.Step], number: int) -> None:
 
 if __name__ == "__main__":
     define_flags()
-    app.run(comparison.main(main))
+    app.run(command.main(main))

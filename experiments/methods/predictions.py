@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from cagic_tf.batch import manifest, records
-from experiments.command import ExperimentError
+from experiments.errors import ExperimentError
 
 # What a record says of the crop, not of the row.
 _KEPT = frozenset(records.FIELDS) - {"id", "image", "caption", "status", "error", "shape"}

@@ -31,6 +31,12 @@ METRICS = {
     "seconds a photo": ".3g",
 }
 
+MEASURED = (
+    "IoU, boundary displacement, hit rate (the crop's centre lies in the ground truth) and how "
+    "much of the ground truth is kept are means over a row's annotations, then over rows; intervals "
+    "are BCa bootstraps over photos; p is of a two-sided paired permutation test of the mean IoU, "
+    "photo by photo; seconds are medians."
+)
 REFUSED = (
     "A row that a method refused, such as one whose caption has no word that it knows, counts as "
     "IoU 0, no hit, nothing kept and displacement 1: all methods have the same rows."
@@ -122,7 +128,7 @@ def figures(
     return pd.DataFrame(table), measured
 
 
-def p_column(reference: str) -> str:
+def p_column(reference: str | None) -> str:
     """Heading of the p-values."""
     return f"p (against {reference})"
 
@@ -157,22 +163,27 @@ def checkpoints_of(setup: Setup, records: Mapping[str, Records]) -> dict[str, st
 
 def notes(setup: Setup, records: Mapping[str, Records]) -> list[str]:
     """What every table says below itself."""
+    return [data_note(setup, records), MEASURED, REFUSED, *refusals(records)]
+
+
+def data_note(setup: Setup, records: Mapping[str, Records]) -> str:
+    """Which rows and checkpoints a table is of."""
     photos = len({row.path for row in setup.rows})
     used = checkpoints_of(setup, records)
     names = ", ".join(f"{name} {sha[:12]}" for name, sha in used.items())
-    found = [
+    return (
         f"Data set: {made_by.shortened(setup.dataset)}, {len(setup.rows)} rows of {photos} photos. "
         f"Our checkpoints (SHA-256): {names}. No figure from embedded checkpoints, or on other "
-        "photos than the paper's 100, is the paper's or can be set against it.",
-        "IoU, boundary displacement, hit rate (the crop's centre lies in the ground truth) and how "
-        "much of the ground truth is kept are means over a row's annotations, then over rows; "
-        "intervals are BCa bootstraps over photos; p is of a two-sided paired permutation test of "
-        "the mean IoU, photo by photo; seconds are medians.",
-        REFUSED,
-    ]
+        "photos than the paper's 100, is the paper's or can be set against it."
+    )
+
+
+def refusals(records: Mapping[str, Records]) -> list[str]:
+    """A line for each method that refused rows, with its first reason."""
+    found = []
     for name, rows in records.items():
-        failed = [record for record in rows.values() if not record.ok]
-        if failed:
-            error = made_by.shortened(failed[0].error or "")
-            found.append(f"{name}: {len(failed)} rows refused, the first: {error}")
+        refused = [record for record in rows.values() if not record.ok]
+        if refused:
+            error = made_by.shortened(refused[0].error or "")
+            found.append(f"{name}: {len(refused)} rows refused, the first: {error}")
     return found

@@ -32,7 +32,7 @@ from typing import Any
 from cagic_tf.batch import output_folder
 from cagic_tf.system import files as file_system
 from cagic_tf.system import provenance
-from experiments.command import ExperimentError
+from experiments.errors import ExperimentError
 
 NAME = "made_by.json"
 _ROOT = Path(__file__).resolve().parents[2]
@@ -56,6 +56,12 @@ def shortened(text: str) -> str:
 def _short(path: Path) -> str:
     whole = path.expanduser().resolve()
     return whole.relative_to(_ROOT).as_posix() if whole.is_relative_to(_ROOT) else whole.name
+
+
+def _source_name(path: Path) -> str:
+    """With its folder's name, which is the method's, where the path is outside the repository."""
+    short = _short(path)
+    return short if "/" in short else f"{path.resolve().parent.name}/{short}"
 
 
 def read(directory: Path) -> dict[str, Any]:
@@ -114,7 +120,7 @@ def write(
         "checkpoints": dict(checkpoints),
         "files": {path.relative_to(directory).as_posix(): digest(path) for path in files},
         "rows": read(directory).get("rows", []),
-        "sources": {f"{path.parent.name}/{path.name}": digest(path) for path in sources},
+        "sources": {_source_name(path): digest(path) for path in sources},
     }
     _write(directory, provenance.record(command(), **facts))
 

@@ -15,7 +15,7 @@ from cagic_tf.method import annealing
 from cagic_tf.networks.bundle import Networks
 from cagic_tf.photos import reading
 from cagic_tf.system import devices, resources
-from experiments.command import ExperimentError
+from experiments.errors import ExperimentError
 from experiments.methods import grid_search, predictions
 from experiments.methods.named import METHODS, Setup
 

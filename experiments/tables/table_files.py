@@ -42,7 +42,10 @@ def write(
     text = markdown(frame, formats) + "".join(f"\n{note}\n" for note in notes)
     made_by.write_file(directory / MARKDOWN, text.encode())
     columns = [name for column in formats for name in _columns_of(frame, column)]
-    written = _whole_numbers(frame, formats)[columns].to_csv(index=False, lineterminator="\n")
+    counts = [name for name in columns if formats.get(name) == "d"]
+    # A missing count would make pandas write all of them as fractions.
+    frame = frame[columns].astype(dict.fromkeys(counts, "Int64"))
+    written = frame.to_csv(index=False, lineterminator="\n")
     made_by.write_file(directory / CSV, written.encode())
     tables = [directory / MARKDOWN, directory / CSV]
     made_by.write(directory, [*tables, *files], checkpoints, sources)
@@ -62,35 +65,28 @@ def markdown(frame: pd.DataFrame, formats: Mapping[str, str]) -> str:
     """A frame as a Markdown table.
 
     Args:
-      frame: Its columns are `formats`' names, or a pair of `interval_columns` for one of them;
-        what is missing or NaN stays empty.
-      formats: Column to the format of its numbers, "" for text.
+      frame: It has the columns of `formats`, or a pair of `interval_columns` for one of them; None
+        and NaN are empty cells.
+      formats: Column to the format of its numbers, "" for text; those that the frame lacks are
+        left out.
     """
     shown = pd.DataFrame(index=frame.index)
     for column, shape in formats.items():
         texts = [_texts(frame[name], shape) for name in _columns_of(frame, column)]
-        shown[column] = texts[0] if len(texts) == 1 else texts[0].str.cat(texts[1], sep=" to ")
-        shown.loc[shown[column] == " to ", column] = ""
+        if texts:
+            shown[column] = [" to ".join(filter(None, cells)) for cells in zip(*texts, strict=True)]
     return shown.to_markdown(index=False, disable_numparse=True, stralign=None) + "\n"
 
 
 def _columns_of(frame: pd.DataFrame, column: str) -> list[str]:
-    return [column] if column in frame else list(interval_columns(column))
+    return [name for name in (column, *interval_columns(column)) if name in frame]
 
 
-def _texts(values: pd.Series, shape: str) -> pd.Series:
-    return values.map(
-        lambda value: "" if pd.isna(value) else _text(value, shape),
-    ).astype(str)
+def _texts(values: pd.Series, shape: str) -> list[str]:
+    return ["" if pd.isna(value) else _text(value, shape) for value in values]
 
 
 def _text(value: str | float, shape: str) -> str:
     if isinstance(value, str):
         return value.replace("|", "\\|")
     return format(int(value) if shape == "d" else value, shape)
-
-
-def _whole_numbers(frame: pd.DataFrame, formats: Mapping[str, str]) -> pd.DataFrame:
-    """With counts as whole numbers, which pandas makes fractions of where one is missing."""
-    counts = [column for column, shape in formats.items() if shape == "d" and column in frame]
-    return frame.astype(dict.fromkeys(counts, "Int64"))
