@@ -1,4 +1,4 @@
-"""What the commands of `experiments` share: how they end when something that the user gave is wrong."""
+"""What the commands of `experiments` share: how they end when what the user gave is wrong."""
 
 import sys
 from collections.abc import Callable, Sequence

@@ -53,7 +53,7 @@ def main() -> None:
 
 
 def draw(rows: Sequence[manifest.Row], records: Mapping[str, Record]) -> Figure:
-    """A column a row: above the photo, dark but for its crop, ground truths green; below the crop."""
+    """A column a row: the photo, dark but for its crop, ground truths green; below it the crop."""
     figure = Figure(figsize=(CELL * len(rows), 1.8 * CELL), layout="constrained")
     for (above, below), row in zip(
         figure.subplots(2, len(rows), squeeze=False).T, rows, strict=True

@@ -39,7 +39,7 @@ class Random:
     """A crop anywhere, its scale uniform; the same photo and caption always get the same one.
 
     Attributes:
-      smallest_scale: Least side as a fraction of the photo's; the default is where `paper.gin` ends.
+      smallest_scale: Least side as a fraction of the photo's; by default where `paper.gin` ends.
       largest_scale: Greatest side.
       seed: Another seed, other crops.
     """

@@ -1,4 +1,4 @@
-"""The methods of Table 1 by name: a new one is a file beside this one, a line here, and its test."""
+"""Table 1's methods by name: a new one is a file beside this one, a line here, and its test."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple

@@ -33,9 +33,9 @@ METRICS = {
 
 MEASURED = (
     "IoU, boundary displacement, hit rate (the crop's centre lies in the ground truth) and how "
-    "much of the ground truth is kept are means over a row's annotations, then over rows; intervals "
-    "are BCa bootstraps over photos; p is of a two-sided paired permutation test of the mean IoU, "
-    "photo by photo; seconds are medians."
+    "much of the ground truth is kept are means over a row's annotations, then over rows; "
+    "intervals are BCa bootstraps over photos; p is of a two-sided paired permutation test of the "
+    "mean IoU, photo by photo; seconds are medians."
 )
 REFUSED = (
     "A row that a method refused, such as one whose caption has no word that it knows, counts as "
