@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from cagic_tf.networks import layers
+from cagic_tf.networks.protocols import Caption
 
 START = 0  # Index of `<start>`, the word before the first.
 END_WORD = "."
@@ -76,20 +77,6 @@ def _head_shapes(only, first, second, inputs, outputs, hidden):
     return {first: (inputs, hidden), second: (hidden, outputs)}
 
 
-class Caption(NamedTuple):
-    """A greedy caption of each picture.
-
-    Attributes:
-      words: `[N, T]` int32, the most likely word at each step.
-      probabilities: `[N, T, V]`, the word distribution at each step.
-      lengths: `[N]` int32: how many words stand before the end word; T when it never came.
-    """
-
-    words: tf.Tensor
-    probabilities: tf.Tensor
-    lengths: tf.Tensor
-
-
 def _keep(x: tf.Tensor) -> tf.Tensor:
     return x
 
@@ -118,8 +105,11 @@ class ShowAttendTell:
 
     Attributes:
       vocabulary: The words, index 0 is `<start>`.
-      end: Index of the end word.
+      end_word: The word that ends a caption.
+      end: Its index.
     """
+
+    end_word = END_WORD
 
     def __init__(
         self,
