@@ -167,7 +167,7 @@ class Cropper:
         losses, predicted = compiled.describe(problem, tf.constant([[x, y, scale]], tf.float32))
         text = self.loss.networks.captioner.text(predicted.words[0], int(predicted.lengths[0]))
         return Candidate(
-            box=geometry.pixel_box((x, y), scale, *size, base_size),
+            box=geometry.pixel_box((x, y), scale, size[0], size[1], base_size),
             box_normalized=geometry.normalized_box((x, y), scale, base_size),
             center=(x, y),
             scale=scale,

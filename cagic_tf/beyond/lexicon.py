@@ -57,7 +57,7 @@ class NounTable:
         self.names = tuple(nouns)
         self._classes = nouns
         self._plurals = {_joined(plural): one for plural, one in irregular_plurals.items()}
-        self._spellings = {_joined(noun): noun for noun in reversed(nouns)}
+        self._spellings = {_joined(noun): noun for noun in reversed(self.names)}
         self._longest = max((len(noun.split()) for noun in nouns), default=1)
 
     def find(self, words: Sequence[str]) -> list[Noun]:
@@ -66,7 +66,8 @@ class NounTable:
         Of nouns side by side only the last counts: the others say what kind it is (an `orange
         shirt` shows no orange).
         """
-        found, at = [], 0
+        found: list[Noun] = []
+        at = 0
         while at < len(words):
             noun = next(self._starting_at(words, at), None)
             if noun and found and found[-1].stop == noun.start:

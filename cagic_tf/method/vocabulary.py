@@ -49,30 +49,23 @@ _IRREGULAR = {"can't": ("can", "not"), "won't": ("will", "not"), "shan't": ("sha
 
 
 class FoundWords(Protocol):
-    """Words of a caption that another network than the captioner knows.
-
-    Attributes:
-      start: Index of the first in the caption's words.
-      stop: Index after the last.
-    """
+    """Words of a caption that another network than the captioner knows."""
 
     @property
     def start(self) -> int:
-        """See the attributes."""
+        """Index of the first in the caption's words."""
 
     @property
     def stop(self) -> int:
-        """See the attributes."""
+        """Index after the last."""
 
 
 class WordFinder(Protocol):
-    """Finds such words.
+    """Finds such words."""
 
-    Attributes:
-      names: Every word or phrase that it knows.
-    """
-
-    names: Sequence[str]
+    @property
+    def names(self) -> Sequence[str]:
+        """Every word or phrase that it knows."""
 
     def find(self, words: Sequence[str]) -> Sequence[FoundWords]:
         """What it knows of a caption's words, in order, repeats included."""

@@ -21,28 +21,26 @@ class Caption(NamedTuple):
 
 
 class Trunk(Protocol):
-    """A convolutional network whose features the others read; it does its own preprocessing.
+    """A convolutional network whose features the others read; it does its own preprocessing."""
 
-    Attributes:
-      input_size: Height and width of its pictures in pixels.
-    """
-
-    input_size: tuple[int, int]
+    @property
+    def input_size(self) -> tuple[int, int]:
+        """Height and width of its pictures in pixels."""
 
     def __call__(self, images: tf.Tensor) -> tf.Tensor:
         """Annotation vectors `[N, L, D]` of `[N, height, width, 3]` pictures, RGB in [0, 1]."""
 
 
 class Captioner(Protocol):
-    """Captions pictures by their annotation vectors: `f` of Eq. 4.
+    """Captions pictures by their annotation vectors: `f` of Eq. 4."""
 
-    Attributes:
-      vocabulary: The V words, index 0 is `<start>`.
-      end_word: The word that ends a caption, one of the vocabulary.
-    """
+    @property
+    def vocabulary(self) -> Sequence[str]:
+        """The V words, index 0 is `<start>`."""
 
-    vocabulary: Sequence[str]
-    end_word: str
+    @property
+    def end_word(self) -> str:
+        """The word that ends a caption, one of the vocabulary."""
 
     def greedy(self, features: tf.Tensor, max_words: int) -> Caption:
         """Captions pictures, each step fed the most likely word of the one before.
