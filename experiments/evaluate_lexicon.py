@@ -25,7 +25,17 @@ from experiments.methods.named import Setup
 from experiments.tables import comparison, method_runs, metrics, table_files
 
 FLAGS = flags.FLAGS
-CAPTIONER, LEXICON, BOTH = METHODS = "captioner alone", "lexicon alone", "both"
+CAPTIONER = "captioner alone"
+# Each method's difference from the gin file's search.
+BINDINGS: dict[str, list[str]] = {
+    CAPTIONER: [
+        "Networks.lexicon = None",
+        "Objective.terms = [@CaptionLoss(), @AestheticLoss()]",
+        "Objective.lexicon_weight = None",
+    ],
+    "lexicon alone": ["Objective.caption_weight = 0"],
+    "both": [],
+}
 HIT_INTERVAL, IOU_GAIN, HIT_GAIN = "hits, 95 % interval", "IoU - captioner's", "hits - captioner's"
 GAIN_INTERVALS = {IOU_GAIN: "95 % interval of IoU's", HIT_GAIN: "95 % interval of hits'"}
 P_VALUES = {IOU_GAIN: "p of IoU's", HIT_GAIN: "p of hits'"}
@@ -52,28 +62,23 @@ COLUMNS = {
 def define_flags() -> None:
     """Flags of this script."""
     flags.DEFINE_multi_string("manifest", None, "NAME=PATH of rows with ground truth; repeatable")
-    flags.DEFINE_multi_string("method", METHODS, "what to compare; repeatable")
+    flags.DEFINE_multi_string("method", list(BINDINGS), "what to compare; repeatable")
     flags.DEFINE_string("gin_file", "fast.gin", "the search; it has to have the lexicon")
     flags.DEFINE_string("output_dir", "outputs/lexicon", "where results go")
     flags.mark_flag_as_required("manifest")
     devices.define_flags()
 
 
-def load_cropper(method: str, gin_file: str) -> tuple[pipeline.Cropper, str]:
-    """The cropper of a method, and its configuration.
+def load_cropper(method: str, gin_file: str) -> pipeline.Cropper:
+    """The cropper of a method.
 
     Raises:
       ExperimentError: There is no such method.
       config.ConfigError, checkpoints.CheckpointError: See there.
     """
-    if method not in METHODS:
-        raise ExperimentError(f"--method is {method!r}; accepted are {', '.join(METHODS)}")
-    bindings = ["Networks.lexicon = None"] if method == CAPTIONER else []
-    cropper = config.load_cropper(gin_file, bindings=bindings)
-    if method == LEXICON:  # The words that the captioner is to say are none.
-        read = cropper.loss.problem
-        cropper.loss.problem = lambda photo, target, *others: read(photo, 0 * target, *others)
-    return cropper, f"# {method}\n{config.operative_config()}"
+    if method not in BINDINGS:
+        raise ExperimentError(f"--method is {method!r}; accepted are {', '.join(BINDINGS)}")
+    return config.load_cropper(gin_file, bindings=BINDINGS[method])
 
 
 def read_setup(name: str, path: str, networks: Networks) -> Setup:
@@ -128,7 +133,7 @@ def main() -> None:
     """Runs what is missing, then writes the table."""
     devices.prepare(FLAGS.device, FLAGS.threads)
     croppers = {method: load_cropper(method, FLAGS.gin_file) for method in FLAGS.method}
-    networks = next(iter(croppers.values()))[0].loss.networks
+    networks = next(iter(croppers.values())).loss.networks
     output, frames, notes, written, checkpoints = Path(FLAGS.output_dir), [], [], [], {}
     for given in FLAGS.manifest:
         name, equals, path = given.partition("=")
@@ -136,8 +141,8 @@ def main() -> None:
             raise ExperimentError(f"--manifest is {given!r}; NAME=PATH is needed")
         setup = read_setup(name, path, networks)
         runs = {
-            method: method_runs.from_cropper(f"{name} {method}", *loaded)
-            for method, loaded in croppers.items()
+            method: method_runs.from_cropper(f"{name} {method}", cropper)
+            for method, cropper in croppers.items()
         }
         done = comparison.run(list(runs.values()), setup.rows, output)
         records = {method: done[run.name] for method, run in runs.items()}

@@ -71,10 +71,10 @@ def loss_at(
     problem, _ = cropper.problem(photo, row.caption)
     losses = []
     for x, y, w, h in boxes:
-        # A crop of scale 1 of a window that has the box's own sides.
-        window = tf.constant([w / width, h / height], tf.float32)
+        # The crop of scale 1, when that has the box's own sides.
+        own = problem._replace(base_size=tf.constant([w / width, h / height], tf.float32))
         theta = [[(2 * x + w) / width - 1, (2 * y + h) / height - 1, 1.0]]
-        total = cropper.loss(problem._replace(window=window), tf.constant(theta, tf.float32)).total
+        total = cropper.loss(own, tf.constant(theta, tf.float32)).total
         losses.append(float(total[0]))
     return losses
 
@@ -127,7 +127,7 @@ def agreement(
 def main() -> None:
     """Evaluates the crops, then writes the table."""
     setup = method_runs.read_setup()
-    cropper, text = method_runs.load_cropper(setup, [FLAGS.gin_file])
+    cropper = method_runs.load_cropper(setup, [FLAGS.gin_file])
     sources = {Path(name).name: Path(name) / output_folder.RESULTS for name in FLAGS.results}
     if len(sources) < len(FLAGS.results):
         raise ExperimentError("two folders of --results have the same name, which names the method")
@@ -154,7 +154,7 @@ def main() -> None:
     directory = Path(FLAGS.output_dir or "outputs/objective_gap")
     of_rows = pd.DataFrame(losses).rename_axis("id").to_csv(lineterminator="\n")
     made_by.write_file(directory / LOSSES, of_rows.encode())
-    made_by.write_file(directory / output_folder.CONFIG, text.encode())
+    made_by.write_file(directory / output_folder.CONFIG, cropper.configuration.encode())
     table_files.write(
         directory,
         gaps(rows, boxes, losses),

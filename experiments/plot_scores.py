@@ -8,7 +8,7 @@ import tensorflow as tf
 from absl import app, flags
 from matplotlib.figure import Figure
 
-from cagic_tf.method import losses
+from cagic_tf.method import objective, vocabulary
 from cagic_tf.networks.bundle import Networks
 from cagic_tf.photos import reading
 from cagic_tf.system import devices, resources
@@ -32,10 +32,10 @@ def main() -> None:
     output = panels.output_path("vfn_scores.png")
     devices.prepare(FLAGS.device, FLAGS.threads)
     networks = Networks(FLAGS.captioner, FLAGS.scorer)
-    loss = losses.CropLoss(losses.Objective(), networks)
-    words = np.zeros(len(networks.decoder.vocabulary), np.float32)
+    loss = objective.CropLoss(objective.Objective().without_caption(), networks)
+    words = vocabulary.no_words(networks.captioner.vocabulary)
     evaluate = tf.function(
-        lambda problem, theta: -loss(problem, theta).aesthetic,
+        lambda problem, theta: -loss(problem, theta).total,
         input_signature=[loss.signature, tf.TensorSpec([None, 3], tf.float32)],
     )
     places, scales = np.linspace(-0.4, 0.4, 81), np.linspace(0.36, 1.0, 81)

@@ -41,7 +41,7 @@ def main() -> None:
     rows, directory = method_runs.read_rows(FLAGS.dataset), Path(FLAGS.output_dir)
     cropper = config.load_cropper(FLAGS.gin_file)
     name = Path(FLAGS.gin_file).name
-    method = method_runs.from_cropper(name, cropper, config.operative_config())
+    method = method_runs.from_cropper(name, cropper)
     records = comparison.run([method], rows, directory)[name]
     for record in records.values():
         if not record.ok:

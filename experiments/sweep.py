@@ -56,8 +56,8 @@ def main() -> None:
     runs = []
     for name, chosen in settings.items():
         bindings = [f"{parameter} = {value}" for parameter, value in chosen.items()]
-        loaded = method_runs.load_cropper(setup, FLAGS.gin_file, bindings)
-        runs.append(method_runs.from_cropper(name, *loaded))
+        cropper = method_runs.load_cropper(setup, FLAGS.gin_file, bindings)
+        runs.append(method_runs.from_cropper(name, cropper))
     directory = Path(FLAGS.output_dir or "outputs/sweep")
     records = comparison.run(runs, setup.rows, directory)
     frame, _ = comparison.figures(records, setup, None)

@@ -55,8 +55,8 @@ def main() -> None:
     setup = method_runs.read_setup()
     methods = []
     for row in ROWS:
-        loaded = method_runs.load_cropper(setup, [row.gin_file], [] if FLAGS.full else row.short)
-        methods.append(method_runs.from_cropper(row.name, *loaded))
+        cropper = method_runs.load_cropper(setup, [row.gin_file], [] if FLAGS.full else row.short)
+        methods.append(method_runs.from_cropper(row.name, cropper))
     directory = Path(FLAGS.output_dir or "outputs/table4")
     records = comparison.run(methods, setup.rows, directory)
     full = ROWS[-1].name

@@ -20,7 +20,8 @@ from absl import app
 from PIL import Image, ImageDraw, ImageFont
 
 from cagic_tf import pipeline
-from cagic_tf.method import annealing, geometry
+from cagic_tf.method import geometry
+from cagic_tf.method.search import Step
 from experiments import command
 from experiments.figures import one_search, panels, restarts
 
@@ -42,7 +43,7 @@ def main() -> None:
     output = panels.output_path("animation.gif", (".gif",))
     searched = one_search.run()
     data = encode(frames(searched.result, searched.caption))
-    panels.write(output, data, searched.result.checkpoints, searched.config)
+    panels.write(output, data, searched.result.checkpoints, searched.cropper.configuration)
 
 
 def frames(result: pipeline.CropResult, caption: str) -> list[Image.Image]:
@@ -82,7 +83,7 @@ def small_photo(pixels: np.ndarray) -> Image.Image:
     return photo
 
 
-def draw_step(frame: Image.Image, step: annealing.Step) -> None:
+def draw_step(frame: Image.Image, step: Step) -> None:
     """Draws the restarts, their mean and its crop on a photo of `small_photo`."""
     draw = ImageDraw.Draw(frame)
     draw_crop(frame, step.center, step.scale, "orange")

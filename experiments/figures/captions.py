@@ -60,7 +60,7 @@ def main() -> None:
     else:
         devices.prepare(FLAGS.device, FLAGS.threads)
         cropper = config.load_cropper(*FLAGS.gin_file, bindings=FLAGS.gin_param)
-        sources, text = [], config.operative_config()
+        sources, text = [], cropper.configuration
         found = crops(cropper, photo, FLAGS.caption or SAMPLE_CAPTIONS)
         checkpoints = cropper.loss.networks.checkpoints
     figure = draw(photo, {caption: one.box for caption, one in found.items()})

@@ -5,7 +5,7 @@
         --image=photo.jpg --caption="a dog on the grass"
 
 The first row shows the photo with the place of the lowest total loss at each scale; below it are
-the total (Eq. 3), caption (Eq. 4) and aesthetic loss (Eq. 5) of crops centred on a grid.
+the total (Eq. 3) and each of its terms (Eq. 4 and 5) of crops centred on a grid.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,8 @@ from tqdm import tqdm
 
 from cagic_tf import pipeline
 from cagic_tf.beyond import coarse_to_fine
-from cagic_tf.method import annealing, geometry, losses
+from cagic_tf.method import geometry
+from cagic_tf.method.search import Losses, Step
 from cagic_tf.system import devices
 from experiments import command
 from experiments.figures import one_search, panels
@@ -47,7 +48,7 @@ def main() -> None:
         searched.cropper, searched.result.photo, searched.caption, scales, FLAGS.centers
     )
     data = panels.encoded(draw(searched, chosen, grids), output.suffix)
-    panels.write(output, data, searched.result.checkpoints, searched.config)
+    panels.write(output, data, searched.result.checkpoints, searched.cropper.configuration)
 
 
 def landscapes(
@@ -56,7 +57,7 @@ def landscapes(
     caption: str,
     scales: Sequence[float],
     centers: int,
-) -> list[losses.Losses]:
+) -> list[Losses]:
     """The losses on a grid of centres at each scale.
 
     Args:
@@ -67,7 +68,7 @@ def landscapes(
       centers: Centres a side.
 
     Returns:
-      One `Losses` a scale, each field `[centers, centers]`: row j, column i is of the centre
+      One `Losses` a scale, each array `[centers, centers]`: row j, column i is of the centre
       `(t_i (1 - s), t_j (1 - s))` with t evenly from -1 to 1.
     """
     evaluate = tf.function(
@@ -84,9 +85,7 @@ def landscapes(
     return found
 
 
-def draw(
-    searched: one_search.Searched, chosen: Sequence[int], grids: Sequence[losses.Losses]
-) -> Figure:
+def draw(searched: one_search.Searched, chosen: Sequence[int], grids: Sequence[Losses]) -> Figure:
     """The figure: a column a scale, one colour scale a row.
 
     Args:
@@ -98,8 +97,7 @@ def draw(
     height, width = result.photo.shape[:2]
     aspect = height / width
     row = 1.85 * aspect + 0.2
-    # Without a lexicon there is no loss of it.
-    names = [name for name, values in grids[0]._asdict().items() if not isinstance(values, tuple)]
+    names = ["total", *grids[0].terms]
     rows = 1 + len(names)
     figure = Figure(figsize=(2.1 * columns + 1.4, rows * row + 1.1), layout="constrained")
     title = f"“{searched.caption}”, white: the crop of the lowest total loss at each scale, dotted:"
@@ -110,7 +108,7 @@ def draw(
         axes[0, column].set_title(f"{step.scale:.0%}", fontsize=11)
         _draw_photo(axes[0, column], result.photo, step.scale, grid.total)
     for at, name in enumerate(names, 1):
-        values = [getattr(grid, name) for grid in grids]
+        values = [grid.total if name == "total" else grid.terms[name] for grid in grids]
         norm = Normalize(min(map(np.nanmin, values)), max(map(np.nanmax, values)))
         for column, (number, shown) in enumerate(zip(chosen, values, strict=True)):
             here = axes[at, column]
@@ -161,7 +159,7 @@ def _draw_landscape(axes, values: np.ndarray, scale: float, norm: Normalize, asp
     return image
 
 
-def draw_path(axes, steps: Sequence[annealing.Step], number: int) -> None:
+def draw_path(axes, steps: Sequence[Step], number: int) -> None:
     """The restarts of one step, and the path of the means up to it."""
     step = steps[number]
     for start, end in zip(step.starts, step.ends, strict=True):

@@ -22,13 +22,11 @@ class Searched(NamedTuple):
       cropper: What searched.
       caption: What the crop should show.
       result: The crop, with the search's path.
-      config: The operative configuration.
     """
 
     cropper: pipeline.Cropper
     caption: str
     result: pipeline.CropResult
-    config: str
 
 
 def define_flags() -> None:
@@ -60,7 +58,6 @@ def run() -> Searched:
     cropper = config.load_cropper(
         *(FLAGS.gin_file or ["paper.gin"]), bindings=[*short, *FLAGS.gin_param]
     )
-    text = config.operative_config()
     with tqdm(desc="search", unit="scale", disable=None) as bar:
 
         def progress(done: int, total: int, loss: float) -> None:
@@ -71,4 +68,4 @@ def run() -> Searched:
             result = cropper.crop(image, caption, progress=progress)
         except ValueError as error:
             raise ExperimentError(f"--caption is {caption!r}: {error}") from error
-    return Searched(cropper, caption, result, text)
+    return Searched(cropper, caption, result)

@@ -14,7 +14,8 @@ from absl import app
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from cagic_tf.method import annealing, geometry
+from cagic_tf.method import geometry
+from cagic_tf.method.search import Step
 from experiments import command
 from experiments.figures import one_search, panels
 
@@ -26,7 +27,7 @@ def main() -> None:
     output = panels.output_path("restarts.jpg")
     searched = one_search.run()
     data = panels.encoded(draw(searched), output.suffix)
-    panels.write(output, data, searched.result.checkpoints, searched.config)
+    panels.write(output, data, searched.result.checkpoints, searched.cropper.configuration)
 
 
 def draw(searched: one_search.Searched) -> Figure:
@@ -50,7 +51,7 @@ def draw(searched: one_search.Searched) -> Figure:
     return figure
 
 
-def draw_step(axes: Axes, photo: np.ndarray, step: annealing.Step) -> None:
+def draw_step(axes: Axes, photo: np.ndarray, step: Step) -> None:
     """One scale on the photo: where restarts begin and end, their mean, and the mean's crop."""
     size = photo.shape[1::-1]
     panels.show_photo(axes, photo)
@@ -68,7 +69,7 @@ def on_photo(centers: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return (np.asarray(centers, np.float64) + 1) / 2 * size
 
 
-def draw_coordinate(axes: Axes, steps: Sequence[annealing.Step], at: int) -> None:
+def draw_coordinate(axes: Axes, steps: Sequence[Step], at: int) -> None:
     """Draws x (0) or y (1) of the restarts and their mean over the scales."""
     scales = np.array([step.scale for step in steps])
     places = np.repeat(scales, [len(step.ends) for step in steps])

@@ -11,7 +11,7 @@ from absl import flags
 
 from cagic_tf import __version__, config, pipeline
 from cagic_tf.batch import manifest
-from cagic_tf.method import annealing
+from cagic_tf.method.search import Progress
 from cagic_tf.networks.bundle import Networks
 from cagic_tf.photos import reading
 from cagic_tf.system import devices, resources
@@ -34,7 +34,7 @@ class MethodRun(NamedTuple):
     """
 
     name: str
-    crop: Callable[[manifest.Row, annealing.Progress | None], Any]
+    crop: Callable[[manifest.Row, Progress | None], Any]
     config: str
 
     @property
@@ -109,35 +109,35 @@ def sizes_of(rows: Sequence[manifest.Row]) -> dict[str, tuple[int, int]]:
 
 def load_cropper(
     setup: Setup, gin_files: Sequence[str], bindings: Sequence[str] = ()
-) -> tuple[pipeline.Cropper, str]:
-    """A cropper on the shared networks, and its operative configuration.
+) -> pipeline.Cropper:
+    """A cropper on the shared networks.
 
     Raises:
       ExperimentError: A file names other networks than the flags.
       config.ConfigError, checkpoints.CheckpointError: See there.
     """
-    cropper = config.load_cropper(*gin_files, bindings=bindings, networks=setup.networks)
-    lexicon = config.bound("Networks.lexicon")
-    if lexicon is not None:
-        networks = setup.networks.with_lexicon(lexicon)
-        cropper = config.load_cropper(*gin_files, bindings=bindings, networks=networks)
+    bound = config.read(*gin_files, bindings=bindings)
     for flag in ("captioner", "scorer"):
-        named = config.bound(f"Networks.{flag}")
+        named = bound.get(f"Networks.{flag}")
         # The default is what every shipped file names by base.gin, which the flag may overrule.
         if named not in (None, FLAGS[flag].value, FLAGS[flag].default):
             raise ExperimentError(
                 f"{', '.join(gin_files)} names the {flag} {named!r}, but all methods share one: "
                 f"give --{flag}={named}"
             )
-    return cropper, config.operative_config()
+    networks, lexicon = setup.networks, bound.get("Networks.lexicon")
+    if lexicon is not None:
+        networks = networks.with_lexicon(lexicon)
+    return config.load_cropper(*gin_files, bindings=bindings, networks=networks)
 
 
-def from_cropper(name: str, cropper: pipeline.Cropper, text: str) -> MethodRun:
-    """The run of a search of the objective, whose configuration is the text."""
+def from_cropper(name: str, cropper: pipeline.Cropper, text: str = "") -> MethodRun:
+    """The run of a search of the objective; the text is the configuration of one without gin."""
 
     def crop(row, progress):
         return cropper.crop(row.path, row.caption, progress=progress)
 
+    text = text or cropper.configuration
     return MethodRun(name, crop, text + _versions(cropper.loss.networks))
 
 
@@ -157,9 +157,9 @@ def from_names(setup: Setup, names: Sequence[str], files: Sequence[str] = ()) ->
     runs = []
     for name in names:
         if name in searches:
-            runs.append(from_cropper(name, *searches[name]))
+            runs.append(from_cropper(name, searches[name]))
         elif name == GRID:
-            runs.append(_grid(setup, next(iter(searches.values()), (None, ""))[0]))
+            runs.append(_grid(setup, next(iter(searches.values()), None)))
         elif name in METHODS:
             runs.append(_from_method(setup, name))
         else:
