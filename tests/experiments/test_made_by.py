@@ -1,4 +1,4 @@
-"""What a result says of how it was made: commands without folders of this machine, commits, files."""
+"""What a result says of how it was made: command, commits, files, and no folder of this machine."""
 
 import hashlib
 import sys
