@@ -7,10 +7,12 @@ in, and no more: dicts, lists, tuples, sets, texts, bytes, numbers, booleans and
 
 import pickle
 from collections.abc import Callable, Mapping
-from typing import IO, Any
+from typing import IO, Any, ClassVar
 
 # Module and name, as the file has them, to what stands in for them.
 Allowed = Mapping[tuple[str, str], Callable[..., Any]]
+# Opcode to the method that carries it out.
+_OPCODES: dict[int, Any] = dict(pickle._Unpickler.dispatch)
 
 
 class Unpickler(pickle._Unpickler):
@@ -19,6 +21,8 @@ class Unpickler(pickle._Unpickler):
     It is the one in Python: the one in C takes gigabytes for a file of twenty bytes that numbers
     its objects high.
     """
+
+    stack: list[Any]  # What is being built, as the base class calls it.
 
     def __init__(self, file: IO[bytes], allowed: Allowed, *, encoding: str, errors: str) -> None:
         super().__init__(file, encoding=encoding, errors=errors)
@@ -36,7 +40,7 @@ class Unpickler(pickle._Unpickler):
         """Gives an object its state, but leaves alone what stands in for a name."""
         if callable(self.stack[-2]):
             raise pickle.UnpicklingError("it changes a class or function")
-        super().load_build()
+        _OPCODES[pickle.BUILD[0]](self)
 
     def refuse(self) -> None:
         """Stands in for what plain data never needs.
@@ -46,12 +50,13 @@ class Unpickler(pickle._Unpickler):
         """
         raise pickle.UnpicklingError("it has a bytearray or an extension code")
 
-    dispatch = {
-        **pickle._Unpickler.dispatch,
-        **dict.fromkeys(
-            (code[0] for code in (pickle.BYTEARRAY8, pickle.EXT1, pickle.EXT2, pickle.EXT4)), refuse
-        ),
+    dispatch: ClassVar[dict[int, Any]] = {
+        **_OPCODES,
         pickle.BUILD[0]: load_build,
+        pickle.BYTEARRAY8[0]: refuse,
+        pickle.EXT1[0]: refuse,
+        pickle.EXT2[0]: refuse,
+        pickle.EXT4[0]: refuse,
     }
 
 
