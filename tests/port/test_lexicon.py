@@ -6,7 +6,7 @@ import nltk.data
 import numpy as np
 import pytest
 
-from cagic_tf.beyond.lexicon import ranges
+from cagic_tf.beyond import lexicon as nouns
 from cagic_tf.method import vocabulary
 from cagic_tf.networks import checkpoints
 from cagic_tf.port import __main__ as command
@@ -95,7 +95,7 @@ def test_table_splits_as_captions_do_and_leaves_out_what_says_nothing():
 )
 def test_ranges_there_and_back(numbers, text):
     assert lexicon.as_ranges(numbers) == text
-    assert ranges(text) == tuple(numbers)
+    assert nouns.ranges(text) == tuple(numbers)
 
 
 @pytest.fixture
