@@ -175,7 +175,7 @@ def test_best_is_the_lowest_recorded(loss, keep_restarts):
 def test_keeping_restarts_finds_lower_where_the_mean_is_a_hill():
     def valleys(problem, theta):
         depth = tf.square(tf.square(theta[:, 0]) - 0.04) + tf.square(theta[:, 1])
-        return depth, depth, depth
+        return Losses(depth)
 
     # Starts on both sides; their mean lies between the valleys at x = -0.2 and x = 0.2.
     minimizer = THOROUGH["minimizer"]
