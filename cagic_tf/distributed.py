@@ -21,7 +21,7 @@ from typing import Any
 from absl import app, flags
 
 from cagic_tf import run
-from cagic_tf.batch import command_flags, manifest, outcomes, output_folder, worker
+from cagic_tf.batch import command_flags, manifest, output_folder, row_output, worker
 
 FLAGS = flags.FLAGS
 flags.adopt_module_key_flags(command_flags)  # `--help` has them.
@@ -52,21 +52,21 @@ def _crop_rows(cropper, folder: output_folder.OutputFolder, rows: list[manifest.
     del cropper  # The workers have their own; this one was to show that the flags are right.
     if not rows:
         return
-    lost = outcomes.failed(
+    lost = row_output.failed(
         f"no worker finished it in {TRIES} tries: each died or failed, as when memory runs out; "
         "see Ray's messages"
     )
-    found = _outcomes(rows)
-    number, outcome = next(found, (None, lost))
+    found = _outputs(rows)
+    number, output = next(found, (None, lost))
     for at, row in enumerate(rows, 1):
         print(f"[{at}/{len(rows)}] {run.describe(row)}", flush=True)
-        run.tell(folder.write(row, outcome if at == number else lost))
+        run.tell(folder.write(row, output if at == number else lost))
         if at == number:
-            number, outcome = next(found, (None, lost))
+            number, output = next(found, (None, lost))
 
 
-def _outcomes(rows: list[manifest.Row]) -> Iterator[tuple[int, outcomes.Outcome]]:
-    """Rows' numbers, from 1, and outcomes, in order; rows that no worker finished are left out."""
+def _outputs(rows: list[manifest.Row]) -> Iterator[tuple[int, row_output.RowOutput]]:
+    """Rows' numbers, from 1, and outputs, in order; rows that no worker finished are left out."""
     import ray
 
     _connect(ray)
@@ -80,7 +80,7 @@ def _outcomes(rows: list[manifest.Row]) -> Iterator[tuple[int, outcomes.Outcome]
         tuple(FLAGS.gin_param),
         FLAGS.device,
         FLAGS.threads,
-        command_flags.style(),
+        command_flags.save_options(),
         FLAGS.smallest_side,
         FLAGS.candidates,
         os.getcwd(),
@@ -97,8 +97,8 @@ def _outcomes(rows: list[manifest.Row]) -> Iterator[tuple[int, outcomes.Outcome]
         )
         for found in cropped.iter_rows():
             pictures = dict(zip(found["names"], found["contents"], strict=True))
-            entry = json.loads(found["entry"])
-            yield found["number"], outcomes.Outcome(entry, pictures, found["error"] or None)
+            fields = json.loads(found["fields"])
+            yield found["number"], row_output.RowOutput(fields, pictures, found["error"] or None)
     except (ValueError, ray.exceptions.RayError) as error:
         raise run.CommandError(f"the workers cannot go on: {_last_line(error)}") from error
     finally:

@@ -22,7 +22,7 @@ from PIL import Image
 
 from cagic_tf.batch import command_flags, manifest, output_folder, records
 from cagic_tf.beyond import shapes
-from cagic_tf.photos import loss_plot, reading
+from cagic_tf.photos import drawing, reading
 
 FLAGS = flags.FLAGS
 flags.adopt_module_key_flags(command_flags)  # `--help` has them.
@@ -69,7 +69,7 @@ def crop_all(
         folder = output_folder.OutputFolder(
             directory,
             configuration,
-            style=command_flags.style(),
+            save_options=command_flags.save_options(),
             overwrite=FLAGS.overwrite,
             candidate_count=FLAGS.candidates,
         )
@@ -87,7 +87,7 @@ def crop_all(
         return fail(str(error))
     found = [folder.done[row.id] for row in rows]
     print(f"{records.summary(found)}; results in {directory}")
-    if not loss_plot.has_matplotlib():
+    if not drawing.has_matplotlib():
         print("no plots of the losses: they need matplotlib, pip install 'cagic_tf[plots]'")
     failed = sum(not record.ok for record in found)
     return EXIT_OK if not failed else EXIT_NOTHING if failed == len(found) else EXIT_SOME_FAILED

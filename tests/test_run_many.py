@@ -13,7 +13,7 @@ from PIL import Image
 from cagic_tf import config, run
 from cagic_tf.batch import output_folder
 from cagic_tf.method import geometry
-from cagic_tf.photos import loss_plot, reading
+from cagic_tf.photos import drawing, reading
 from cagic_tf.system import files
 from tests import odd_files
 
@@ -54,7 +54,7 @@ def cropper(monkeypatch):
     made = FakeCropper()
     monkeypatch.setattr(config, "load_cropper", lambda *_, **__: made)
     monkeypatch.setattr(config, "operative_config", lambda: "# config\n")
-    monkeypatch.setattr(loss_plot, "has_matplotlib", lambda: False)
+    monkeypatch.setattr(drawing, "has_matplotlib", lambda: False)
     return made
 
 

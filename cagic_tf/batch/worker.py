@@ -9,7 +9,7 @@ from typing import Any
 
 from PIL import Image
 
-from cagic_tf.batch import manifest, outcomes
+from cagic_tf.batch import manifest, row_output
 from cagic_tf.photos import crop_files
 
 
@@ -21,7 +21,7 @@ class Settings:
     bindings: Sequence[str]
     device: str | None
     threads: int
-    style: crop_files.Style
+    save_options: crop_files.SaveOptions
     smallest_side: int
     candidate_count: int
     folder: str
@@ -43,7 +43,7 @@ class Worker:
         self._cropper = config.load_cropper(*settings.gin_files, bindings=settings.bindings)
 
     def __call__(self, item: dict[str, Any]) -> dict[str, Any]:
-        """Crops a row of Ray Data: `{"number", "row"}`, packed, to its outcome in columns."""
+        """Crops a row of Ray Data: `{"number", "row"}`, packed, to its output in columns."""
         settings, row = self._settings, manifest.unpack(item["row"])
 
         def crop():
@@ -55,11 +55,11 @@ class Worker:
                 candidate_count=settings.candidate_count,
             )
 
-        outcome = outcomes.begin(row, crop, settings.style, settings.candidate_count)()
+        output = row_output.begin(row, crop, settings.save_options, settings.candidate_count)()
         return {
             "number": item["number"],
-            "entry": json.dumps(outcome.entry),
-            "error": outcome.error or "",
-            "names": list(outcome.pictures),
-            "contents": list(outcome.pictures.values()),
+            "fields": json.dumps(output.fields),
+            "error": output.error or "",
+            "names": list(output.pictures),
+            "contents": list(output.pictures.values()),
         }
