@@ -15,7 +15,7 @@ from cagic_tf.photos import crop_files, drawing, reading
 
 if TYPE_CHECKING:  # No TensorFlow in here.
     from cagic_tf import pipeline
-    from cagic_tf.method import annealing
+    from cagic_tf.method import search
 
 
 class RowOutput(NamedTuple):
@@ -149,25 +149,17 @@ def _draw(
     return RowOutput(fields | {"crop_file": names["crop"]}, pictures)
 
 
-def _loss_plot(path: "annealing.Path", caption: str | None) -> bytes:
+def _loss_plot(path: "search.Path", caption: str | None) -> bytes:
     steps = path.steps
-    terms = [_losses_by_name(step.losses, caption) for step in steps]
+    names = list(steps[0].losses.terms)
     return drawing.loss_plot(
         [step.scale for step in steps],
-        {name: [float(each[name]) for each in terms] for name in terms[0]},
+        {"total": [float(step.losses.total) for step in steps]}
+        | {name: [float(step.losses.terms[name]) for step in steps] for name in names},
         [step.end_losses for step in steps],
         (float(path.theta[2]), path.loss),
         caption or "",
     )
-
-
-def _losses_by_name(losses: Any, caption: str | None) -> dict[str, Any]:
-    """The total, then every term; without a caption there is no loss of it."""
-    if hasattr(losses, "terms"):
-        return {"total": losses.total, **losses.terms}
-    left_out = {"caption"} if caption is None else set()
-    found = losses._asdict().items()
-    return {name: value for name, value in found if name not in left_out and value != ()}
 
 
 def _mean_iou(box, row: manifest.Row) -> float | None:
