@@ -6,15 +6,15 @@ off by a crash is dropped when the same command goes on. One process at a time h
 
 import contextlib
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from cagic_tf.batch import manifest, records, row_output
+from cagic_tf.batch import manifest, records, resuming, row_output
 from cagic_tf.photos import crop_files
 from cagic_tf.system import files
 
-RESULTS, CONFIG = "results.jsonl", "operative_config.gin"
+RESULTS, CONFIG, PROVENANCE = "results.jsonl", resuming.CONFIG, resuming.PROVENANCE
 _LOCK, _WRITING = ".lock", ".writing"
 
 
@@ -37,8 +37,9 @@ class OutputFolder:
         save_options: crop_files.SaveOptions | None = None,
         overwrite: bool = False,
         candidate_count: int = 1,
+        provenance: Mapping[str, Any] | None = None,
     ):
-        """Opens a folder, new or of an earlier run with the same configuration.
+        """Opens a folder, new or of an earlier run with the same settings.
 
         Args:
           directory: The folder; made when missing.
@@ -48,10 +49,13 @@ class OutputFolder:
             format.
           overwrite: Whether pictures may replace files that no row of this folder left.
           candidate_count: Most crops that a row has, the first and others.
+          provenance: What makes the results, for `provenance.json`: what `provenance.record` gives,
+            with "checkpoints" and "threads"; None: no such file.
 
         Raises:
           OutputError: It cannot be written, another process has it, it holds results of another
-            configuration, or the crops' name could leave it or be another file's.
+            configuration, checkpoint, version or thread count, or the crops' name could leave it or
+            be another file's.
         """
         self._directory, self._pictures, self._overwrite = directory, pictures, overwrite
         self._save_options = save_options or crop_files.SaveOptions()
@@ -75,19 +79,27 @@ class OutputFolder:
             self._owners = {
                 name: key for key, found in self.done.items() for name in row_output.written(found)
             }
-            saved = directory / CONFIG
-            if self.done and saved.exists() and saved.read_text(encoding="utf-8") != config:
-                raise OutputError(
-                    f"{directory} holds results of another configuration (see {saved}); "
-                    "choose another --output_dir"
-                )
-            files.write_atomically(saved, config.encode())
+            self._begin_or_resume(config, provenance)
         except (OSError, ValueError, KeyError, TypeError) as error:
             self.close()
             raise OutputError(f"cannot use the output folder {directory}: {error}") from error
         except BaseException:
             self.close()
             raise
+
+    def _begin_or_resume(self, config: str, provenance: Mapping[str, Any] | None) -> None:
+        """Writes what the rows are made with; refuses where those that are there are of another."""
+        if self.done:
+            found = resuming.difference(self._directory, self.done, config, provenance)
+            if found:
+                raise OutputError(
+                    f"{self._directory} holds results {found}; choose another --output_dir"
+                )
+        files.write_atomically(self._directory / CONFIG, config.encode())
+        if provenance is not None:
+            old = resuming.read(self._directory) if self.done else None
+            text = json.dumps(resuming.merged(old, provenance, len(self.done)), indent=2)
+            files.write_atomically(self._directory / PROVENANCE, text.encode() + b"\n")
 
     def close(self) -> None:
         """Lets others have the folder; at the latest the end of the process does so."""
