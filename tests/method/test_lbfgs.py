@@ -3,8 +3,8 @@ import pytest
 import tensorflow as tf
 
 from cagic_tf.method import evaluation_cache, lbfgs
-from experiments import benchmark
 
+SLOW = pytest.mark.slow
 THOROUGH = lbfgs.Minimizer(max_iterations=100, max_line_search_iterations=50, tolerance=1e-9)
 
 
@@ -66,7 +66,7 @@ def thorough_in_bowl(center, curvature, begin, lower, upper):
     return THOROUGH(function, begin, lower, upper, MEMORIES[begin.dtype])
 
 
-@pytest.mark.parametrize("dtype", [tf.float32, tf.float64])
+@pytest.mark.parametrize("dtype", [tf.float32, pytest.param(tf.float64, marks=SLOW)])
 @pytest.mark.parametrize("curvature", [(1.0, 1.0), (1.0, 30.0)])
 @pytest.mark.parametrize(
     ("center", "expected"),
@@ -141,8 +141,10 @@ def test_first_step_is_that_times_the_gradient():
 
 @pytest.mark.parametrize(
     ("minimizer", "function"),
-    [(THOROUGH, bowl((2.0, 0.1), (1.0, 5.0))), (lbfgs.Minimizer(), wells)],
-    ids=["thorough-bowl", "default-wells"],
+    [
+        pytest.param(THOROUGH, bowl((2.0, 0.1), (1.0, 5.0)), id="thorough-bowl"),
+        pytest.param(lbfgs.Minimizer(), wells, id="default-wells", marks=SLOW),
+    ],
 )
 def test_batch_equals_single_runs(minimizer, function):
     lower, upper = box([-0.7, -0.7], [0.7, 0.7])
@@ -229,12 +231,18 @@ def test_never_worse_than_the_start(first_step):
     np.testing.assert_array_equal(found.positions.numpy()[same], np.clip(begin, lower, upper)[same])
 
 
-@pytest.mark.parametrize("minimizer", [lbfgs.Minimizer(), THOROUGH], ids=["default", "thorough"])
-def test_positions_are_numbers(minimizer):
+@pytest.mark.parametrize(
+    ("minimizer", "run"),
+    [
+        pytest.param(lbfgs.Minimizer(), lambda search: search(), id="default"),
+        pytest.param(THOROUGH, lambda search: tf.function(search)(), id="thorough", marks=SLOW),
+    ],
+)
+def test_positions_are_numbers(minimizer, run):
     lower, upper = box([-0.7, -0.7], [0.7, 0.7])
     begin = starts(300)
     known = memory(begin)
-    found = tf.function(lambda: minimizer(waves, begin, lower, upper, known))()
+    found = run(lambda: minimizer(waves, begin, lower, upper, known))
     assert np.isfinite(found.losses).all()
     assert np.isfinite(found.positions).all()
     check(found, waves, begin, lower, upper)
@@ -281,13 +289,21 @@ def test_evaluations_are_the_counted_ones(count, minimizer, function):
         assert len({point.tobytes() for point in points}) == len(points)
 
 
+class Forgetful(evaluation_cache.Evaluated):
+    """Computes every point that it is asked for."""
+
+    def __call__(self, compute, points):
+        self.computed.assign_add(tf.shape(points)[0])
+        return compute(points)
+
+
 def test_memory_changes_nothing():
     """The same minima, bit for bit, as when every point is computed each time it is asked for."""
     lower, upper = box([-1, -1], [1, 1])
     for minimizer in (lbfgs.Minimizer(), THOROUGH):
         begin = starts(10, 0.9)
         found = minimize(minimizer, wells, begin, lower, upper)
-        without = minimizer(wells, begin, lower, upper, benchmark.Forgetful(10, 2))
+        without = minimizer(wells, begin, lower, upper, Forgetful(10, 2))
         for field in ("positions", "losses", "start_losses", "iterations"):
             np.testing.assert_array_equal(getattr(found, field), getattr(without, field))
         assert int(found.evaluations) < int(without.evaluations)

@@ -145,9 +145,10 @@ def test_without_a_lexicon_the_losses_are_the_same_bits_and_the_graph_has_nothin
         target[1] = 0.5
         problem = loss.problem(photo, target, [noun])
         signature = [loss.signature, tf.TensorSpec([2, 3])]
-        graph = tf.function(loss, input_signature=signature).get_concrete_function()
-        graphs.append(sorted(operation.type for operation in graph.graph.get_operations()))
-        found.append(loss(problem, theta))
+        function = tf.function(loss, input_signature=signature)
+        graph = function.get_concrete_function().graph
+        graphs.append(sorted(operation.type for operation in graph.get_operations()))
+        found.append(function(problem, theta))
         assert len(tf.nest.flatten(problem)) == (5 if networks is paper else 6)
     without, with_lexicon = found
     assert without.lexicon == ()
@@ -161,7 +162,7 @@ def test_without_a_lexicon_the_losses_are_the_same_bits_and_the_graph_has_nothin
     assert "LogSoftmax" not in graphs[0] and "LogSoftmax" in graphs[1]
 
 
-@pytest.mark.parametrize("with_lexicon", [False, True])
+@pytest.mark.parametrize("with_lexicon", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_gradient_of_the_total_loss_matches_finite_differences(double_networks, with_lexicon):
     """Central differences in float64 through sampler, trunk, greedy decoder and scorer.
 
