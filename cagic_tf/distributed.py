@@ -78,11 +78,11 @@ def _crop_rows(
     _connect(ray)
     try:
         _check_resources(ray)
-        outcomes = worker_pool.crop(ray, _start_workers(ray), rows)
+        outputs = worker_pool.crop(ray, _start_workers(ray), rows)
         with run.new_report(rows) as reporter:
             reporter.progress(0, "starting workers")
-            for number, (row, outcome) in enumerate(zip(rows, outcomes, strict=True), 1):
-                reporter.result(number, row, folder.write(row, outcome))
+            for number, (row, output) in enumerate(zip(rows, outputs, strict=True), 1):
+                reporter.result(number, row, folder.write(row, output))
                 reporter.progress(number, f"{number} of {len(rows)} photos")
     except (worker_pool.PoolError, ray.exceptions.RayError) as error:
         raise run.CommandError(f"the workers cannot go on: {_last_line(error)}") from error
@@ -97,7 +97,7 @@ def _start_workers(ray: Any) -> list[Any]:
         tuple(FLAGS.gin_param),
         FLAGS.device,
         FLAGS.threads,
-        command_flags.style(),
+        command_flags.save_options(),
         FLAGS.smallest_side,
         FLAGS.candidates,
         os.getcwd(),

@@ -13,6 +13,7 @@ failed, 1 if all failed or the command cannot be followed.
 
 import collections
 import contextlib
+import shlex
 import sys
 import warnings
 from collections.abc import Callable
@@ -25,8 +26,8 @@ from absl import flags
 from PIL import Image
 
 from cagic_tf.batch import command_flags, command_line, manifest, output_folder, records, report
-from cagic_tf.photos import loss_plot, reading
-from cagic_tf.system import devices, startup
+from cagic_tf.photos import drawing, reading
+from cagic_tf.system import devices, provenance, startup
 
 if TYPE_CHECKING:
     from cagic_tf import pipeline
@@ -76,14 +77,7 @@ def crop_all(arguments: list[str], device: str | None, crop_rows: CropRows) -> i
         directory = Path(FLAGS.output_dir or Path("outputs") / Path(FLAGS.gin_file[-1]).stem)
         rows = command_flags.rows(directory)
         cropper = config.load_cropper(*FLAGS.gin_file, bindings=FLAGS.gin_param)
-        configuration = cropper.configuration + command_flags.search_flags()
-        folder = output_folder.OutputFolder(
-            directory,
-            configuration,
-            style=command_flags.style(),
-            overwrite=FLAGS.overwrite,
-            candidate_count=FLAGS.candidates,
-        )
+        folder = _open_folder(directory, cropper)
         with contextlib.closing(folder):
             folder.forget_errors(rows, only_changed=not FLAGS.retry_errors)
             crop_rows(cropper, folder, [row for row in rows if not folder.is_done(row)])
@@ -98,10 +92,34 @@ def crop_all(arguments: list[str], device: str | None, crop_rows: CropRows) -> i
         return fail(str(error))
     found = [folder.done[row.id] for row in rows]
     print(f"{records.summary(found)}; results in {directory}")
-    if not loss_plot.has_matplotlib():
+    if not drawing.has_matplotlib():
         print("no plots of the losses: they need matplotlib, pip install 'cagic_tf[plots]'")
     failed = sum(not record.ok for record in found)
     return EXIT_OK if not failed else EXIT_NOTHING if failed == len(found) else EXIT_SOME_FAILED
+
+
+def _open_folder(directory: Path, cropper: "pipeline.Cropper") -> output_folder.OutputFolder:
+    made_by = provenance.record(
+        _typed(),
+        checkpoints=cropper.loss.networks.checkpoints,
+        threads=FLAGS.threads,
+        device=FLAGS.device or "default",
+    )
+    return output_folder.OutputFolder(
+        directory,
+        cropper.configuration + command_flags.search_flags(),
+        save_options=command_flags.save_options(),
+        overwrite=FLAGS.overwrite,
+        candidate_count=FLAGS.candidates,
+        provenance=made_by,
+    )
+
+
+def _typed() -> str:
+    """The command as it was typed, without the folders that Python and the script are in."""
+    module = sys.modules["__main__"].__spec__
+    start = ["python", "-m", module.name] if module else [Path(sys.argv[0]).name]
+    return shlex.join([*start, *sys.argv[1:]])
 
 
 def new_report(rows: list[manifest.Row]) -> report.Report:

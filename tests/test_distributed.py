@@ -16,7 +16,7 @@ from absl import flags
 from absl.testing import flagsaver
 
 from cagic_tf import distributed, run
-from cagic_tf.batch import manifest, outcomes, output_folder
+from cagic_tf.batch import manifest, output_folder, row_output
 from cagic_tf.beyond import shapes
 from tests import odd_files
 
@@ -127,8 +127,8 @@ def workers_below(pid: int) -> list[int]:
 
 def test_rows_that_no_worker_finished_are_errors(tmp_path, monkeypatch, capsys):
     rows = [manifest.Row(f"{at}", "a.png", tmp_path / "a.png", "a dog") for at in range(1, 6)]
-    found = [(at, outcomes.Outcome(ENTRY | {"scale": at / 10}, {})) for at in (2, 4)]
-    monkeypatch.setattr(distributed, "_outcomes", lambda rows: iter(found))
+    found = [(at, row_output.RowOutput(ENTRY | {"scale": at / 10}, {})) for at in (2, 4)]
+    monkeypatch.setattr(distributed, "_outputs", lambda rows: iter(found))
     folder = output_folder.OutputFolder(tmp_path / "out", "# config", pictures=False)
     distributed._crop_rows(None, folder, rows)
     lines = [folder.done[row.id] for row in rows]

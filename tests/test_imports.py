@@ -14,7 +14,7 @@ ALLOWED = {
     "samples": set(),
     "networks": {"system"},
     "method": {"networks", "system"},
-    "photos": {"method", "system"},
+    "photos": {"system"},
     "port": {"beyond", "method", "networks", "system"},
     "beyond": {"method", "networks", "system"},
     "results": {"beyond", "method", "photos", "system"},

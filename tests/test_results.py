@@ -69,8 +69,10 @@ def test_save_metadata_candidates_sizes_and_arrays(photo, tmp_path):
     assert "exif" not in Image.open(target).info
     made(photo).save(target, candidate=1)
     assert Image.open(target).size == (20, 15)
-    made(photo, shape="80x60").save(target)
+    made(photo, shape="80x60", size=(80, 60)).save(target)
     assert Image.open(target).size == (80, 60)
+    made(photo, shape="a name of their own", size=(60, 20)).save(target)  # A custom `Shape`.
+    assert Image.open(target).size == (60, 20)
     pixels = reading.read(photo)
     made(pixels).save(tmp_path / "crop.png")
     np.testing.assert_array_equal(Image.open(tmp_path / "crop.png"), pixels[5:35, 7:47])

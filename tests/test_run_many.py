@@ -13,7 +13,7 @@ from PIL import Image
 from cagic_tf import config, run
 from cagic_tf.batch import output_folder
 from cagic_tf.method import geometry
-from cagic_tf.photos import loss_plot, reading
+from cagic_tf.photos import drawing, reading
 from cagic_tf.system import files
 from tests import odd_files
 
@@ -23,6 +23,9 @@ if not flags.FLAGS.is_parsed():
 
 class FakeCropper:
     """Crops to the upper left quarter."""
+
+    configuration = "# config\n"
+    loss = types.SimpleNamespace(networks=types.SimpleNamespace(checkpoints={"sat": "0" * 64}))
 
     def __init__(self):
         self.calls, self.images = [], []
@@ -53,8 +56,7 @@ class FakeCropper:
 def cropper(monkeypatch):
     made = FakeCropper()
     monkeypatch.setattr(config, "load_cropper", lambda *_, **__: made)
-    monkeypatch.setattr(config, "operative_config", lambda: "# config\n")
-    monkeypatch.setattr(loss_plot, "has_matplotlib", lambda: False)
+    monkeypatch.setattr(drawing, "has_matplotlib", lambda: False)
     return made
 
 

@@ -1,4 +1,4 @@
-"""The flags of the commands that crop, and the rows and the style of files that they ask for."""
+"""The flags of the commands that crop, and the rows and how files are saved that they ask for."""
 
 from pathlib import Path
 
@@ -137,9 +137,9 @@ flags.DEFINE_bool(
 devices.define_flags()
 
 
-def style() -> crop_files.Style:
+def save_options() -> crop_files.SaveOptions:
     """How the flags want crops to be written."""
-    return crop_files.Style(FLAGS.name, FLAGS.format, FLAGS.quality, FLAGS.strip_metadata)
+    return crop_files.SaveOptions(FLAGS.name, FLAGS.format, FLAGS.quality, FLAGS.strip_metadata)
 
 
 def problem() -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from PIL import Image
 
-from cagic_tf.batch import manifest, outcomes
+from cagic_tf.batch import manifest, row_output
 from cagic_tf.photos import crop_files
 from cagic_tf.system import devices
 
@@ -20,7 +20,7 @@ class Settings:
     bindings: Sequence[str]
     device: str | None
     threads: int
-    style: crop_files.Style
+    save_options: crop_files.SaveOptions
     smallest_side: int
     candidate_count: int
     folder: str
@@ -43,8 +43,8 @@ class Worker:
     def ready(self) -> None:
         """Returns when rows can be cropped."""
 
-    def crop(self, row: manifest.Row) -> outcomes.Outcome:
-        """Crops a row and draws its pictures; what fails is the outcome's error."""
+    def crop(self, row: manifest.Row) -> row_output.RowOutput:
+        """Crops a row and draws its pictures; what fails is the output's error."""
         settings = self._settings
 
         def crop():
@@ -56,4 +56,4 @@ class Worker:
                 candidate_count=settings.candidate_count,
             )
 
-        return outcomes.begin(row, crop, settings.style, settings.candidate_count)()
+        return row_output.begin(row, crop, settings.save_options, settings.candidate_count)()

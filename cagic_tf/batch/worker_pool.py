@@ -1,10 +1,10 @@
-"""Rows to workers of Ray, and outcomes back in the rows' order, though workers die."""
+"""Rows to workers of Ray, and outputs back in the rows' order, though workers die."""
 
 import collections
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from cagic_tf.batch import manifest, outcomes
+from cagic_tf.batch import manifest, row_output
 
 TRIES = 3  # Of a row whose worker dies; Ray itself makes them.
 AHEAD = 8  # Rows a worker that may be done before an earlier one: their pictures fill memory.
@@ -20,7 +20,7 @@ class PoolError(Exception):
 
 def crop(
     ray: Any, workers: Sequence[Any], rows: Sequence[manifest.Row]
-) -> Iterator[outcomes.Outcome]:
+) -> Iterator[row_output.RowOutput]:
     """Crops rows, each worker one at a time.
 
     A worker gets its first row when it is ready, so one for which the cluster has no room yet holds
@@ -33,7 +33,7 @@ def crop(
       rows: The rows.
 
     Yields:
-      The rows' outcomes, in their order. Of a row that no worker finished it is the error `LOST`.
+      The rows' outputs, in their order. Of a row that no worker finished it is the error `LOST`.
 
     Raises:
       PoolError: No worker is left.
@@ -42,7 +42,7 @@ def crop(
     running: dict[Any, tuple[Any, int | None]] = {}  # A call to its worker and row.
     running |= {worker.ready.remote(): (worker, None) for worker in workers}
     idle: list[Any] = []
-    finished: dict[int, outcomes.Outcome] = {}
+    finished: dict[int, row_output.RowOutput] = {}
     for turn in range(len(rows)):
         while turn not in finished:
             while idle and waiting and waiting[0][0] < turn + AHEAD * len(workers):
@@ -52,15 +52,15 @@ def crop(
             (done, *_), _ = ray.wait(list(running))
             worker, place = running.pop(done)
             try:
-                outcome = ray.get(done)
+                output = ray.get(done)
             except ray.exceptions.RayError as error:
                 if place is not None:
-                    finished[place] = outcomes.failed(LOST)
+                    finished[place] = row_output.failed(LOST)
                     running[worker.ready.remote()] = worker, None
                 elif not running and not idle:
                     raise PoolError(str(error)) from error
                 continue
             idle.append(worker)
             if place is not None:
-                finished[place] = outcome
+                finished[place] = output
         yield finished.pop(turn)
