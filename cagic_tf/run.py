@@ -15,7 +15,6 @@ import collections
 import contextlib
 import shlex
 import sys
-import warnings
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
@@ -23,7 +22,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from absl import flags
-from PIL import Image
 
 from cagic_tf.batch import command_flags, command_line, manifest, output_folder, records, report
 from cagic_tf.photos import drawing, reading
@@ -67,8 +65,7 @@ def crop_all(arguments: list[str], device: str | None, crop_rows: CropRows) -> i
         return fail(f"unexpected arguments {arguments[1:]}; flags are written --name=value")
     if message := command_flags.problem():
         return fail(message)
-    warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # `MAX_PIXELS` is our limit.
-    startup.import_tensorflow()  # Before what imports it as well.
+    startup.quiet()  # Before what imports it as well.
     from cagic_tf import config
     from cagic_tf.networks import checkpoints
 
