@@ -13,6 +13,7 @@ failed, 1 if all failed or the command cannot be followed.
 
 import collections
 import contextlib
+import os
 import shlex
 import sys
 from collections.abc import Callable
@@ -99,8 +100,8 @@ def _open_folder(directory: Path, cropper: "pipeline.Cropper") -> output_folder.
     made_by = provenance.record(
         _typed(),
         checkpoints=cropper.loss.networks.checkpoints,
-        threads=FLAGS.threads,
-        device=FLAGS.device or "default",
+        threads=FLAGS.threads or os.cpu_count(),
+        device=FLAGS.device or "gpu if there is one",
     )
     return output_folder.OutputFolder(
         directory,

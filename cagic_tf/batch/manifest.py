@@ -42,20 +42,6 @@ class Row:
     shape: shapes.Shape = shapes.ORIGINAL
 
 
-def pack(row: Row) -> str:
-    """A row as JSON text, with which it can go to another process; see `unpack`."""
-    return json.dumps(dataclasses.asdict(row) | {"path": str(row.path)})
-
-
-def unpack(text: str) -> Row:
-    """The row that `pack` made the text of."""
-    fields = json.loads(text)
-    fields["crops"] = tuple(tuple(crop) for crop in fields["crops"])
-    shape = fields["shape"]
-    shape["size"] = shape["size"] and tuple(shape["size"])
-    return Row(**fields | {"path": Path(fields["path"]), "shape": shapes.Shape(**shape)})
-
-
 def in_shapes(rows: Sequence[Row], wanted: Sequence[shapes.Shape]) -> list[Row]:
     """Each row once for each shape, the shape's suffix at its id: `dog`, `dog-16x9`, `dog-1x1`.
 

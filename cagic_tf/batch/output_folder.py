@@ -95,11 +95,15 @@ class OutputFolder:
                 raise OutputError(
                     f"{self._directory} holds results {found}; choose another --output_dir"
                 )
-        files.write_atomically(self._directory / CONFIG, config.encode())
+        contents = {CONFIG: config}
         if provenance is not None:
             old = resuming.read(self._directory) if self.done else None
-            text = json.dumps(resuming.merged(old, provenance, len(self.done)), indent=2)
-            files.write_atomically(self._directory / PROVENANCE, text.encode() + b"\n")
+            merged = resuming.merged(old, provenance, len(self.done))
+            contents[PROVENANCE] = json.dumps(merged, indent=2) + "\n"
+        for name, text in contents.items():
+            path = self._directory / name
+            if not path.exists() or path.read_bytes() != text.encode():
+                files.write_atomically(path, text.encode())
 
     def close(self) -> None:
         """Lets others have the folder; at the latest the end of the process does so."""
