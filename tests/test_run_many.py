@@ -334,6 +334,7 @@ def test_mistakes(cropper, values, message, tmp_path, capsys):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_a_photo_of_100_megapixels(cropper, tmp_path, recwarn):
     Image.new("L", (10_000, 10_000), 77).save(tmp_path / "a.png")
     values = {"image": str(tmp_path / "a.png"), "caption": "x", "output_dir": str(tmp_path / "o")}
