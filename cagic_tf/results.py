@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from cagic_tf.beyond import shapes
-from cagic_tf.method import annealing
+from cagic_tf.method.search import Path as SearchPath
 from cagic_tf.photos import crop_files, reading
 from cagic_tf.system import files
 
@@ -79,7 +79,7 @@ class CropResult(Candidate):
     seed: int
     checkpoints: dict[str, str]
     photo: np.ndarray = dataclasses.field(repr=False)
-    path: annealing.Path = dataclasses.field(repr=False)
+    path: SearchPath = dataclasses.field(repr=False)
     shape: str = shapes.ORIGINAL.name
     candidates: tuple[Candidate, ...] = dataclasses.field(default=(), repr=False)
     source: Any = dataclasses.field(default=None, repr=False)

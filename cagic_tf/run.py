@@ -65,7 +65,7 @@ def crop_all(
         directory = Path(FLAGS.output_dir or Path("outputs") / Path(FLAGS.gin_file[-1]).stem)
         rows = command_flags.rows(directory)
         cropper = config.load_cropper(*FLAGS.gin_file, bindings=FLAGS.gin_param)
-        configuration = config.operative_config() + command_flags.search_flags()
+        configuration = cropper.configuration + command_flags.search_flags()
         folder = output_folder.OutputFolder(
             directory,
             configuration,
@@ -164,7 +164,7 @@ def tell(line: dict[str, Any]) -> None:
         print(f"  or box {crop['box']}, loss {crop['loss']['total']:.3f}")
     for word, lemma in line["matched_words"].get("read_as", {}).items():
         print(f"  {word} is read as {lemma}")
-    for noun, classes in line["matched_words"]["lexicon"].items():
+    for noun, classes in line["matched_words"].get("lexicon", {}).items():
         shown = ", ".join(classes[:5]) + (f" and {len(classes) - 5} more" * (len(classes) > 5))
         print(f"  {noun} by its classes: {shown}")
     if line["unknown_words"]:

@@ -12,10 +12,15 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from cagic_tf.method import annealing, geometry
+from cagic_tf.method import annealing, sampling
+from cagic_tf.method.losses import Problem
+from cagic_tf.method.search import UNBOUNDED, LossFunction, RunSearch
 
 BATCH = 35  # Crops a forward pass; more needs memory and gains no speed on a CPU.
 FARTHEST = 0.5  # Of a crop's side: scanned neighbours overlap by half, whatever the window's shape.
+# Pixels of the photo's shorter side for `sharp_view`: of half the photo a crop of the networks' 224
+# pixels has about one for each.
+SHARP_SIDE = 448
 MOST = 50  # Centres that this may give a side: slivers of panoramas would take minutes.
 
 
@@ -33,8 +38,8 @@ class CoarseToFine:
       smoothing: Standard deviation of that Gaussian in each of x, y and s; 0 smooths nothing.
       refine_scales: Scales of the annealing after it, as factors of the best scanned scale.
       refinement: Settings of Alg. 1; its own schedule is not used.
-      scan_view: What the scan sees of a problem, also of its type: `losses.sharp_view`, or None for
-        all of it. The crops that are refined and compared are the whole problem's.
+      scan_view: Makes of a problem the one that is scanned, of the same type: `sharp_view`, or None
+        for the problem itself. The crops that are refined and compared are the problem's own.
     """
 
     scan_scales: Sequence[float] = (0.44, 0.52, 0.6, 0.68)
@@ -56,22 +61,25 @@ class CoarseToFine:
                 f"CoarseToFine.scan_scales is {self.scan_scales}; scales in (0, 1] are needed"
             )
 
-    def compile(self, loss: annealing.LossFunction, signature: Any) -> annealing.Search:
+    def compile(self, loss: LossFunction, signature: Any) -> RunSearch:
         """Makes the search for one loss; its graphs are traced once."""
         step = annealing.compile_step(self.refinement, loss, signature)
-        view = self.scan_view or (lambda problem: problem)
+        view = lambda problem: problem  # noqa: E731
+        view = self.scan_view and tf.function(
+            self.scan_view, input_signature=[signature], autograph=False
+        )
 
         @tf.function(
-            input_signature=[view(signature), tf.TensorSpec([None, 3], tf.float32)],
+            input_signature=[signature, tf.TensorSpec([None, 3], tf.float32)],
             autograph=False,
         )
-        def evaluate(seen, theta):
-            return loss(seen, theta)[0]
+        def evaluate(problem, theta):
+            return loss(problem, theta).total
 
-        def search(problem, seed, progress=None, room=geometry.WHOLE):
-            scales = room.scales(self.scan_scales)
-            grid = scan_grid(scales, self.scan_centers, room.window, FARTHEST)
-            seen = view(problem)
+        def search(problem, seed, progress=None, bounds=UNBOUNDED):
+            scales = bounds.scales(self.scan_scales)
+            grid = scan_grid(scales, self.scan_centers, bounds.base_size, FARTHEST)
+            seen = view(problem) if view else problem
             totals = np.concatenate(
                 [
                     evaluate(seen, tf.constant(grid[at : at + BATCH], tf.float32)).numpy()
@@ -90,7 +98,7 @@ class CoarseToFine:
                 np.array(center),
                 self.refinement.keep_restarts,
                 progress,
-                room,
+                bounds,
             )
             # What another view loses at the start says nothing of the problem.
             known = float(totals[start]) if self.scan_view is None else np.inf
@@ -104,10 +112,22 @@ class CoarseToFine:
         return search
 
 
+def sharp_view(problem: Problem) -> Problem:
+    """The problem by what tells crops apart best.
+
+    The photo itself stands in the place of Eq. 1's pyramid, and stop words are left out of Eq. 4's
+    sum: "a" or "in" fits all crops alike, and its part of the loss is noise.
+    """
+    photo = sampling.reduce(problem.photo, SHARP_SIDE)
+    return problem._replace(
+        picture=sampling.pyramid_mean(photo, (1,), 0), targets=problem.content_targets
+    )
+
+
 def scan_grid(
     scales: Sequence[float],
     centers: int,
-    window: Sequence[float] = (1.0, 1.0),
+    base_size: Sequence[float] = (1.0, 1.0),
     farthest: float = math.inf,
 ) -> np.ndarray:
     """Crops at evenly spaced centres, all inside the photo.
@@ -115,8 +135,8 @@ def scan_grid(
     Args:
       scales: Their scales.
       centers: Centres a side at each scale, from border to border.
-      window: The sides of the crop of scale 1 as shares of the photo's.
-      farthest: How far neighbours may be apart, as a share of the crop's side; centres are added
+      base_size: Width and height of the crop of scale 1 as fractions of the photo's.
+      farthest: How far neighbours may be apart, as a fraction of the crop's side; centres are added
         along a side on which they would be farther, up to `MOST`.
 
     Returns:
@@ -124,7 +144,7 @@ def scan_grid(
     """
     rows = []
     for scale in scales:
-        across, down = (_places(scale * side, centers, farthest) for side in window)
+        across, down = (_places(scale * side, centers, farthest) for side in base_size)
         rows += [[x, y, scale] for y in down for x in across]
     return np.array(rows)
 

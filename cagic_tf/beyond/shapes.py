@@ -28,10 +28,10 @@ class Shape:
         """What tells the crop's row and files from those of other shapes: "", "-16x9", ..."""
         return "" if self.ratio is None else "-" + self.name.replace(":", "x")
 
-    def window(self, width: int, height: int) -> tuple[float, float]:
+    def base_size(self, width: int, height: int) -> tuple[float, float]:
         """The largest crop of this shape in a photo.
 
-            >>> parse("1:1").window(300, 200)
+            >>> parse("1:1").base_size(300, 200)
             (0.6666666666666666, 1.0)
 
         Args:
@@ -39,7 +39,7 @@ class Shape:
           height: Of the photo, in the same unit.
 
         Returns:
-          Its width and height as shares of the photo's, in (0, 1]; one of them, or both, are 1.
+          Its width and height as fractions of the photo's, in (0, 1]; one of them, or both, are 1.
         """
         if self.ratio is None:
             return 1.0, 1.0

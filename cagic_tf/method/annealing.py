@@ -1,67 +1,22 @@
-"""Algorithm 1: the scale is annealed in a Python loop; K restarts of L-BFGS run at each scale.
-
-Nothing here knows a network. A search is given `loss(problem, theta)`, which maps `[N, 3]` rows
-`(x, y, s)` to losses, and the type of `problem`, which it only passes on.
-"""
+"""Algorithm 1: the scale is annealed in a Python loop; K restarts of L-BFGS run at each scale."""
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from cagic_tf.method import evaluation_cache, geometry, lbfgs, restarts
-
-# loss(problem, theta [N, 3]) -> a tuple of [N] tensors whose first is the total.
-LossFunction = Callable[[Any, tf.Tensor], Any]
-
-
-class Step(NamedTuple):
-    """What happened at one scale.
-
-    Attributes:
-      scale: s^i.
-      center: `[2]`, the mean of the restarts' results: x^{i+1}, y^{i+1} of Eq. 6.
-      losses: (total, caption, aesthetic) at that centre, each a scalar.
-      starts: `[K, 2]` starting points.
-      ends: `[K, 2]` where the restarts arrived (Eq. 7).
-      start_losses: `[K]` total losses at the starts.
-      end_losses: `[K]` total losses at the ends.
-      evaluations: How many crops the loss was computed for, with or without gradient.
-    """
-
-    scale: float
-    center: np.ndarray
-    losses: Any
-    starts: np.ndarray
-    ends: np.ndarray
-    start_losses: np.ndarray
-    end_losses: np.ndarray
-    evaluations: int
-
-
-class Path(NamedTuple):
-    """A finished search.
-
-    Attributes:
-      theta: `[3]`, the `(x, y, s)` with the lowest loss so far, "our final result" (Sec. 3.3).
-      loss: Its total loss.
-      steps: Every step, in order.
-      evaluations: Crops that the loss was computed for, in all.
-      scanned: `[N, 4]` rows `(loss, x, y, s)` of crops tried before the first step, with the loss
-        by which the search ranks them; () without any.
-    """
-
-    theta: np.ndarray
-    loss: float
-    steps: list[Step]
-    evaluations: int
-    scanned: np.ndarray | tuple[()] = ()
-
-
-Progress = Callable[[int, int, float], None]  # progress(steps done, steps in all, best loss)
-Search = Callable[..., Path]  # search(problem, seed, progress=None, room=geometry.WHOLE)
+from cagic_tf.method import evaluation_cache, lbfgs, restarts
+from cagic_tf.method.search import (
+    UNBOUNDED,
+    Bounds,
+    LossFunction,
+    Path,
+    Progress,
+    RunSearch,
+    Step,
+)
 
 
 def scale_schedule(start: float, factor: float, smallest: float) -> list[float]:
@@ -108,7 +63,7 @@ class Annealing:
                 f"Annealing.restart_count is {self.restart_count}; at least 1 is needed"
             )
 
-    def compile(self, loss: LossFunction, signature: Any) -> Search:
+    def compile(self, loss: LossFunction, signature: Any) -> RunSearch:
         """Makes the search for one loss; all its graphs are traced once."""
         step = compile_step(self, loss, signature)
         scales = scale_schedule(1.0, self.scale_factor, self.smallest_scale)
@@ -117,10 +72,10 @@ class Annealing:
             problem: Any,
             seed: int,
             progress: Progress | None = None,
-            room: geometry.Room = geometry.WHOLE,
+            bounds: Bounds = UNBOUNDED,
         ) -> Path:
             return anneal(
-                step, problem, seed, scales, np.zeros(2), self.keep_restarts, progress, room
+                step, problem, seed, scales, np.zeros(2), self.keep_restarts, progress, bounds
             )
 
         return search
@@ -142,16 +97,16 @@ def compile_step(settings: Annealing, loss: LossFunction, signature: Any) -> Cal
         ],
         autograph=False,  # No Python control flow depends on a tensor; reading all source is slow.
     )
-    def step(problem, center, scale, seed, window):
-        bound = 1 - scale * window
+    def step(problem, center, scale, seed, base_size):
+        reach = 1 - scale * base_size
         starts = settings.draw_starts(center, count, seed)
-        starts = tf.clip_by_value(starts, -bound, bound)
+        starts = tf.clip_by_value(starts, -reach, reach)
 
         def total(xy):
             scales = tf.fill([tf.shape(xy)[0], 1], scale)
-            return loss(problem, tf.concat([xy, scales], axis=1))[0]
+            return loss(problem, tf.concat([xy, scales], axis=1)).total
 
-        found = settings.minimizer(total, starts, -bound, bound, known)  # Eq. 7
+        found = settings.minimizer(total, starts, -reach, reach, known)  # Eq. 7
         mean = tf.reduce_mean(found.positions, axis=0)  # Eq. 6
         at_mean = loss(problem, tf.concat([mean, [scale]], axis=0)[tf.newaxis])
         at_mean = tf.nest.map_structure(lambda value: value[0], at_mean)
@@ -168,10 +123,10 @@ def anneal(
     center: np.ndarray,
     keep_restarts: bool,
     progress: Progress | None = None,
-    room: geometry.Room = geometry.WHOLE,
+    bounds: Bounds = UNBOUNDED,
 ) -> Path:
-    """The loop of Alg. 1 over given scales, those that there is room for, from a given centre."""
-    scales = room.scales(scales)
+    """The loop of Alg. 1 over those of the scales that may be tried, from a given centre."""
+    scales = bounds.scales(scales)
     best, best_theta, steps = np.inf, np.array([0.0, 0.0, 1.0]), []
     for number, scale in enumerate(scales):
         mean, losses, starts, found = tf.nest.map_structure(
@@ -181,7 +136,7 @@ def anneal(
                 tf.constant(center, tf.float32),
                 tf.constant(scale, tf.float32),
                 tf.constant([seed, number], tf.int32),
-                tf.constant(room.window, tf.float32),
+                tf.constant(bounds.base_size, tf.float32),
             ),
         )
         center = mean
@@ -198,7 +153,7 @@ def anneal(
                 evaluations,
             )
         )
-        candidates = [(float(losses[0]), mean)]
+        candidates = [(float(losses.total), mean)]
         if keep_restarts:
             candidates += zip(found.losses.tolist(), found.positions, strict=True)
         numbers = [candidate for candidate in candidates if np.isfinite(candidate[0])]

@@ -1,65 +1,37 @@
 """Crop parameters, boxes and their overlap: plain NumPy, no network, no TensorFlow.
 
 The paper's crop is `theta = (x, y, s)` (Sec. 3.1): the centre in coordinates that run from -1 to 1
-over the photo's width and height, and the scale, the crop's side as a share of the photo's. A crop
-therefore has the photo's own aspect ratio and covers `[x - s, x + s] x [y - s, y + s]`.
+over the photo's width and height, and the scale, the crop's side as a fraction of the photo's. So
+a crop has the photo's own aspect ratio and covers `[x - s, x + s] x [y - s, y + s]`.
 
-Beyond the paper: a crop of another shape is a window of that shape. The largest that fits has sides
-of `(w, h)` times the photo's, and the crop covers `[x - s w, x + s w] x [y - s h, y + s h]`. With
-the photo's own shape, w and h are 1.
+Beyond the paper: a crop of another shape. The largest that fits has the base size `(w, h)`, its
+sides as fractions of the photo's, and the crop covers `[x - s w, x + s w] x [y - s h, y + s h]`.
+With the photo's own shape, w and h are 1.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 
 
-class Room(NamedTuple):
-    """What a search may try.
-
-    Attributes:
-      width: Width of the crop of scale 1 as a share of the photo's, in (0, 1].
-      height: Its height, likewise.
-      smallest: Scale below which no crop is tried, in [0, 1]; 0: the search's own limits are all.
-    """
-
-    width: float = 1.0
-    height: float = 1.0
-    smallest: float = 0.0
-
-    @property
-    def window(self) -> tuple[float, float]:
-        """Width and height of the crop of scale 1 as shares of the photo's."""
-        return self.width, self.height
-
-    def scales(self, scales: Sequence[float]) -> list[float]:
-        """These scales, those below `smallest` moved up to it; what is then twice there, once."""
-        if not self.smallest:
-            return list(scales)
-        return list(dict.fromkeys(max(scale, self.smallest) for scale in scales))
-
-
-WHOLE = Room()  # The paper's: crops of the photo's shape, of any scale.
-
-
 def normalized_box(
-    center: Sequence[float], scale: float, window: Sequence[float] = (1.0, 1.0)
+    center: Sequence[float], scale: float, base_size: Sequence[float] = (1.0, 1.0)
 ) -> tuple[float, float, float, float]:
-    """The crop's corners as shares of the photo, cut to the photo.
+    """The crop's corners as fractions of the photo, cut to the photo.
 
     Args:
       center: `(x, y)`, each in [-1, 1].
-      scale: Side of the crop as a share of the window's side, in (0, 1].
-      window: Width and height of the crop of scale 1, as shares of the photo's.
+      scale: Side of the crop as a fraction of the base size's, in (0, 1].
+      base_size: Width and height of the crop of scale 1, as fractions of the photo's.
 
     Returns:
       `(x0, y0, x1, y1)` in [0, 1], with the origin in the top left corner.
     """
     x, y = (float(value) for value in center)
-    across, down = (scale * side for side in window)
+    across, down = (scale * side for side in base_size)
     corners = np.array([x - across, y - down, x + across, y + down], np.float64)
-    return tuple(float(value) for value in np.clip((corners + 1) / 2, 0, 1))
+    x0, y0, x1, y1 = (float(value) for value in np.clip((corners + 1) / 2, 0, 1))
+    return x0, y0, x1, y1
 
 
 def pixel_box(
@@ -67,24 +39,24 @@ def pixel_box(
     scale: float,
     width: int,
     height: int,
-    window: Sequence[float] = (1.0, 1.0),
+    base_size: Sequence[float] = (1.0, 1.0),
 ) -> tuple[int, int, int, int]:
     """The crop in whole pixels, inside the photo and at least one pixel wide and high.
 
     Args:
       center: `(x, y)`, each in [-1, 1].
-      scale: Side of the crop as a share of the window's side, in (0, 1].
+      scale: Side of the crop as a fraction of the base size's, in (0, 1].
       width: Width of the photo in pixels.
       height: Height of the photo in pixels.
-      window: Width and height of the crop of scale 1, as shares of the photo's.
+      base_size: Width and height of the crop of scale 1, as fractions of the photo's.
 
     Returns:
       `(x, y, w, h)` in pixels; `x + w <= width` and `y + h <= height`. Each of w and h is less than
-      a pixel away from the window's exact side times the scale.
+      a pixel away from the base size's exact side times the scale.
     """
-    x0, y0, _, _ = normalized_box(center, scale, window)
-    w = min(max(round(scale * window[0] * width), 1), width)
-    h = min(max(round(scale * window[1] * height), 1), height)
+    x0, y0, _, _ = normalized_box(center, scale, base_size)
+    w = min(max(round(scale * base_size[0] * width), 1), width)
+    h = min(max(round(scale * base_size[1] * height), 1), height)
     return min(round(x0 * width), width - w), min(round(y0 * height), height - h), w, h
 
 

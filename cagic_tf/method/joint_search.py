@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from cagic_tf.method import annealing, evaluation_cache, geometry, lbfgs
+from cagic_tf.method import evaluation_cache, lbfgs
+from cagic_tf.method.search import UNBOUNDED, LossFunction, Path, RunSearch, Step
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,13 +35,13 @@ class JointSearch:
                 f"({self.smallest_scale}) and 1 is needed"
             )
 
-    def compile(self, loss: annealing.LossFunction, signature: Any) -> annealing.Search:
+    def compile(self, loss: LossFunction, signature: Any) -> RunSearch:
         """Makes the search for one loss; its graph is traced once."""
         upper = tf.constant([1.0, 1.0, 1.0])
         known = evaluation_cache.Evaluated(1, 3)
 
-        def inside(theta, window):
-            reach = theta[:, 2:] * window
+        def inside(theta, base_size):
+            reach = theta[:, 2:] * base_size
             # Not clip_by_value: moving the border must move the centre that it holds.
             xy = tf.maximum(tf.minimum(theta[:, :2], 1 - reach), reach - 1)
             return tf.concat([xy, theta[:, 2:]], axis=1)
@@ -53,23 +54,27 @@ class JointSearch:
             ],
             autograph=False,
         )
-        def run(problem, lower, window):
+        def run(problem, lower, base_size):
             start = tf.maximum(tf.constant([self.start], tf.float32), lower)
             found = self.minimizer(
-                lambda theta: loss(problem, inside(theta, window))[0], start, lower, upper, known
+                lambda theta: loss(problem, inside(theta, base_size)).total,
+                start,
+                lower,
+                upper,
+                known,
             )
-            theta = inside(found.positions, window)
-            return inside(start, window), theta, found, loss(problem, theta)
+            theta = inside(found.positions, base_size)
+            return inside(start, base_size), theta, found, loss(problem, theta)
 
-        def search(problem, seed, progress=None, room=geometry.WHOLE):
+        def search(problem, seed, progress=None, bounds=UNBOUNDED):
             del seed  # Nothing random here.
-            lower = tf.constant([-1.0, -1.0, *room.scales([self.smallest_scale])], tf.float32)
+            lower = tf.constant([-1.0, -1.0, *bounds.scales([self.smallest_scale])], tf.float32)
             start, theta, found, losses = tf.nest.map_structure(
                 lambda tensor: tensor.numpy(),
-                run(problem, lower, tf.constant(room.window, tf.float32)),
+                run(problem, lower, tf.constant(bounds.base_size, tf.float32)),
             )
             evaluations = int(found.evaluations) + 1
-            step = annealing.Step(
+            step = Step(
                 scale=float(theta[0, 2]),
                 center=theta[0, :2],
                 losses=tf.nest.map_structure(lambda value: value[0], losses),
@@ -82,6 +87,6 @@ class JointSearch:
             best = float(found.losses[0])
             if progress:
                 progress(1, 1, best)
-            return annealing.Path(theta[0].astype(np.float64), best, [step], evaluations)
+            return Path(theta[0].astype(np.float64), best, [step], evaluations)
 
         return search

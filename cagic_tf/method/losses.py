@@ -1,22 +1,21 @@
-"""The objective of the paper: caption loss (Eq. 4), aesthetic loss (Eq. 5), their total (Eq. 3).
+"""The terms of the paper's objective: caption loss (Eq. 4) and aesthetic loss (Eq. 5).
 
-Beyond the paper, and only where there is a lexicon: a loss of the caption's nouns, see `noun_loss`.
-
-A `Problem` is one photo and one caption, read once: the blurred pyramid and the bag of words. From
-then on only crop parameters go in and losses come out, so that one trace serves every problem.
+A new term is a class with `Term`'s methods in a file of its own, and one of `Objective.terms` in a
+gin file; nothing else has to know it.
 """
 
 import dataclasses
-from collections.abc import Sequence
-from typing import NamedTuple
+import functools
+from collections.abc import Mapping
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
-from cagic_tf.beyond.nouns import STOP_WORDS, Noun
 from cagic_tf.method import sampling
+from cagic_tf.method.vocabulary import BagOfWords, WordFinder
 from cagic_tf.networks.bundle import Networks
-from cagic_tf.networks.sat import END_WORD, Caption
+from cagic_tf.networks.protocols import Caption
 
 
 class Problem(NamedTuple):
@@ -25,82 +24,143 @@ class Problem(NamedTuple):
     Attributes:
       picture: `[2 H + 1, 2 W + 1, 3]`, the mean of Eq. 1's blurred pyramid at half pixels (see
         `sampling`), RGB in [0, 1].
-      target: `[V]`, the mean of the user's one-hot words (Eq. 4).
-      window: `[2]`, width and height of the crop of scale 1 as shares of the photo's; the paper's
-        are 1 (see `geometry`).
-      photo: The photo itself at half pixels, without blur, reduced to a shorter side of at most
-        twice the captioner's input, where a crop of half the photo has about a pixel for each of
-        the input's.
-      content: `[V]`, the target without `nouns.STOP_WORDS` and the end word; all of it where
-        nothing else is said, not even a noun of the lexicon.
-      nouns: `[M, C]`, the caption's nouns in the lexicon, see `Lexicon.shares`; () without one.
+      targets: Name of each term to what it compares crops with, see `Term.target`.
+      base_size: `[2]`, width and height of the crop of scale 1 as fractions of the photo's; the
+        paper's are 1 (see `geometry`).
+      photo: `[H, W, 3]`, the photo itself, RGB in [0, 1]; the paper's losses do not read it.
+      content_targets: The targets of the caption without its stop words; the paper's losses do not
+        read them.
     """
 
     picture: tf.Tensor
-    target: tf.Tensor
-    window: tf.Tensor
+    targets: Mapping[str, Any]
+    base_size: tf.Tensor
     photo: tf.Tensor
-    content: tf.Tensor
-    nouns: tf.Tensor | tuple[()] = ()
+    content_targets: Mapping[str, Any]
 
 
-def sharp_view(problem: Problem) -> Problem:
-    """Beyond the paper: the problem by what tells crops apart best.
+class Crops:
+    """What the frozen networks see in N crops; each part is computed when it is first asked for.
 
-    The photo itself stands in the place of Eq. 1's pyramid, and stop words are left out of Eq. 4's
-    sum: "a" or "in" fits all crops alike, and its part of the loss is noise. Works on the
-    `tf.TypeSpec`s of a problem too.
+    Attributes:
+      networks: The frozen networks.
     """
-    return problem._replace(picture=problem.photo, target=problem.content)
+
+    def __init__(
+        self,
+        networks: Networks,
+        problem: Problem,
+        theta: tf.Tensor,
+        max_words: int,
+        count_end_word: bool,
+    ):
+        """Takes the crops `theta`, `[N, 3]` rows `(x, y, s)`, and how captions are read.
+
+        Args:
+          networks: The frozen networks.
+          problem: The photo.
+          theta: The crops.
+          max_words: Longest caption of the greedy decode, end word included.
+          count_end_word: Whether the end word's step is one of Eq. 4's T_c.
+        """
+        self.networks = networks
+        self._problem, self._theta = problem, theta
+        self._max_words, self._count_end_word = max_words, count_end_word
+
+    @functools.cached_property
+    def captioner_features(self) -> tf.Tensor:
+        """`[N, L, D]`, the captioner's annotation vectors."""
+        return self.networks.caption_trunk(self._sample(self.networks.caption_trunk.input_size))
+
+    @functools.cached_property
+    def scorer_features(self) -> tf.Tensor:
+        """`[N, L, D]`, the scorer's: the same tensor where both networks share a trunk."""
+        trunk = self.networks.scorer_trunk
+        if trunk is self.networks.caption_trunk:
+            return self.captioner_features
+        return trunk(self._sample(trunk.input_size))
+
+    @functools.cached_property
+    def caption(self) -> Caption:
+        """The captioner's own, greedy captions of the crops."""
+        return self.networks.captioner.greedy(self.captioner_features, self._max_words)
+
+    @functools.cached_property
+    def word_distribution(self) -> tf.Tensor:
+        """`[N, V]`, `1/T_c sum_t f(I_crop)_t` of Eq. 4."""
+        return caption_distribution(self.caption, self._count_end_word)
+
+    def _sample(self, size):
+        problem = self._problem
+        return sampling.crop(problem.picture, self._theta, size, problem.base_size)
 
 
-class Losses(NamedTuple):
-    """Losses of N crops, each `[N]`; `lexicon` is () without a lexicon."""
+class Term:
+    """One term of the objective; a subclass has a name and computes the term.
 
-    total: tf.Tensor
-    caption: tf.Tensor
-    aesthetic: tf.Tensor
-    lexicon: tf.Tensor | tuple[()] = ()
+    Attributes:
+      name: What it is called in results, plots and in the binding of its weight.
+    """
+
+    name: ClassVar[str]
+
+    def __call__(self, crops: Crops, target: Any) -> tf.Tensor:
+        """The term's value for each crop, lower is better.
+
+        Args:
+          crops: What the networks see in N crops.
+          target: What `target` made of the caption, as tensors.
+
+        Returns:
+          `[N]`, differentiable by the crops.
+        """
+        raise NotImplementedError
+
+    def signature(self, networks: Networks) -> Any:
+        """The `tf.TypeSpec`s of a target; () where the term needs none."""
+        return ()
+
+    def target(self, networks: Networks, words: BagOfWords) -> Any:
+        """What crops are compared with, by the user's caption; () where the term needs none."""
+        return ()
+
+    def word_finder(self, networks: Networks) -> WordFinder | None:
+        """What finds the words of a caption that the term knows besides the captioner's."""
+        return None
+
+    def matched_words(self, networks: Networks, words: BagOfWords) -> Any:
+        """Which words of a caption it knows, JSON types for the results; None: it tells nothing."""
+        return None
 
 
 @dataclasses.dataclass(frozen=True)
-class Objective:
-    """Settings of Eq. 1 and Eq. 3-5; see the faithfulness table in WORKSPACE.md for the open ones.
+class CaptionLoss(Term):
+    """L_caption (Eq. 4): the user's words under the captioner's, in any order."""
 
-    Attributes:
-      aesthetic_weight: lambda of Eq. 3.
-      max_words: Longest caption of the greedy decode, end word included.
-      count_end_word: Whether the end word's step is one of Eq. 4's T_c.
-      user_end_word: Whether the user's words get an end word, one of Eq. 4's T_u.
-      pyramid: The set S of Eq. 1.
-      blur_sigma: Blur after each resize, in pixels of the resized level.
-      lexicon_weight: Of the loss of the nouns, beyond the paper; without a lexicon there is none.
-    """
+    name = "caption"
 
-    aesthetic_weight: float = 0.01
-    max_words: int = 20
-    count_end_word: bool = False
-    user_end_word: bool = False
-    pyramid: Sequence[float] = (1 / 4, 1 / 3, 1 / 2, 1)
-    blur_sigma: float = 1.0
-    lexicon_weight: float = 2.0
+    def __call__(self, crops: Crops, target: tf.Tensor) -> tf.Tensor:
+        """`[N]` cross-entropies in nats; the target is `[V]`, the user's words."""
+        return caption_loss(target, crops.word_distribution)
 
-    def __post_init__(self):
-        if self.max_words < 1:
-            raise ValueError(f"Objective.max_words is {self.max_words}; at least 1 is needed")
-        if not self.pyramid or not all(0 < factor <= 1 for factor in self.pyramid):
-            raise ValueError(f"Objective.pyramid is {self.pyramid}; factors in (0, 1] are needed")
-        if self.blur_sigma < 0:
-            raise ValueError(f"Objective.blur_sigma is {self.blur_sigma}; it cannot be negative")
-        if self.lexicon_weight <= 0:
-            raise ValueError(
-                f"Objective.lexicon_weight is {self.lexicon_weight}; it must be above 0"
-            )
+    def signature(self, networks: Networks) -> tf.TensorSpec:
+        """Of `[V]`, the user's words."""
+        return tf.TensorSpec([len(networks.captioner.vocabulary)], networks.dtype)
 
-    @property
-    def end_word(self) -> str | None:
-        """What the user's words end with, for `vocabulary.bag_of_words`."""
-        return END_WORD if self.user_end_word else None
+    def target(self, networks: Networks, words: BagOfWords) -> tf.Tensor:
+        """`[V]`, the mean of the user's one-hot words."""
+        return tf.cast(words.distribution, networks.dtype)
+
+
+@dataclasses.dataclass(frozen=True)
+class AestheticLoss(Term):
+    """L_aesthetic (Eq. 5): the scorer's value, negative."""
+
+    name = "aesthetic"
+
+    def __call__(self, crops: Crops, target: Any) -> tf.Tensor:
+        """`[N]`, in the scorer's unit."""
+        return -crops.networks.scorer(crops.scorer_features)
 
 
 def caption_distribution(caption: Caption, count_end_word: bool) -> tf.Tensor:
@@ -128,99 +188,3 @@ def caption_loss(target: tf.Tensor, distribution: tf.Tensor) -> tf.Tensor:
     """
     tiny = np.finfo(distribution.dtype.as_numpy_dtype).tiny
     return -tf.reduce_sum(target * tf.math.log(tf.maximum(distribution, tiny)), axis=-1)
-
-
-def noun_loss(shares: tf.Tensor, log_probabilities: tf.Tensor) -> tf.Tensor:
-    """Cross-entropy of the caption's nouns under the lexicon, in nats: Eq. 4 with another network.
-
-    Eq. 4 is `-1/T_u sum_t log q(y_t)` with the captioner's words q. The lexicon is a second witness
-    of the same words: for those that are its nouns, `-1/T_u sum_t log r(y_t)` is added, weighted.
-
-    Args:
-      shares: `[M, C]`, see `Lexicon.shares`.
-      log_probabilities: `[N, M]`, of each noun in each crop.
-
-    Returns:
-      `[N]`; zeros where there are no nouns.
-    """
-    return -tf.linalg.matvec(log_probabilities, tf.reduce_max(shares, axis=1))
-
-
-class CropLoss:
-    """L_total of crops (Eq. 3), with the captioner's, the scorer's and the lexicon's parts.
-
-    Attributes:
-      objective: The settings.
-      networks: The frozen networks.
-      signature: The `tf.TypeSpec`s of a `Problem`, for `tf.function`.
-    """
-
-    def __init__(self, objective: Objective, networks: Networks):
-        self.objective, self.networks = objective, networks
-        picture = tf.TensorSpec([None, None, 3], networks.dtype)
-        vocabulary = networks.decoder.vocabulary
-        self._has_content = np.array([w not in STOP_WORDS and w != END_WORD for w in vocabulary])
-        words = tf.TensorSpec([len(vocabulary)], networks.dtype)
-        window, nouns = tf.TensorSpec([2], networks.dtype), ()
-        if networks.lexicon is not None:
-            nouns = tf.TensorSpec([None, len(networks.lexicon.classes)], networks.dtype)
-        self.signature = Problem(picture, words, window, picture, words, nouns)
-        self._views = tf.function(self._build_views, input_signature=[picture], autograph=False)
-
-    def problem(
-        self,
-        image: np.ndarray,
-        target: np.ndarray,
-        nouns: Sequence[Noun] = (),
-        window: Sequence[float] = (1.0, 1.0),
-    ) -> Problem:
-        """Reads a photo `[H, W, 3]` (RGB in [0, 1]), a bag of words `[V]` and its nouns once.
-
-        `window` has the sides of the crop of scale 1 as shares of the photo's.
-        """
-        dtype, lexicon = self.networks.dtype, self.networks.lexicon
-        shares = () if lexicon is None else tf.cast(lexicon.shares(nouns), dtype)
-        content = target * self._has_content
-        if not content.any() and (lexicon is None or not nouns):
-            content = target
-        picture, photo = self._views(tf.cast(image, dtype))
-        target, window, content = (tf.cast(each, dtype) for each in (target, window, content))
-        return Problem(picture, target, window, photo, content, shares)
-
-    def __call__(self, problem: Problem, theta: tf.Tensor) -> Losses:
-        """Losses of the crops `theta`, `[N, 3]` rows `(x, y, s)`."""
-        return self.describe(problem, theta)[0]
-
-    def describe(self, problem: Problem, theta: tf.Tensor) -> tuple[Losses, Caption]:
-        """Losses of the crops `theta`, and the captioner's greedy captions that they come from."""
-        networks, objective = self.networks, self.objective
-        caption_features, scorer_features = networks.features(
-            lambda size: sampling.crop(problem.picture, theta, size, problem.window)
-        )
-        caption = networks.decoder.greedy(caption_features, objective.max_words)
-        distribution = caption_distribution(caption, objective.count_end_word)
-        likeness = caption_loss(problem.target, distribution)
-        aesthetic = -networks.scorer(scorer_features)  # Eq. 5
-        total = likeness
-        if objective.aesthetic_weight:  # Else the graph has no scorer at all.
-            total = likeness + objective.aesthetic_weight * aesthetic  # Eq. 3
-        if networks.lexicon is None:  # The paper: the graph has nothing of what follows.
-            return Losses(total, likeness, aesthetic), caption
-        logs = networks.lexicon.log_probabilities(caption_features, problem.nouns)
-        nouns = noun_loss(problem.nouns, logs)
-        total += objective.lexicon_weight * nouns
-        return Losses(total, likeness, aesthetic, nouns), caption
-
-    def aesthetic(self, problem: Problem, theta: tf.Tensor) -> Losses:
-        """Losses of the crops `theta` without a caption: Eq. 5 alone, whatever lambda is."""
-        _, features = self.networks.features(
-            lambda size: sampling.crop(problem.picture, theta, size, problem.window)
-        )
-        loss = -self.networks.scorer(features)
-        return Losses(loss, tf.zeros_like(loss), loss)
-
-    def _build_views(self, image):
-        objective = self.objective
-        picture = sampling.pyramid_mean(image, objective.pyramid, objective.blur_sigma)
-        shortest = 2 * min(self.networks.caption_trunk.input_size)
-        return picture, sampling.pyramid_mean(sampling.reduce(image, shortest), (1,), 0)

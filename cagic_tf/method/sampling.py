@@ -11,6 +11,7 @@ do: nothing is scattered back into the photo.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import tensorflow as tf
 
@@ -20,7 +21,7 @@ from cagic_tf.system import devices
 HALF = 0.501
 # Of a picture's side, about as much as rounding in single precision: see `_crop_and_resize`.
 NUDGE = 2.0**-23
-Window = tf.Tensor | Sequence[float]  # `(w, h)`: two numbers in (0, 1].
+BaseSize = Any  # `(w, h)`, two numbers in (0, 1]: a tensor or a sequence.
 
 
 def gaussian_blur(image: tf.Tensor, sigma: tf.Tensor | float) -> tf.Tensor:
@@ -153,7 +154,7 @@ def _taps(position: tf.Tensor, size: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, t
 
 
 def _crop_and_derivatives(
-    picture: tf.Tensor, theta: tf.Tensor, size: tuple[int, int], window: Window
+    picture: tf.Tensor, theta: tf.Tensor, size: tuple[int, int], base_size: BaseSize
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
     """The crop, with its derivative by the sampling position on each axis.
 
@@ -168,7 +169,7 @@ def _crop_and_derivatives(
     grid_y = (2 * tf.range(size[0], dtype=dtype) + 1) / size[0] - 1
     grid_x = (2 * tf.range(size[1], dtype=dtype) + 1) / size[1] - 1
     # By which a crop's sides exceed its scale: part of the grids, so that their gradient has it.
-    grid_x, grid_y = window[0] * grid_x, window[1] * grid_y
+    grid_x, grid_y = base_size[0] * grid_x, base_size[1] * grid_y
     x, y, scale = theta[:, 0:1], theta[:, 1:2], theta[:, 2:3]
     row = (y + scale * grid_y + 1) * half_height  # [N, h]
     column = (x + scale * grid_x + 1) * half_width  # [N, w]
@@ -192,7 +193,7 @@ def _crop_and_derivatives(
 
 
 def crop(
-    picture: tf.Tensor, theta: tf.Tensor, size: tuple[int, int], window: Window = (1.0, 1.0)
+    picture: tf.Tensor, theta: tf.Tensor, size: tuple[int, int], base_size: BaseSize = (1.0, 1.0)
 ) -> tf.Tensor:
     """`I_crop(theta)` of Eq. 1: bilinear crops, differentiable by theta only.
 
@@ -202,8 +203,8 @@ def crop(
       theta: `[N, 3]` rows `(x, y, s)`, same dtype; x, y in [-1, 1], s in (0, 1]. The crop lies
         inside the picture: |x| + s w and |y| + s h are at most 1.
       size: Height and width of the crops in pixels.
-      window: `(w, h)`, sides of the crop of scale 1 as shares of the picture's; in tensors, same
-        dtype.
+      base_size: `(w, h)`, sides of the crop of scale 1 as fractions of the picture's; a tensor
+        has the same dtype.
 
     Returns:
       `[N, size[0], size[1], 3]`, in the value range of the picture.
@@ -212,11 +213,11 @@ def crop(
     # TensorFlow's own kernel is three times as fast on a CPU. On a GPU its gradient adds in another
     # order each time, and it knows no float64.
     if picture.dtype == tf.float32 and not devices.on_gpu():
-        return _crop_and_resize(picture, theta, size, window)
-    return _crop_separably(picture, theta, size, window)
+        return _crop_and_resize(picture, theta, size, base_size)
+    return _crop_separably(picture, theta, size, base_size)
 
 
-def _crop_and_resize(picture, theta, size, window):
+def _crop_and_resize(picture, theta, size, base_size):
     """The crop by `tf.image.crop_and_resize`.
 
     Its gradient leaves out what is sampled at one of the picture's values and not between them: all
@@ -224,7 +225,7 @@ def _crop_and_resize(picture, theta, size, window):
     slopes there are those behind such a value, as `_taps` has them.
     """
     ends = []
-    for axis, center, side in ((0, theta[:, 1], window[1]), (1, theta[:, 0], window[0])):
+    for axis, center, side in ((0, theta[:, 1], base_size[1]), (1, theta[:, 0], base_size[0])):
         reach = theta[:, 2] * side * (1 - 1 / size[axis])  # To the centre of the crop's last pixel.
         # As a share of the way from the picture's first border to its last.
         ends.append([(center + sign * reach + 1) / 2 + NUDGE for sign in (-1, 1)])
@@ -234,12 +235,12 @@ def _crop_and_resize(picture, theta, size, window):
     return tf.image.crop_and_resize(picture[tf.newaxis], boxes, rows, size)
 
 
-def _crop_separably(picture, theta, size, window):
+def _crop_separably(picture, theta, size, base_size):
     """The crop in our own terms, for any dtype and device."""
 
     @tf.custom_gradient
     def sample(theta):
-        crops, by_x, by_row, grid_x, grid_y = _crop_and_derivatives(picture, theta, size, window)
+        crops, by_x, by_row, grid_x, grid_y = _crop_and_derivatives(picture, theta, size, base_size)
 
         def grad(upstream):
             along_x = tf.reduce_sum(upstream * by_x, axis=[1, 3])  # [N, w]

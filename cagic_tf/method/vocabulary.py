@@ -5,15 +5,35 @@ import difflib
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 import numpy as np
-
-from cagic_tf.beyond.nouns import DETACHMENTS, STOP_WORDS, Noun, NounTable
 
 _WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)?")  # Of any script.
 _APOSTROPHES = str.maketrans(dict.fromkeys("\u2018\u2019\u02bc\u0060\u00b4\uff07", "'"))
 _ACCENTS = re.compile("[\u0300-\u036f]")  # After `NFKD`, which parts them from their letters.
-# WordNet's rules of detachment for verbs, morphy(7WN); those for nouns are `DETACHMENTS`.
+# WordNet's rules of detachment for nouns, morphy(7WN): a plural's ending to the singular's.
+DETACHMENTS = (
+    ("s", ""),
+    ("ses", "s"),
+    ("xes", "x"),
+    ("zes", "z"),
+    ("ches", "ch"),
+    ("shes", "sh"),
+    ("men", "man"),
+    ("ies", "y"),
+)
+# What carries no content: a caption of these alone describes nothing, and none of them is taken for
+# a noun, though WordNet has some ("he" is helium).
+STOP_WORDS = frozenset(
+    "a an the this that these those some any no each every both all another other "
+    "i you he she it we they me him her us them my your his its our their who which what one s "
+    "and or but not as if than so too very "
+    "of in on at by for with without from to into onto over under above below near beside between "
+    "behind through across along around against among up down out off about during while next "
+    "is are was were be been being am has have had do does did there here".split()
+)
+# The same for verbs.
 _OF_VERBS = (
     ("s", ""),
     ("ies", "y"),
@@ -28,25 +48,57 @@ _CONTRACTED = {"n't": "not", "'re": "are", "'ve": "have", "'ll": "will", "'m": "
 _IRREGULAR = {"can't": ("can", "not"), "won't": ("will", "not"), "shan't": ("shall", "not")}
 
 
+class FoundWords(Protocol):
+    """Words of a caption that another network than the captioner knows."""
+
+    @property
+    def start(self) -> int:
+        """Index of the first in the caption's words."""
+
+    @property
+    def stop(self) -> int:
+        """Index after the last."""
+
+
+class WordFinder(Protocol):
+    """Finds such words."""
+
+    @property
+    def names(self) -> Sequence[str]:
+        """Every word or phrase that it knows."""
+
+    def find(self, words: Sequence[str]) -> Sequence[FoundWords]:
+        """What it knows of a caption's words, in order, repeats included."""
+
+
 @dataclasses.dataclass(frozen=True)
 class BagOfWords:
     """A caption as Eq. 4 sees it.
 
     Attributes:
       distribution: `[V]` float32, the mean of the one-hot vectors of the words that a network
-        knows; sums to 1, or to less where the lexicon alone knows some.
+        knows; sums to 1, or to less where another network alone knows some.
       words: These words, in order, repeats included, as the captioner has them.
-      unknown: Each word that neither knows once, in order, to its nearest known words (perhaps
+      unknown: Each word that no network knows once, in order, to its nearest known words (perhaps
         none).
-      nouns: The nouns that the lexicon knows, in order; none without a lexicon.
+      found: What another network knows, in order; empty without one.
       read_as: Each word that the captioner does not know, but in another inflection, to that one.
+      count: T_u of Eq. 4, how many words the mean is of.
+      content: `[V]` float32, the distribution without `STOP_WORDS` and the end word; all of it
+        where nothing else is said, not even a word that another network knows.
     """
 
     distribution: np.ndarray
     words: tuple[str, ...]
     unknown: dict[str, tuple[str, ...]]
-    nouns: tuple[Noun, ...] = ()
-    read_as: dict[str, str] = dataclasses.field(default_factory=dict)
+    found: tuple[Any, ...]
+    read_as: dict[str, str]
+    count: int
+    content: np.ndarray
+
+    def without_stop_words(self) -> "BagOfWords":
+        """The same caption, of which only the words with content count."""
+        return dataclasses.replace(self, distribution=self.content)
 
 
 def tokenize(caption: str) -> list[str]:
@@ -70,49 +122,58 @@ def bag_of_words(
     caption: str,
     vocabulary: Sequence[str],
     end_word: str | None,
-    table: NounTable | None = None,
+    finder: WordFinder | None = None,
 ) -> BagOfWords:
-    """Encodes a user's caption: `1/T_u sum_t y_t` of Eq. 4, and its nouns where there is a lexicon.
+    """Encodes a user's caption: `1/T_u sum_t y_t` of Eq. 4, and what another network knows of it.
 
     Args:
       caption: Any text.
       vocabulary: The captioner's words; index 0 is `<start>`.
       end_word: Counted as the caption's last word when given (the paper does not say).
-      table: The lexicon's nouns.
+      finder: Finds the words that another network than the captioner knows.
 
     Returns:
       The bag of words.
 
     Raises:
-      ValueError: The caption is empty, or none of its words is known; with a lexicon, none but
-        `nouns.STOP_WORDS`. The message is one line and names the nearest known words.
+      ValueError: The caption is empty, or none of its words is known; with a finder, none but
+        `STOP_WORDS`. The message is one line and names the nearest known words.
     """
     index = {word: number for number, word in enumerate(vocabulary)}
     tokens = _split_contractions(tokenize(caption), index)
     if not tokens:
         raise ValueError(f"the caption {caption!r} has no words; write what the crop should show")
-    found = table.find(tokens) if table else []
+    found = finder.find(tokens) if finder else []
     lemmas = {token: _lemma(token, index) for token in tokens if token not in index}
     read_as = {token: lemma for token, lemma in lemmas.items() if lemma}
     tokens = [read_as.get(token, token) for token in tokens]
     known = [token for token in tokens if token in index]
-    in_nouns = {at for noun in found for at in range(noun.start, noun.stop)}
-    names = [*vocabulary[1:], *(table.names if table else ())]
+    elsewhere = {at for part in found for at in range(part.start, part.stop)}
+    names = list(dict.fromkeys([*vocabulary[1:], *(finder.names if finder else ())]))
     unknown = {
         token: tuple(difflib.get_close_matches(token, names, n=3, cutoff=0.75))
         for token in dict.fromkeys(
-            token for at, token in enumerate(tokens) if token not in index and at not in in_nouns
+            token for at, token in enumerate(tokens) if token not in index and at not in elsewhere
         )
     }
-    describing = known if table is None else [w for w in known if w not in STOP_WORDS]
+    describing = known if finder is None else [w for w in known if w not in STOP_WORDS]
     if unknown and not describing and not found:
         raise ValueError(f"no word of the caption is known: {describe_unknown(unknown)}")
     counted = known if end_word is None else [*known, end_word]
-    total = len(counted) + sum(tokens[at] not in index for at in in_nouns)  # T_u
+    total = len(counted) + sum(tokens[at] not in index for at in elsewhere)  # T_u
     distribution = np.zeros(len(vocabulary), np.float32)
     np.add.at(distribution, [index[word] for word in counted], 1 / total)
-    found = [noun._replace(share=(noun.stop - noun.start) / total) for noun in found]
-    return BagOfWords(distribution, tuple(known), unknown, tuple(found), read_as)
+    has_content = [word not in STOP_WORDS and word != end_word for word in vocabulary]
+    content = distribution * np.array(has_content)
+    if not content.any() and not found:
+        content = distribution
+    return BagOfWords(distribution, tuple(known), unknown, tuple(found), read_as, total, content)
+
+
+def no_words(vocabulary: Sequence[str]) -> BagOfWords:
+    """The bag of a caption that says nothing."""
+    nothing = np.zeros(len(vocabulary), np.float32)
+    return BagOfWords(nothing, (), {}, (), {}, 0, nothing)
 
 
 def _split_contractions(tokens, index):

@@ -1,15 +1,17 @@
 """The frozen networks of one run: captioner, scorer and perhaps a lexicon, on shared trunks."""
 
 import copy
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 import tensorflow as tf
 
-from cagic_tf.beyond import nouns
 from cagic_tf.networks import checkpoints
-from cagic_tf.networks.accelerated import AcceleratedTrunk
+from cagic_tf.networks.checkpoints import Checkpoint
 from cagic_tf.networks.lexicon import Lexicon
+from cagic_tf.networks.protocols import Captioner, Scorer, Trunk
 from cagic_tf.networks.sat import ShowAttendTell
 from cagic_tf.networks.trunks.alexnet import AlexNet
 from cagic_tf.networks.trunks.lite0 import Lite0
@@ -18,12 +20,29 @@ from cagic_tf.networks.trunks.vgg16 import VGG16
 from cagic_tf.networks.vfn import ViewFindingNetwork
 from cagic_tf.system import resources
 
-Trunk = AlexNet | Lite0 | ResNet50 | VGG16 | AcceleratedTrunk
-# A trunk checkpoint's kind to its network. Each takes RGB in [0, 1] at its own `input_size`, and
-# does its own preprocessing.
-TRUNKS = {"alexnet": AlexNet, "lite0": Lite0, "resnet50": ResNet50, "vgg16": VGG16}
-# Names of what a trunk may be computed in.
-PRECISIONS = {None: None, "bfloat16": tf.bfloat16, "float16": tf.float16}
+Network = TypeVar("Network")
+
+# A checkpoint's kind to what builds its network, of that checkpoint and dtype. Another network is a
+# file of its own and a line here.
+TRUNKS: dict[str, Callable[[Checkpoint, tf.DType], Trunk]] = {
+    "alexnet": lambda checkpoint, dtype: AlexNet(checkpoint.tensors, dtype),
+    "lite0": lambda checkpoint, dtype: Lite0(checkpoint.tensors, dtype),
+    "resnet50": lambda checkpoint, dtype: ResNet50(checkpoint.tensors, dtype),
+    "vgg16": lambda checkpoint, dtype: VGG16(checkpoint.tensors, dtype),
+}
+CAPTIONERS: dict[str, Callable[[Checkpoint, tf.DType], Captioner]] = {
+    "sat": lambda checkpoint, dtype: ShowAttendTell(
+        checkpoint.tensors, checkpoint.manifest["vocabulary"], dtype
+    ),
+}
+SCORERS: dict[str, Callable[[Checkpoint, tf.DType], Scorer]] = {
+    "vfn": lambda checkpoint, dtype: ViewFindingNetwork(
+        checkpoint.tensors,
+        checkpoint.manifest["bins"],
+        dtype,
+        checkpoint.manifest.get("pooling", "mean"),
+    ),
+}
 # The paper's own networks cannot ship with the project: name under checkpoints/ to the files to
 # get, where, and the command that ports them.
 RELEASED = {
@@ -44,8 +63,8 @@ class Networks:
     """Captioner and scorer, loaded from checkpoints.
 
     Attributes:
-      decoder: The captioner's decoder.
-      scorer: The scorer's head.
+      captioner: Captions crops.
+      scorer: Scores crops.
       lexicon: The classifier of nouns on the captioner's trunk, or None.
       checkpoints: Name of each checkpoint to its SHA-256.
       caption_trunk: The trunk of the captioner.
@@ -59,53 +78,38 @@ class Networks:
         scorer: str = "vfn",
         dtype: tf.DType = tf.float32,
         lexicon: str | None = None,
-        trunk_precision: str | None = None,
-        jit_compile: bool = False,
     ):
         """Loads the checkpoints and the trunks that they were trained on.
 
         Args:
-          captioner: A "sat" checkpoint: a name under `checkpoints/`, or a folder.
-          scorer: A "vfn" checkpoint, likewise.
+          captioner: The captioner's checkpoint: a name under `checkpoints/`, or the path of a
+            folder, which has a separator, such as "./sat".
+          scorer: The scorer's checkpoint, likewise.
           dtype: tf.float32, or tf.float64 to check gradients.
           lexicon: A "lexicon" checkpoint, likewise; None: the captioner's words are all there are.
-          trunk_precision: "bfloat16" or "float16", what the trunks are computed in; None: `dtype`.
-          jit_compile: Whether XLA compiles the trunks; for GPUs.
 
         Raises:
-          checkpoints.CheckpointError: A checkpoint is missing or damaged, or its trunk is not the
-            one that it was trained on; captioner and lexicon have different trunks.
-          ValueError: No such precision.
+          checkpoints.CheckpointError: A checkpoint is missing, damaged or of another kind, or its
+            trunk is not the one that it was trained on; captioner and lexicon have different
+            trunks.
         """
-        if trunk_precision not in PRECISIONS:
-            raise ValueError(
-                f"Networks.trunk_precision is {trunk_precision!r}; accepted are "
-                f"{', '.join(map(repr, PRECISIONS))}"
-            )
         missing = [_how_to_get(name) for name in (captioner, scorer) if _is_missing_release(name)]
         if missing:
             raise checkpoints.CheckpointError("; ".join(missing))
-        caption = checkpoints.load(find(captioner), "sat")
-        aesthetic = checkpoints.load(find(scorer), "vfn")
+        caption = checkpoints.load(find(captioner))
+        aesthetic = checkpoints.load(find(scorer))
         self.dtype = dtype
-        self.decoder = ShowAttendTell(caption.tensors, caption.manifest["vocabulary"], dtype)
-        self.scorer = ViewFindingNetwork(
-            aesthetic.tensors,
-            aesthetic.manifest["bins"],
-            dtype,
-            aesthetic.manifest.get("pooling", "mean"),
-        )
-        precision = PRECISIONS[trunk_precision]
+        self.captioner = _build(caption, CAPTIONERS, "captioner", dtype)
+        self.scorer = _build(aesthetic, SCORERS, "scorer", dtype)
         trunk = load_trunk(find(captioner), caption)
-        self.caption_trunk = build_trunk(trunk, dtype, precision, jit_compile)
-        self.scorer_trunk = self.caption_trunk
         scorer_trunk = load_trunk(find(scorer), aesthetic)
+        self.caption_trunk = self.scorer_trunk = build_trunk(trunk, dtype)
         if scorer_trunk.sha256 != trunk.sha256:
-            self.scorer_trunk = build_trunk(scorer_trunk, dtype, precision, jit_compile)
+            self.scorer_trunk = build_trunk(scorer_trunk, dtype)
         loaded = (trunk, scorer_trunk, caption, aesthetic)
         self.checkpoints = {checkpoint.name: checkpoint.sha256 for checkpoint in loaded}
         self._caption_trunk_name = trunk.name
-        self.lexicon = None
+        self.lexicon: Lexicon | None = None
         if lexicon is not None:
             self._load_lexicon(lexicon)
 
@@ -125,52 +129,34 @@ class Networks:
         self.lexicon = build_lexicon(checkpoint, trunk, self.checkpoints[trunk], self.dtype)
         self.checkpoints = {**self.checkpoints, checkpoint.name: checkpoint.sha256}
 
-    def features(
-        self, sample: Callable[[tuple[int, int]], tf.Tensor]
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Annotation vectors of crops for the captioner and for the scorer.
-
-        Args:
-          sample: `sample((height, width))` gives the crops `[N, height, width, 3]`, RGB in [0, 1].
-
-        Returns:
-          Two `[N, L, D]` tensors: one and the same where the networks share trunk and input.
-        """
-        caption = self.caption_trunk(sample(self.caption_trunk.input_size))
-        if self.scorer_trunk is self.caption_trunk:
-            return caption, caption
-        return caption, self.scorer_trunk(sample(self.scorer_trunk.input_size))
-
 
 def find(name: str) -> Path:
-    """A folder of that name as given, or under the project's `checkpoints/`."""
-    return Path(name) if Path(name).is_dir() else resources.path("checkpoints") / name
+    """The folder of a checkpoint: a path where there is a separator, else under `checkpoints/`."""
+    is_path = os.sep in name or "/" in name
+    return Path(name).expanduser() if is_path else resources.path("checkpoints") / name
 
 
-def build_trunk(
-    checkpoint: checkpoints.Checkpoint,
-    dtype: tf.DType = tf.float32,
-    precision: tf.DType | None = None,
-    jit_compile: bool = False,
-) -> Trunk:
+def build_trunk(checkpoint: Checkpoint, dtype: tf.DType = tf.float32) -> Trunk:
     """The trunk network of a checkpoint, by its kind.
-
-    Args:
-      checkpoint: A trunk's.
-      dtype: What its pictures and annotation vectors are in.
-      precision: What it is computed in; None: `dtype`.
-      jit_compile: Whether XLA compiles it.
 
     Raises:
       checkpoints.CheckpointError: The checkpoint is no trunk.
     """
-    if checkpoint.kind not in TRUNKS:
+    return _build(checkpoint, TRUNKS, "trunk", dtype)
+
+
+def _build(
+    checkpoint: Checkpoint,
+    builders: Mapping[str, Callable[[Checkpoint, tf.DType], Network]],
+    role: str,
+    dtype: tf.DType,
+) -> Network:
+    if checkpoint.kind not in builders:
         raise checkpoints.CheckpointError(
-            f"{checkpoint.name} is a {checkpoint.kind!r} checkpoint; a trunk is needed: "
-            f"{', '.join(TRUNKS)}"
+            f"{checkpoint.name} is a {checkpoint.kind!r} checkpoint; a {role} is needed: "
+            f"{', '.join(builders)}"
         )
-    trunk = TRUNKS[checkpoint.kind](checkpoint.tensors, precision or dtype)
-    return AcceleratedTrunk(trunk, dtype, jit_compile) if precision or jit_compile else trunk
+    return builders[checkpoint.kind](checkpoint, dtype)
 
 
 def load_trunk(folder: Path, head: checkpoints.Checkpoint) -> checkpoints.Checkpoint:
@@ -200,8 +186,8 @@ def build_lexicon(
             f"the lexicon {checkpoint.name!r} stands on {manifest['trunk']!r}, but the captioner "
             f"on {trunk!r}: run without it (Networks.lexicon = None)"
         )
-    table = nouns.NounTable(manifest["nouns"], manifest["irregular_plurals"])
-    return Lexicon(checkpoint.tensors, manifest["classes"], table, dtype)
+    tables = manifest["classes"], manifest["nouns"], manifest["irregular_plurals"]
+    return Lexicon(checkpoint.tensors, *tables, dtype)
 
 
 def _is_missing_release(name: str) -> bool:

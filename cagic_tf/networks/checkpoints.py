@@ -72,7 +72,8 @@ def save(
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, **{name: np.asarray(value) for name, value in tensors.items()})
+    arrays: dict[str, Any] = {name: np.asarray(value) for name, value in tensors.items()}
+    np.savez_compressed(buffer, **arrays)
     manifest = {
         "kind": kind,
         "sha256": hashlib.sha256(buffer.getvalue()).hexdigest(),

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from cagic_tf.networks import layers
+from cagic_tf.networks.protocols import Caption
 
 START = 0  # Index of `<start>`, the word before the first.
 END_WORD = "."
@@ -47,7 +48,7 @@ class Sizes(NamedTuple):
 def shapes(sizes: Sizes) -> dict[str, tuple[int, ...]]:
     """Name to shape of every tensor of a decoder; the sizes' defaults are DeepRNN's."""
     joined = sizes.features + sizes.embedding + sizes.memory
-    dense = {}
+    dense: dict[str, tuple[int, ...]] = {}
     for head in ("a", "b"):
         name, ends = f"initialize/fc_{head}", (sizes.features, sizes.memory)
         dense |= _head_shapes(name, f"{name}1", f"{name}2", *ends, sizes.initialize)
@@ -62,7 +63,7 @@ def shapes(sizes: Sizes) -> dict[str, tuple[int, ...]]:
     dense |= _head_shapes(
         "decode/fc", "decode/fc_1", "decode/fc_2", joined, sizes.words, sizes.decode
     )
-    found = {"word_embedding/weights": (sizes.words, sizes.embedding)}
+    found: dict[str, tuple[int, ...]] = {"word_embedding/weights": (sizes.words, sizes.embedding)}
     for name, shape in dense.items():
         found[f"{name}/kernel"] = shape
         if name not in WITHOUT_BIAS:
@@ -74,20 +75,6 @@ def _head_shapes(only, first, second, inputs, outputs, hidden):
     if hidden is None:
         return {only: (inputs, outputs)}
     return {first: (inputs, hidden), second: (hidden, outputs)}
-
-
-class Caption(NamedTuple):
-    """A greedy caption of each picture.
-
-    Attributes:
-      words: `[N, T]` int32, the most likely word at each step.
-      probabilities: `[N, T, V]`, the word distribution at each step.
-      lengths: `[N]` int32: how many words stand before the end word; T when it never came.
-    """
-
-    words: tf.Tensor
-    probabilities: tf.Tensor
-    lengths: tf.Tensor
 
 
 def _keep(x: tf.Tensor) -> tf.Tensor:
@@ -118,8 +105,11 @@ class ShowAttendTell:
 
     Attributes:
       vocabulary: The words, index 0 is `<start>`.
-      end: Index of the end word.
+      end_word: The word that ends a caption.
+      end: Its index.
     """
+
+    end_word = END_WORD
 
     def __init__(
         self,
@@ -131,7 +121,7 @@ class ShowAttendTell:
         self._weights = layers.constants(tensors, dtype)
         self.vocabulary = list(vocabulary)
         self.end = self.vocabulary.index(END_WORD)
-        self._joined = None  # See `_joined_layers`.
+        self._joined: Any = None  # See `_joined_layers`.
 
     def initialize(self, contexts: tf.Tensor, dropout: Dropout = _keep) -> tuple:
         """The LSTM's first memory and output `[N, H]`, from the mean annotation vector."""
@@ -242,10 +232,11 @@ class ShowAttendTell:
             tf.TensorArray(contexts.dtype, max_words, element_shape=[count, sizes[1]]),
         )
         recalled = output @ by_output[:, : sizes[0]]
-        start = tf.fill([tf.shape(contexts)[0]], START), (memory, output, recalled)
-        start += (tf.zeros([tf.shape(contexts)[0]], tf.bool),)
+        pictures = [tf.shape(contexts)[0]]
+        words, ended = tf.fill(pictures, START), tf.zeros(pictures, tf.bool)
+        begin = (0, words, (memory, output, recalled), ended, *arrays)
         steps, _, _, _, all_words, all_hidden = tf.while_loop(
-            unfinished, advance, (0, *start, *arrays), maximum_iterations=max_words
+            unfinished, advance, begin, maximum_iterations=max_words
         )
         words = tf.transpose(all_words.stack()[:steps])
         # The second layer, if any, again: for all words, it and its gradient are one product.

@@ -28,14 +28,17 @@ def draw(steps: "annealing.Path", caption: str | None) -> bytes:
         places = [step.scale] * len(step.end_losses)
         axes.plot(places, step.end_losses, ".", color="0.75", label=label, zorder=1)
     for name, style in (("total", "C0-"), ("caption", "C1--"))[: 1 if caption is None else 2]:
-        values = [float(getattr(step.losses, name)) for step in steps.steps]
+        values = [
+            float(step.losses.total if name == "total" else step.losses.terms[name])
+            for step in steps.steps
+        ]
         axes.plot(scales, values, style, marker="o", markersize=3, label=f"{name}, of the mean")
     axes.plot(steps.theta[2], steps.loss, "r*", markersize=12, label="returned")
     axes.set(xlabel="scale of the crop", ylabel="loss (nats)")
     axes.set_title(caption or "", parse_math=False)
     axes.invert_xaxis()
     twin = axes.twinx()
-    values = [float(step.losses.aesthetic) for step in steps.steps]
+    values = [float(step.losses.terms["aesthetic"]) for step in steps.steps]
     twin.plot(scales, values, "C2:", marker="o", markersize=3, label="aesthetic (right)")
     twin.set_ylabel("aesthetic loss (-score)")
     handles = axes.get_legend_handles_labels(), twin.get_legend_handles_labels()

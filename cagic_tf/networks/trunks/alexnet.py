@@ -24,7 +24,7 @@ NORM_RADIUS, NORM_ALPHA, NORM_BETA = 2, 2e-5, 0.75
 
 def shapes() -> dict[str, tuple[int, ...]]:
     """Name to shape of the trunk's tensors: NAME/kernel and NAME/bias, layer by layer."""
-    found = {}
+    found: dict[str, tuple[int, ...]] = {}
     for name, shape in SHAPES.items():
         found[f"{name}/kernel"], found[f"{name}/bias"] = shape, shape[3:]
     return found

@@ -18,7 +18,8 @@ PIXEL_MEAN = "pixel_mean"
 
 def shapes() -> dict[str, tuple[int, ...]]:
     """Name to shape of the convolutions' tensors: NAME/kernel and NAME/bias."""
-    found, channels = {}, 3
+    found: dict[str, tuple[int, ...]] = {}
+    channels = 3
     for block, (count, width) in enumerate(BLOCKS, 1):
         for layer in range(1, count + 1):
             found[f"conv{block}_{layer}/kernel"] = (3, 3, channels, width)

@@ -1,0 +1,185 @@
+"""The objective: the weighted sum of its terms (Eq. 3) for crops of a photo, and its settings.
+
+A `Problem` is one photo and one caption, read once: the blurred pyramid and the words. From then on
+only crop parameters go in and losses come out, so that one trace serves every problem.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from cagic_tf.method import sampling
+from cagic_tf.method.losses import AestheticLoss, CaptionLoss, Crops, Problem, Term
+from cagic_tf.method.search import Losses
+from cagic_tf.method.vocabulary import BagOfWords, WordFinder
+from cagic_tf.networks.bundle import Networks
+from cagic_tf.networks.protocols import Caption
+
+
+@dataclasses.dataclass(init=False)
+class Objective:
+    """Settings of Eq. 1 and Eq. 3-5; see the faithfulness table in the docs for the open ones.
+
+    Attributes:
+      terms: What is summed (Eq. 3).
+      weights: Name of each term to its weight.
+      max_words: Longest caption of the greedy decode, end word included.
+      count_end_word: Whether the end word's step is one of Eq. 4's T_c.
+      user_end_word: Whether the user's words get an end word, one of Eq. 4's T_u.
+      pyramid: The set S of Eq. 1.
+      blur_sigma: Blur after each resize, in pixels of the resized level.
+    """
+
+    terms: tuple[Term, ...]
+    weights: dict[str, float]
+    max_words: int
+    count_end_word: bool
+    user_end_word: bool
+    pyramid: tuple[float, ...]
+    blur_sigma: float
+
+    def __init__(
+        self,
+        terms: Sequence[Term] = (CaptionLoss(), AestheticLoss()),
+        aesthetic_weight: float = 0.01,
+        max_words: int = 20,
+        count_end_word: bool = False,
+        user_end_word: bool = False,
+        pyramid: Sequence[float] = (1 / 4, 1 / 3, 1 / 2, 1),
+        blur_sigma: float = 1.0,
+        **weights: float,
+    ):
+        """Takes the settings; the defaults are the paper's.
+
+        Args:
+          terms: The terms of the total, in the order in which they are summed.
+          aesthetic_weight: lambda of Eq. 3.
+          max_words: See the attributes, as for those that follow.
+          count_end_word: See there.
+          user_end_word: See there.
+          pyramid: See there.
+          blur_sigma: See there.
+          **weights: `NAME_weight` is the weight of the term of that name; 1 where it is not given.
+
+        Raises:
+          ValueError: A value is out of its range, or a weight is of no term.
+        """
+        self.terms = tuple(terms)
+        self.max_words, self.blur_sigma = max_words, blur_sigma
+        self.count_end_word, self.user_end_word = count_end_word, user_end_word
+        self.pyramid = tuple(pyramid)
+        names = [term.name for term in self.terms]
+        given = {"aesthetic_weight": aesthetic_weight, **weights}
+        self.weights = {name: given.get(f"{name}_weight", 1.0) for name in names}
+        self._check(names, weights)
+
+    def _check(self, names, weights):
+        unknown = [key for key in weights if key not in {f"{name}_weight" for name in names}]
+        if unknown:
+            raise ValueError(
+                f"Objective.{unknown[0]} is no setting; its terms are {', '.join(names)}, each "
+                "with a weight such as Objective.aesthetic_weight"
+            )
+        if not names or len(set(names)) < len(names):
+            raise ValueError(f"Objective.terms are {names}; at least one, each once, is needed")
+        for name, weight in self.weights.items():
+            if not 0 <= weight < float("inf"):
+                raise ValueError(
+                    f"Objective.{name}_weight is {weight}; a number of 0 or more is needed"
+                )
+        if not any(self.weights.values()):
+            raise ValueError(f"the weights of Objective.terms are all 0: {', '.join(names)}")
+        if self.max_words < 1:
+            raise ValueError(f"Objective.max_words is {self.max_words}; at least 1 is needed")
+        if not self.pyramid or not all(0 < factor <= 1 for factor in self.pyramid):
+            raise ValueError(f"Objective.pyramid is {self.pyramid}; factors in (0, 1] are needed")
+        if self.blur_sigma < 0:
+            raise ValueError(f"Objective.blur_sigma is {self.blur_sigma}; it cannot be negative")
+
+    def without_caption(self) -> "Objective":
+        """The same settings with the aesthetic loss (Eq. 5) alone: what needs no caption."""
+        return Objective(
+            [AestheticLoss()],
+            1.0,
+            self.max_words,
+            self.count_end_word,
+            self.user_end_word,
+            self.pyramid,
+            self.blur_sigma,
+        )
+
+
+class CropLoss:
+    """L_total of crops (Eq. 3) and its terms.
+
+    Attributes:
+      objective: The settings.
+      networks: The frozen networks.
+      signature: The `tf.TypeSpec`s of a `Problem`, for `tf.function`.
+    """
+
+    def __init__(self, objective: Objective, networks: Networks):
+        self.objective, self.networks = objective, networks
+        picture = tf.TensorSpec([None, None, 3], networks.dtype)
+        targets = {term.name: term.signature(networks) for term in objective.terms}
+        base_size = tf.TensorSpec([2], networks.dtype)
+        self.signature = Problem(picture, targets, base_size, picture, targets)
+        self._pyramid_mean = tf.function(
+            lambda photo: sampling.pyramid_mean(photo, objective.pyramid, objective.blur_sigma),
+            input_signature=[picture],
+            autograph=False,
+        )
+
+    @property
+    def word_finder(self) -> WordFinder | None:
+        """What finds words of a caption that another network than the captioner knows."""
+        finders = (term.word_finder(self.networks) for term in self.objective.terms)
+        return next((finder for finder in finders if finder is not None), None)
+
+    def problem(
+        self, photo: np.ndarray, words: BagOfWords, base_size: Sequence[float] = (1.0, 1.0)
+    ) -> Problem:
+        """Reads a photo and the words of a caption once.
+
+        Args:
+          photo: `[H, W, 3]`, RGB in [0, 1].
+          words: See `vocabulary.bag_of_words`.
+          base_size: Width and height of the crop of scale 1 as fractions of the photo's.
+        """
+        image = tf.cast(photo, self.networks.dtype)
+        return Problem(
+            self._pyramid_mean(image),
+            self._targets(words),
+            tf.cast(base_size, self.networks.dtype),
+            image,
+            self._targets(words.without_stop_words()),
+        )
+
+    def _targets(self, words):
+        return {term.name: term.target(self.networks, words) for term in self.objective.terms}
+
+    def __call__(self, problem: Problem, theta: tf.Tensor) -> Losses:
+        """Losses of the crops `theta`, `[N, 3]` rows `(x, y, s)`."""
+        return self._losses(problem, self._crops(problem, theta))
+
+    def describe(self, problem: Problem, theta: tf.Tensor) -> tuple[Losses, Caption]:
+        """Losses of the crops `theta`, and the captioner's own captions of them."""
+        crops = self._crops(problem, theta)
+        return self._losses(problem, crops), crops.caption
+
+    def _crops(self, problem, theta):
+        settings = self.objective.max_words, self.objective.count_end_word
+        return Crops(self.networks, problem, theta, *settings)
+
+    def _losses(self, problem, crops):
+        """Eq. 3: L_total = L_caption + lambda L_aesthetic, and any further terms."""
+        total, terms = None, {}
+        for term in self.objective.terms:
+            value = terms[term.name] = term(crops, problem.targets[term.name])
+            weight = self.objective.weights[term.name]
+            if weight:  # Else the total's graph has nothing of the term.
+                weighted = value if weight == 1 else weight * value
+                total = weighted if total is None else total + weighted
+        return Losses(total, terms)

@@ -1,0 +1,124 @@
+"""What every search is given and gives back. A search knows a loss, and no network.
+
+The crop parameters are `theta = (x, y, s)` of Sec. 3.1, see `geometry`.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import tensorflow as tf
+
+
+class Losses(NamedTuple):
+    """Losses of N crops.
+
+    Attributes:
+      total: `[N]`, what is minimised (Eq. 3).
+      terms: Name of each term of the total to its `[N]` values, without its weight.
+    """
+
+    total: tf.Tensor
+    terms: Mapping[str, tf.Tensor] = {}
+
+
+# loss(problem, theta [N, 3]) -> the losses of these crops. A search only passes the problem on.
+LossFunction = Callable[[Any, tf.Tensor], Losses]
+Progress = Callable[[int, int, float], None]  # progress(steps done, steps in all, lowest loss)
+
+
+class Bounds(NamedTuple):
+    """Which crops may be tried, beside those that a search's own settings leave out.
+
+    Attributes:
+      base_size: Width and height of the crop of scale 1 as fractions of the photo's, each in
+        (0, 1]; the paper's crops have the photo's own shape and (1, 1).
+      smallest_scale: In [0, 1]; no crop of a smaller scale is tried.
+    """
+
+    base_size: tuple[float, float] = (1.0, 1.0)
+    smallest_scale: float = 0.0
+
+    def scales(self, scales: Sequence[float]) -> list[float]:
+        """These scales, those below `smallest_scale` moved up to it; what is then twice, once."""
+        if not self.smallest_scale:
+            return list(scales)
+        return list(dict.fromkeys(max(scale, self.smallest_scale) for scale in scales))
+
+
+UNBOUNDED = Bounds()  # The paper's: crops of the photo's shape, of any scale.
+
+
+class Step(NamedTuple):
+    """What happened at one scale.
+
+    Attributes:
+      scale: s^i.
+      center: `[2]`, the mean of the restarts' results: x^{i+1}, y^{i+1} of Eq. 6.
+      losses: At that centre, each a scalar.
+      starts: `[K, 2]` starting points.
+      ends: `[K, 2]` where the restarts arrived (Eq. 7).
+      start_losses: `[K]` total losses at the starts.
+      end_losses: `[K]` total losses at the ends.
+      evaluations: How many crops the loss was computed for, with or without gradient.
+    """
+
+    scale: float
+    center: np.ndarray
+    losses: Losses
+    starts: np.ndarray
+    ends: np.ndarray
+    start_losses: np.ndarray
+    end_losses: np.ndarray
+    evaluations: int
+
+
+class Path(NamedTuple):
+    """A finished search.
+
+    Attributes:
+      theta: `[3]`, the `(x, y, s)` with the lowest loss so far, "our final result" (Sec. 3.3).
+      loss: Its total loss.
+      steps: Every step, in order.
+      evaluations: Crops that the loss was computed for, in all.
+      scanned: `[N, 4]` rows `(loss, x, y, s)` of crops tried before the first step, with the loss
+        by which the search ranks them; () without any.
+    """
+
+    theta: np.ndarray
+    loss: float
+    steps: list[Step]
+    evaluations: int
+    scanned: np.ndarray | tuple[()] = ()
+
+
+class RunSearch(Protocol):
+    """A search whose graphs are traced: it can be run on any number of problems."""
+
+    def __call__(
+        self,
+        problem: Any,
+        seed: int,
+        progress: Progress | None = None,
+        bounds: Bounds = UNBOUNDED,
+    ) -> Path:
+        """Searches the crop of lowest loss.
+
+        Args:
+          problem: What the loss takes.
+          seed: Of everything random; the same seed gives the same path, bit for bit.
+          progress: Called after each step.
+          bounds: Which crops may be tried.
+        """
+
+
+class Search(Protocol):
+    """The settings of a search, as gin binds them: `Cropper.search`."""
+
+    def compile(self, loss: LossFunction, signature: Any) -> RunSearch:
+        """Makes the search for one loss; all its graphs are traced once.
+
+        Args:
+          loss: What is minimised.
+          signature: The `tf.TypeSpec`s of its problems.
+        """

@@ -1,0 +1,172 @@
+"""A loss term and a captioner from outside the package: what docs/extending.md promises."""
+
+import dataclasses
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import cagic_tf
+from cagic_tf import config
+from cagic_tf.method import vocabulary
+from cagic_tf.method.losses import AestheticLoss, Term
+from cagic_tf.method.objective import CropLoss, Objective
+from cagic_tf.networks import bundle, checkpoints
+from cagic_tf.networks.protocols import Caption
+from cagic_tf.photos import reading
+from cagic_tf.system import resources
+
+SAMPLES = resources.package_path("samples")
+# A module as a user would write it, and the gin file that binds it.
+MODULE = '''
+import dataclasses
+
+import gin
+import tensorflow as tf
+
+from cagic_tf.method.losses import Term
+
+
+@gin.configurable(module="outside")
+@dataclasses.dataclass(frozen=True)
+class NormLoss(Term):
+    """The mean square of the annotation vectors."""
+
+    power: int = 2
+    name = "norm"
+
+    def __call__(self, crops, target):
+        return tf.reduce_mean(crops.captioner_features**self.power, axis=[1, 2])
+'''
+GIN = """
+import outside_term
+include "fast.gin"
+Objective.terms = [@CaptionLoss(), @AestheticLoss(), @NounLoss(), @outside.NormLoss()]
+Objective.norm_weight = 0.5
+CoarseToFine.scan_scales = (0.6,)
+CoarseToFine.scan_centers = 2
+Annealing.restart_count = 2
+"""
+
+
+def test_a_term_from_outside_is_a_class_and_two_bindings(tmp_path, monkeypatch):
+    (tmp_path / "outside_term.py").write_text(MODULE)
+    (tmp_path / "mine.gin").write_text(GIN)
+    monkeypatch.syspath_prepend(tmp_path)
+    cropper = cagic_tf.load_cropper(str(tmp_path / "mine.gin"))
+    monkeypatch.delitem(sys.modules, "outside_term")
+    result = cropper.crop(SAMPLES / "lake.jpg", "mountains behind a lake")
+    assert list(result.loss) == ["total", "caption", "aesthetic", "lexicon", "norm"]
+    loss = result.loss
+    weighted = loss["caption"] + 0.01 * loss["aesthetic"] + 2 * loss["lexicon"] + 0.5 * loss["norm"]
+    assert loss["total"] == pytest.approx(weighted, rel=1e-5)
+    assert set(result.path.steps[0].losses.terms) == {"caption", "aesthetic", "lexicon", "norm"}
+    assert "norm" in cropper.configuration
+
+
+@dataclasses.dataclass(frozen=True)
+class TargetSize(Term):
+    """Half the distance of the crop's mean brightness to one that the caption's length gives."""
+
+    name = "size"
+
+    def __call__(self, crops, target):
+        return tf.abs(tf.reduce_mean(crops.scorer_features, axis=[1, 2]) - target) / 2
+
+    def signature(self, networks):
+        return tf.TensorSpec([], networks.dtype)
+
+    def target(self, networks, words):
+        return tf.constant(len(words.words), networks.dtype)
+
+
+def test_a_term_has_its_target_and_weight_and_stays_out_of_the_total_at_0():
+    networks = bundle.Networks(dtype=tf.float64)
+    words = vocabulary.bag_of_words("a dog and a ball", networks.captioner.vocabulary, None)
+    theta = tf.constant([[0.1, -0.2, 0.5], [0.0, 0.0, 0.9]], tf.float64)
+    photo = reading.read(SAMPLES / "lake.jpg").astype(np.float64) / 255
+    totals = {}
+    for weight in (0.0, 3.0):
+        objective = Objective([AestheticLoss(), TargetSize()], 0.25, size_weight=weight)
+        loss = CropLoss(objective, networks)
+        problem = loss.problem(photo, words)
+        found = loss(problem, theta)
+        crops = loss._crops(problem, theta)
+        expected = np.abs(crops.scorer_features.numpy().mean(axis=(1, 2)) - 5) / 2
+        np.testing.assert_allclose(found.terms["size"], expected, rtol=1e-12)
+        totals[weight] = found.total.numpy()
+    np.testing.assert_allclose(totals[0.0], 0.25 * found.terms["aesthetic"], rtol=1e-12)
+    np.testing.assert_allclose(totals[3.0] - totals[0.0], 3 * expected, rtol=1e-9)
+
+
+class Colours:
+    """A captioner of one word, with the probability that the mean of the features is high."""
+
+    end_word = "."
+
+    def __init__(self, checkpoint, dtype):
+        self.vocabulary = checkpoint.manifest["vocabulary"]
+        self._scale = tf.constant(checkpoint.tensors["scale"], dtype)
+
+    def greedy(self, features, max_words):
+        high = tf.sigmoid(self._scale * tf.reduce_mean(features, axis=[1, 2]))
+        zeros = tf.zeros_like(high)
+        first = tf.stack([zeros, high, 1 - high, zeros], axis=1)
+        last = tf.stack([zeros, zeros, zeros, zeros + 1], axis=1)
+        probabilities = tf.stack([first, last], axis=1)
+        words = tf.argmax(probabilities, axis=2, output_type=tf.int32)
+        return Caption(words, probabilities, tf.ones_like(words[:, 0]))
+
+    def text(self, words, length):
+        return " ".join(self.vocabulary[int(word)] for word in words[:length])
+
+
+def test_a_captioner_from_outside_is_a_class_and_a_line(tmp_path, monkeypatch):
+    trunk = checkpoints.load(bundle.find("lite0"))
+    checkpoints.save(
+        tmp_path / "colours",
+        "colours",
+        {"scale": np.array([3.0], np.float32)},
+        source="by hand",
+        command="this test",
+        commit="unknown",
+        extra={
+            "vocabulary": ["<start>", "bright", "dark", "."],
+            "trunk": "lite0",
+            "trunk_sha256": trunk.sha256,
+        },
+    )
+    monkeypatch.setitem(bundle.CAPTIONERS, "colours", Colours)
+    bindings = [f"Networks.captioner = '{tmp_path / 'colours'}'", "Annealing.scale_factor = 0.7"]
+    cropper = cagic_tf.load_cropper("paper.gin", bindings=bindings)
+    result = cropper.crop(SAMPLES / "lake.jpg", "bright")
+    assert result.predicted_caption in ("bright", "dark")
+    assert set(result.checkpoints) == {"lite0", "colours", "vfn"}
+    theta = tf.constant([[*result.center, result.scale]], tf.float32)
+    problem, _ = cropper.problem(result.photo, "bright")
+    features = cropper.loss._crops(problem, theta).captioner_features.numpy()
+    expected = np.log1p(np.exp(-3.0 * features.mean()))  # -log q("bright"), the only word.
+    assert result.loss["caption"] == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("bindings", "message"),
+    [
+        (["Objective.norm_weight = 1.0"], "norm_weight is no setting"),
+        (["Objective.terms = []"], "at least one"),
+        (["Objective.terms = [@CaptionLoss(), @CaptionLoss()]"], "each once"),
+        (["Objective.terms = [@CaptionLoss(), @NounLoss()]"], "leave @NounLoss() out"),
+        (["Objective.aesthetic_weight = -1"], "aesthetic_weight is -1"),
+        (["Objective.aesthetic_weight = 0", "Objective.caption_weight = 0"], "are all 0"),
+    ],
+)
+def test_mistakes_are_one_line(bindings, message):
+    with pytest.raises(config.ConfigError) as caught:
+        config.load_cropper("paper.gin", bindings=bindings)
+    assert message in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_checkpoint_of_another_kind_is_one_line():
+    with pytest.raises(checkpoints.CheckpointError, match="a captioner is needed: sat"):
+        bundle.Networks(captioner="vfn")
