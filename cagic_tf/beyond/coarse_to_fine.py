@@ -65,9 +65,9 @@ class CoarseToFine:
         """Makes the search for one loss; its graphs are traced once."""
         step = annealing.compile_step(self.refinement, loss, signature)
         view = lambda problem: problem  # noqa: E731
-        view = self.scan_view and tf.function(
-            self.scan_view, input_signature=[signature], autograph=False
-        )
+        view = None
+        if self.scan_view is not None:
+            view = tf.function(self.scan_view, input_signature=[signature], autograph=False)
 
         @tf.function(
             input_signature=[signature, tf.TensorSpec([None, 3], tf.float32)],
@@ -79,7 +79,7 @@ class CoarseToFine:
         def search(problem, seed, progress=None, bounds=UNBOUNDED):
             scales = bounds.scales(self.scan_scales)
             grid = scan_grid(scales, self.scan_centers, bounds.base_size, FARTHEST)
-            seen = view(problem) if view else problem
+            seen = problem if view is None else view(problem)
             totals = np.concatenate(
                 [
                     evaluate(seen, tf.constant(grid[at : at + BATCH], tf.float32)).numpy()
