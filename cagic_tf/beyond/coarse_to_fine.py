@@ -65,7 +65,7 @@ class CoarseToFine:
         """Makes the search for one loss; its graphs are traced once."""
         step = annealing.compile_step(self.refinement, loss, signature)
         view = lambda problem: problem  # noqa: E731
-        view = None
+        view: Any = None
         if self.scan_view is not None:
             view = tf.function(self.scan_view, input_signature=[signature], autograph=False)
 
