@@ -64,7 +64,6 @@ class CoarseToFine:
     def compile(self, loss: LossFunction, signature: Any) -> RunSearch:
         """Makes the search for one loss; its graphs are traced once."""
         step = annealing.compile_step(self.refinement, loss, signature)
-        view = lambda problem: problem  # noqa: E731
         view: Any = None
         if self.scan_view is not None:
             view = tf.function(self.scan_view, input_signature=[signature], autograph=False)
