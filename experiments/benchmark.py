@@ -128,7 +128,7 @@ def time_batches(cropper: pipeline.Cropper, problem: Problem) -> dict[str, float
     return {f"{count} crops": 1000 * seconds[str(count)] / count for count in BATCHES}
 
 
-class Forgetful(evaluation_cache.Evaluated):
+class Forgetful(evaluation_cache.EvaluationCache):
     """Computes every point that it is asked for."""
 
     def __call__(self, compute, points):
@@ -139,14 +139,14 @@ class Forgetful(evaluation_cache.Evaluated):
 def count_asked(cropper: pipeline.Cropper, problem: Problem) -> dict[str, int]:
     """Points that L-BFGS asks for at nine of the paper's scales, and how many are computed."""
     counts = {}
-    for name, kind in (("asked", Forgetful), ("computed", evaluation_cache.Evaluated)):
-        original, evaluation_cache.Evaluated = evaluation_cache.Evaluated, kind
+    for name, kind in (("asked", Forgetful), ("computed", evaluation_cache.EvaluationCache)):
+        original, evaluation_cache.EvaluationCache = evaluation_cache.EvaluationCache, kind
         try:
             step = annealing.compile_step(
                 annealing.Annealing(), cropper.loss, cropper.loss.signature
             )
         finally:
-            evaluation_cache.Evaluated = original
+            evaluation_cache.EvaluationCache = original
         scales = annealing.scale_schedule(1.0, 0.98, 0.4)[::5]
         path = annealing.anneal(step, problem, 0, scales, np.zeros(2), True)
         counts[name] = path.evaluations

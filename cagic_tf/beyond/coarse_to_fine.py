@@ -17,7 +17,7 @@ from cagic_tf.method.losses import Problem
 from cagic_tf.method.search import UNBOUNDED, LossFunction, RunSearch
 
 BATCH = 35  # Crops a forward pass; more needs memory and gains no speed on a CPU.
-FARTHEST = 0.5  # Of a crop's side: scanned neighbours overlap by half, whatever the window's shape.
+FARTHEST = 0.5  # Of a crop's side: scanned neighbours overlap by half, whatever the crop's shape.
 # Pixels of the photo's shorter side for `sharp_view`: of half the photo a crop of the networks' 224
 # pixels has about one for each.
 SHARP_SIDE = 448
