@@ -158,6 +158,7 @@ class Cropper:
             photo=photo,
             path=path,
             shape=shape.name,
+            size=shape.size,
             candidates=(best, *sorted(others, key=lambda other: other.loss["total"])),
             source=image,
         )

@@ -86,7 +86,8 @@ def main(_) -> None:
     output.mkdir(parents=True, exist_ok=True)
     rows = []
     mosaics = make(Path(FLAGS.data_dir), FLAGS.split, FLAGS.count, FLAGS.seed, FLAGS.tiles_per_side)
-    for number, mosaic in enumerate(tqdm(mosaics, total=FLAGS.count, desc="mosaics")):
+    bar = tqdm(mosaics, total=FLAGS.count, desc="mosaics", disable=None)
+    for number, mosaic in enumerate(bar):
         name = f"{number:04d}"
         reading.write(output / f"{name}.png", mosaic.image)
         row = {"id": name, "image": f"{name}.png", "caption": mosaic.caption}

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from cagic_tf import results
-from cagic_tf.batch import output_folder
+from cagic_tf.batch import records
 from cagic_tf.method import annealing
 from cagic_tf.photos import reading
 from tests import odd_files
@@ -44,7 +44,7 @@ def test_to_dict_is_a_line_of_the_results(photo):
     found = made(photo).to_dict()
     assert json.loads(json.dumps(found)) == found
     # A line has these besides: they are the row's, not the crop's.
-    assert set(found) == set(output_folder.RESULT_KEYS) - {"iou", "crop_file"}
+    assert set(found) == set(records.FIELDS[5:]) - {"iou", "crop_file"}
     assert found["box"] == [7, 5, 40, 30] and found["unknown_words"] == {"dogg": ["dog"]}
     assert [each["box"] for each in found["candidates"]] == [[7, 5, 40, 30], [0, 0, 20, 15]]
     assert found["candidates"][1]["loss"] == {"total": 2.0} and found["shape"] == "original"
@@ -69,8 +69,10 @@ def test_save_metadata_candidates_sizes_and_arrays(photo, tmp_path):
     assert "exif" not in Image.open(target).info
     made(photo).save(target, candidate=1)
     assert Image.open(target).size == (20, 15)
-    made(photo, shape="80x60").save(target)
+    made(photo, shape="80x60", size=(80, 60)).save(target)
     assert Image.open(target).size == (80, 60)
+    made(photo, shape="a name of their own", size=(60, 20)).save(target)  # A custom `Shape`.
+    assert Image.open(target).size == (60, 20)
     pixels = reading.read(photo)
     made(pixels).save(tmp_path / "crop.png")
     np.testing.assert_array_equal(Image.open(tmp_path / "crop.png"), pixels[5:35, 7:47])

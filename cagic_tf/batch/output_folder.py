@@ -10,32 +10,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from cagic_tf.batch import manifest, outcomes
+from cagic_tf.batch import manifest, records, resuming, row_output
 from cagic_tf.photos import crop_files
 from cagic_tf.system import files
 
-RESULTS, CONFIG = "results.jsonl", "operative_config.gin"
+RESULTS, CONFIG, PROVENANCE = "results.jsonl", resuming.CONFIG, resuming.PROVENANCE
 _LOCK, _WRITING = ".lock", ".writing"
-RESULT_KEYS = (
-    "box",
-    "box_normalized",
-    "scale",
-    "center",
-    "loss",
-    "predicted_caption",
-    "matched_words",
-    "unknown_words",
-    "iou",
-    "crop_file",
-    "evaluations",
-    "seconds",
-    "seed",
-    "checkpoints",
-    "shape",
-    "candidates",
-)
 
 
 class OutputError(Exception):
@@ -46,7 +26,7 @@ class OutputFolder:
     """Results of one configuration.
 
     Attributes:
-      done: Id of each row that has a result to that result.
+      done: Id of each row that has a result to its record.
     """
 
     def __init__(
@@ -54,27 +34,33 @@ class OutputFolder:
         directory: Path,
         config: str,
         pictures: bool = True,
-        style: crop_files.Style | None = None,
+        save_options: crop_files.SaveOptions | None = None,
         overwrite: bool = False,
         candidate_count: int = 1,
+        provenance: Mapping[str, Any] | None = None,
     ):
-        """Opens a folder, new or of an earlier run with the same configuration.
+        """Opens a folder, new or of an earlier run with the same settings.
 
         Args:
           directory: The folder; made when missing.
           config: The operative configuration as gin text.
           pictures: Whether rows get their crop, overlay and plot beside their line.
-          style: How crops are named and written; None: "{id}_crop" in the photo's own format.
+          save_options: How crops are named and written; None: "{id}_crop", in the photo's own
+            format.
           overwrite: Whether pictures may replace files that no row of this folder left.
           candidate_count: Most crops that a row has, the first and others.
+          provenance: What makes the results, for `provenance.json`: what `provenance.record` gives,
+            with "checkpoints" and "threads"; None: no such file.
 
         Raises:
           OutputError: It cannot be written, another process has it, it holds results of another
-            configuration, or the style's name could leave it or be another file's.
+            configuration, checkpoint, version or thread count, or the crops' name could leave it or
+            be another file's.
         """
         self._directory, self._pictures, self._overwrite = directory, pictures, overwrite
-        self._style, self._candidate_count = style or crop_files.Style(), candidate_count
-        _check_name(self._style.name)
+        self._save_options = save_options or crop_files.SaveOptions()
+        self._candidate_count = candidate_count
+        _check_name(self._save_options.name)
         self._results = directory / RESULTS
         try:
             directory.mkdir(parents=True, exist_ok=True)
@@ -91,21 +77,33 @@ class OutputFolder:
             self._unfinished = self._read_unfinished()
             self._write_unfinished()  # Without rows that were finished but for this.
             self._owners = {
-                name: key for key, line in self.done.items() for name in outcomes.written(line)
+                name: key for key, found in self.done.items() for name in row_output.written(found)
             }
-            saved = directory / CONFIG
-            if self.done and saved.exists() and saved.read_text(encoding="utf-8") != config:
-                raise OutputError(
-                    f"{directory} holds results of another configuration (see {saved}); "
-                    "choose another --output_dir"
-                )
-            files.write_atomically(saved, config.encode())
+            self._begin_or_resume(config, provenance)
         except (OSError, ValueError, KeyError, TypeError) as error:
             self.close()
             raise OutputError(f"cannot use the output folder {directory}: {error}") from error
         except BaseException:
             self.close()
             raise
+
+    def _begin_or_resume(self, config: str, provenance: Mapping[str, Any] | None) -> None:
+        """Writes what the rows are made with; refuses where those that are there are of another."""
+        if self.done:
+            found = resuming.difference(self._directory, self.done, config, provenance)
+            if found:
+                raise OutputError(
+                    f"{self._directory} holds results {found}; choose another --output_dir"
+                )
+        contents = {CONFIG: config}
+        if provenance is not None:
+            old = resuming.read(self._directory) if self.done else None
+            merged = resuming.merged(old, provenance, len(self.done))
+            contents[PROVENANCE] = json.dumps(merged, indent=2) + "\n"
+        for name, text in contents.items():
+            path = self._directory / name
+            if not path.exists() or path.read_bytes() != text.encode():
+                files.write_atomically(path, text.encode())
 
     def close(self) -> None:
         """Lets others have the folder; at the latest the end of the process does so."""
@@ -120,8 +118,8 @@ class OutputFolder:
         found = self.done.get(row.id)
         if found and _differs(found, row):
             raise OutputError(
-                f"{self._results} has a row {row.id!r} of {found['image']!r} and "
-                f"{found['caption']!r}, {_shape(found)}; choose another --output_dir"
+                f"{self._results} has a row {row.id!r} of {found.image!r} and "
+                f"{found.caption!r}, {_shape(found)}; choose another --output_dir"
             )
         return found is not None
 
@@ -137,19 +135,19 @@ class OutputFolder:
         """
         dropped = {}
         for row in rows:
-            line = self.done.get(row.id)
-            if line and line["status"] == "error" and (not only_changed or _differs(line, row)):
+            found = self.done.get(row.id)
+            if found and not found.ok and (not only_changed or _differs(found, row)):
                 dropped[row.id] = self.done.pop(row.id)
         if dropped:
             with self._writing_errors():
-                lines = b"".join(_line(entry) for entry in self.done.values())
+                lines = b"".join(record.line() for record in self.done.values())
                 files.write_atomically(self._results, lines)
 
-    def fill(self, row: manifest.Row, crop: Callable[[], Any]) -> dict[str, Any]:
-        """The line of a row: the one that is there, or one from cropping it now; see `begin`."""
+    def fill(self, row: manifest.Row, crop: Callable[[], Any]) -> records.Record:
+        """The record of a row: the one that is there, or one from cropping it now; see `begin`."""
         return self.begin(row, crop)()
 
-    def begin(self, row: manifest.Row, crop: Callable[[], Any]) -> Callable[[], dict[str, Any]]:
+    def begin(self, row: manifest.Row, crop: Callable[[], Any]) -> Callable[[], records.Record]:
         """Crops a row now and writes it when the result is called.
 
         Args:
@@ -158,7 +156,7 @@ class OutputFolder:
             or to a mapping of those fields of a line that are known, "box" among them.
 
         Returns:
-          What writes the row's pictures and its line, and returns what the line says; "status" is
+          What writes the row's pictures and its line, and returns its record; "status" is
           "error" where `crop` raised an exception, where the row has a `problem`, or where a
           picture would replace a file that is not of this folder. It may be called in another
           thread, one row after the other.
@@ -175,40 +173,40 @@ class OutputFolder:
                 self._check(row, self._names(row).values())
             return crop()
 
-        style = self._style if self._pictures else None
-        finish = outcomes.begin(row, checked_first, style, self._candidate_count)
+        save_options = self._save_options if self._pictures else None
+        finish = row_output.begin(row, checked_first, save_options, self._candidate_count)
         return lambda: self.write(row, finish())
 
-    def write(self, row: manifest.Row, outcome: outcomes.Outcome) -> dict[str, Any]:
-        """Writes a row's pictures, then its line; returns what the line says.
+    def write(self, row: manifest.Row, output: row_output.RowOutput) -> records.Record:
+        """Writes a row's pictures, then its line; returns its record.
 
-        Its "status" is "error" where the outcome has one, or where a picture would replace a file
+        Its "status" is "error" where the output has one, or where a picture would replace a file
         that is not of this folder.
 
         Raises:
           OutputError: The folder cannot be written.
         """
         try:
-            self._check(row, outcome.pictures)
+            self._check(row, output.pictures)
         except (OSError, ValueError) as error:
-            outcome = outcomes.failed(str(error))
-        if outcome.error is not None:
-            return self._append(row, outcome)
-        if outcome.pictures:
+            output = row_output.failed(str(error))
+        if output.error is not None:
+            return self._append(row, output)
+        if output.pictures:
             with self._writing_errors():
-                self._unfinished[row.id] = list(outcome.pictures)
+                self._unfinished[row.id] = list(output.pictures)
                 self._write_unfinished()
-                for name, content in outcome.pictures.items():
+                for name, content in output.pictures.items():
                     files.write_atomically(self._directory / name, content)
-        line = self._append(row, outcome)
-        if outcome.pictures:
+        record = self._append(row, output)
+        if output.pictures:
             del self._unfinished[row.id]
             with self._writing_errors():
                 self._write_unfinished()
-        return line
+        return record
 
     def _names(self, row: manifest.Row) -> dict[str, str]:
-        return outcomes.picture_names(row, self._style, self._candidate_count)
+        return row_output.picture_names(row, self._save_options, self._candidate_count)
 
     def _check(self, row: manifest.Row, names: Iterable[str]) -> None:
         """Raises ValueError where a picture of the row would replace a file that is another's."""
@@ -227,32 +225,31 @@ class OutputFolder:
                     "--retry_errors where the row has failed"
                 )
 
-    def _append(self, row, outcome):
-        line = {"id": row.id, "image": row.image, "caption": row.caption}
-        line |= {"status": "ok" if outcome.error is None else "error", "error": outcome.error}
-        line |= {key: outcome.entry.get(key) for key in RESULT_KEYS} | {"shape": row.shape.name}
+    def _append(self, row: manifest.Row, output: row_output.RowOutput) -> records.Record:
+        known = {"id": row.id, "image": row.image, "caption": row.caption}
+        known |= {"status": "ok" if output.error is None else "error", "error": output.error}
+        record = records.Record(**{**output.fields, **known, "shape": row.shape.name})
         with self._writing_errors():
-            files.append_whole(self._results, _line(line))
-        self.done[row.id] = line
-        self._owners |= dict.fromkeys(outcomes.written(line), row.id)
-        return line
+            files.append_whole(self._results, record.line())
+        self.done[row.id] = record
+        self._owners |= dict.fromkeys(row_output.written(record), row.id)
+        return record
 
-    def _read_results(self):
+    def _read_results(self) -> dict[str, records.Record]:
         if not self._results.exists():
             return {}
         data = self._results.read_bytes()
-        whole = data[: data.rfind(b"\n") + 1]
+        whole = records.whole_lines(data)
         if whole != data:  # The last line was cut off: that row is done again.
             files.write_atomically(self._results, whole)
-        entries = [json.loads(line) for line in whole.splitlines()]
-        return {entry["id"]: entry for entry in entries}
+        return records.read(self._results)
 
     def _read_unfinished(self):
         """Rows whose pictures were being written when a run was killed, each to their names."""
         path = self._directory / _WRITING
         found = json.loads(path.read_bytes()) if path.exists() else {}
-        lines = {key: self.done.get(key, {"status": "none"}) for key in found}
-        return {key: list(found[key]) for key in found if lines[key]["status"] != "ok"}
+        finished = {key for key in found if key in self.done and self.done[key].ok}
+        return {key: list(found[key]) for key in found if key not in finished}
 
     def _write_unfinished(self):
         path = self._directory / _WRITING
@@ -279,26 +276,10 @@ def _check_name(pattern: str) -> None:
         )
 
 
-def _differs(line: Mapping[str, Any], row: manifest.Row) -> bool:
-    found = line["image"], line["caption"], _shape(line)
+def _differs(record: records.Record, row: manifest.Row) -> bool:
+    found = record.image, record.caption, _shape(record)
     return found != (row.image, row.caption, row.shape.name)
 
 
-def _shape(line: Mapping[str, Any]) -> str:
-    return line.get("shape") or "original"  # Lines of version 0.1.0 had none.
-
-
-def _line(entry: Mapping[str, Any]) -> bytes:
-    return json.dumps(entry, ensure_ascii=False).encode() + b"\n"
-
-
-def summary(lines: list[dict[str, Any]]) -> str:
-    """The closing line: rows, errors, IoU over rows with ground truth, seconds a picture."""
-    good = [line for line in lines if line["status"] == "ok"]
-    text = f"{len(lines)} rows, {len(lines) - len(good)} errors"
-    overlaps = [line["iou"] for line in good if line["iou"] is not None]
-    if overlaps:
-        text += f", mean IoU {np.mean(overlaps):.4f} (std {np.std(overlaps):.4f})"
-    if good:
-        text += f", {np.mean([line['seconds'] for line in good]):.1f} s a picture"
-    return text
+def _shape(record: records.Record) -> str:
+    return record.shape or "original"  # Lines from before there were shapes have none.

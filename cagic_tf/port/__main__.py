@@ -1,12 +1,12 @@
 """Released weights to this project's format: `python -m cagic_tf.port ORIGIN ... --output=DIR`."""
 
 import argparse
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 from cagic_tf.networks import checkpoints
+from cagic_tf.system import startup
 
 
 def current_commit() -> str:
@@ -67,7 +67,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
 
 def run(options: argparse.Namespace, shown: str) -> list[str]:
     """Runs one port; returns what it found and made, a line each."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # Before TensorFlow is imported.
+    startup.quiet()
     from cagic_tf.port import deeprnn, keras_vgg16, lite0, vfn
 
     record = (options.output, shown, current_commit())

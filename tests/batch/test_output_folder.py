@@ -3,7 +3,6 @@
 import errno
 import gc
 import io
-import json
 import os
 import signal
 import subprocess
@@ -16,8 +15,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cagic_tf.batch import manifest, output_folder
-from cagic_tf.photos import crop_files, loss_plot, reading
+from cagic_tf.batch import manifest, output_folder, records
+from cagic_tf.photos import crop_files, drawing, reading
 from cagic_tf.system import files
 
 BOX = (2, 1, 12, 9)
@@ -26,7 +25,7 @@ PHOTO = np.random.default_rng(0).integers(0, 256, (16, 24, 3), np.uint8)
 
 @pytest.fixture(autouse=True)
 def _no_plots(monkeypatch):
-    monkeypatch.setattr(loss_plot, "has_matplotlib", lambda: False)
+    monkeypatch.setattr(drawing, "has_matplotlib", lambda: False)
 
 
 def make_row(tmp_path, name="a", **changes):
@@ -56,8 +55,7 @@ def opened(tmp_path, **options):
 
 
 def lines_of(tmp_path):
-    text = (tmp_path / "out" / output_folder.RESULTS).read_text(encoding="utf-8")
-    return [json.loads(line) for line in text.splitlines()]
+    return list(records.read(tmp_path / "out" / output_folder.RESULTS).values())
 
 
 @pytest.mark.slow
@@ -76,11 +74,11 @@ def test_killed_at_any_moment(tmp_path):
 
 
 def test_pictures_and_their_names(tmp_path):
-    style = crop_files.Style("best-of-{id}", "webp", 80)
-    folder = opened(tmp_path, style=style)
+    saved = crop_files.SaveOptions("best-of-{id}", "webp", 80)
+    folder = opened(tmp_path, save_options=saved)
     line = folder.fill(make_row(tmp_path), result)
     folder.close()
-    assert line["status"] == "ok" and line["crop_file"] == "best-of-a.webp"
+    assert line.status == "ok" and line.crop_file == "best-of-a.webp"
     assert lines_of(tmp_path) == [line]
     names = {path.name for path in (tmp_path / "out").iterdir()}
     assert names == {output_folder.RESULTS, output_folder.CONFIG, "best-of-a.webp", "a_overlay.jpg"}
@@ -95,7 +93,7 @@ def test_pictures_and_their_names(tmp_path):
 )
 def test_names_that_could_be_elsewhere(tmp_path, name):
     with pytest.raises(output_folder.OutputError, match="cannot be named"):
-        opened(tmp_path, style=crop_files.Style(name))
+        opened(tmp_path, save_options=crop_files.SaveOptions(name))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -106,12 +104,12 @@ def test_other_files_stay(tmp_path):
     folder = opened(tmp_path)
     calls = []
     line = folder.fill(row, lambda: calls.append(1) or result())
-    assert "exists and is not of this run: --overwrite" in line["error"] and not calls
+    assert "exists and is not of this run: --overwrite" in line.error and not calls
     folder.close()
     assert (tmp_path / "out" / "a_crop.png").read_bytes() == b"precious"
     folder = opened(tmp_path, overwrite=True)
     folder.forget_errors([row])
-    assert folder.fill(row, result)["status"] == "ok"
+    assert folder.fill(row, result).status == "ok"
     folder.close()
     crop = reading.read(tmp_path / "out" / "a_crop.png")
     np.testing.assert_array_equal(crop, PHOTO[1:10, 2:14])
@@ -122,16 +120,16 @@ def test_other_files_stay(tmp_path):
     ("other", "taken"), [("a_overlay", "a_overlay.jpg"), ("a-2", "a-2.jpg"), ("a-3", "a-3.jpg")]
 )
 def test_a_row_does_not_take_another_rows_picture(other, taken, overwrite, tmp_path):
-    style = crop_files.Style("{id}", "jpeg")
-    folder = opened(tmp_path, style=style, overwrite=overwrite, candidate_count=3)
+    saved = crop_files.SaveOptions("{id}", "jpeg")
+    folder = opened(tmp_path, save_options=saved, overwrite=overwrite, candidate_count=3)
     boxes = [{"box": [at, 0, 5, 5]} for at in range(3)]
-    assert folder.fill(make_row(tmp_path, "a"), lambda: result(candidates=boxes))["status"] == "ok"
+    assert folder.fill(make_row(tmp_path, "a"), lambda: result(candidates=boxes)).status == "ok"
     before = (tmp_path / "out" / taken).read_bytes()
     for _ in range(2):  # Again from what is on the disk.
-        assert "is a file of the row 'a'" in folder.fill(make_row(tmp_path, other), result)["error"]
+        assert "is a file of the row 'a'" in folder.fill(make_row(tmp_path, other), result).error
         assert (tmp_path / "out" / taken).read_bytes() == before
         folder.close()
-        folder = opened(tmp_path, style=style, overwrite=overwrite, candidate_count=3)
+        folder = opened(tmp_path, save_options=saved, overwrite=overwrite, candidate_count=3)
         folder.forget_errors([make_row(tmp_path, other)])
 
 
@@ -139,7 +137,7 @@ def test_a_killed_row_keeps_its_files_whatever_comes_between(tmp_path, monkeypat
     """Killed between the pictures of b and its line; a is written first when the run goes on."""
     folder = opened(tmp_path)
     a, b = make_row(tmp_path, "a"), make_row(tmp_path, "b")
-    assert folder.fill(a, fail)["status"] == "error"
+    assert folder.fill(a, fail).status == "error"
 
     def killed(*_):
         raise KeyboardInterrupt
@@ -152,12 +150,12 @@ def test_a_killed_row_keeps_its_files_whatever_comes_between(tmp_path, monkeypat
     assert (tmp_path / "out" / "b_crop.png").exists()
     folder = opened(tmp_path)
     folder.forget_errors([a])
-    assert folder.fill(a, result)["status"] == "ok"
-    assert folder.fill(b, fail)["status"] == "error"
+    assert folder.fill(a, result).status == "ok"
+    assert folder.fill(b, fail).status == "error"
     folder.close()
     folder = opened(tmp_path)  # An error does not give the files up either.
     folder.forget_errors([b])
-    assert folder.fill(b, result)["status"] == "ok"
+    assert folder.fill(b, result).status == "ok"
     folder.close()
     assert not (tmp_path / "out" / ".writing").exists()
 
@@ -166,8 +164,8 @@ def test_a_crop_never_replaces_its_photo(tmp_path):
     (tmp_path / "out").mkdir()
     row = make_row(tmp_path / "out")
     before = row.path.read_bytes()
-    folder = opened(tmp_path, style=crop_files.Style("{id}"), overwrite=True)
-    assert "its own photo" in folder.fill(row, result)["error"]
+    folder = opened(tmp_path, save_options=crop_files.SaveOptions("{id}"), overwrite=True)
+    assert "its own photo" in folder.fill(row, result).error
     assert row.path.read_bytes() == before
 
 
@@ -185,14 +183,14 @@ def test_one_row_stops_no_other(tmp_path):
     }
     for name, (error, said) in errors.items():
         line = folder.fill(make_row(tmp_path, name), lambda error=error: fail(error))
-        assert (line["status"], line["error"]) == ("error", said)
+        assert (line.status, line.error) == ("error", said)
     with pytest.raises(KeyboardInterrupt):
         folder.fill(make_row(tmp_path, "k"), lambda: fail(KeyboardInterrupt()))
     line = folder.fill(make_row(tmp_path, "p", problem="no caption"), lambda: fail(SystemError()))
-    assert line["error"] == "no caption"
+    assert line.error == "no caption"
     row = make_row(tmp_path, "gone")
-    assert "no photo at" in folder.fill(row, lambda: row.path.unlink() or result())["error"]
-    assert [line["id"] for line in lines_of(tmp_path)] == [*errors, "p", "gone"]
+    assert "no photo at" in folder.fill(row, lambda: row.path.unlink() or result()).error
+    assert [line.id for line in lines_of(tmp_path)] == [*errors, "p", "gone"]
 
 
 def test_errors_are_retried_when_asked_or_changed(tmp_path):
@@ -213,14 +211,14 @@ def test_errors_are_retried_when_asked_or_changed(tmp_path):
     assert [folder.is_done(row) for row in changed] == [False, True, True]
     folder.forget_errors(changed)
     assert [folder.is_done(row) for row in changed] == [False, False, True]
-    assert [line["id"] for line in lines_of(tmp_path)] == ["c"]
+    assert [line.id for line in lines_of(tmp_path)] == ["c"]
 
 
 def test_the_second_run_refuses(tmp_path):
     folder = opened(tmp_path)
     folder.fill(make_row(tmp_path), result)
     code = (
-        "import pathlib, sys; from cagic_tf import outputs\n"
+        "import pathlib, sys; from cagic_tf.batch import output_folder\n"
         "try: kept = output_folder.OutputFolder(pathlib.Path(sys.argv[1]), sys.argv[2])\n"
         "except output_folder.OutputError as error: sys.exit(str(error))\n"
         "print('mine', flush=True); sys.stdin.read()"
@@ -271,8 +269,8 @@ def test_a_full_disk_leaves_whole_lines(tmp_path, monkeypatch):
         with pytest.raises(output_folder.OutputError, match="No space left"):
             folder.fill(make_row(tmp_path, "b"), result)
     assert (tmp_path / "out" / output_folder.RESULTS).read_bytes() == before
-    assert folder.fill(make_row(tmp_path, "b"), result)["status"] == "ok"
-    assert [line["id"] for line in lines_of(tmp_path)] == ["a", "b"]
+    assert folder.fill(make_row(tmp_path, "b"), result).status == "ok"
+    assert [line.id for line in lines_of(tmp_path)] == ["a", "b"]
 
 
 def test_a_failed_write_leaves_no_part(tmp_path, monkeypatch):
@@ -289,7 +287,7 @@ def test_500_rows_take_no_more_memory_than_their_lines(tmp_path):
     try:
         for number in range(500):
             one = manifest.Row(str(number), row.image, row.path, row.caption)
-            assert folder.fill(one, result)["status"] == "ok"
+            assert folder.fill(one, result).status == "ok"
             if number in (99, 499):
                 gc.collect()
                 # Of this code alone: threads that other tests left allocate as well.

@@ -1,0 +1,137 @@
+"""The fields of a line of `results.jsonl`, and the one reader of such files."""
+
+import dataclasses
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+
+class RecordError(ValueError):
+    """A file of results cannot be read; the message is one line."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Record:
+    """What has become of a row: one line of `results.jsonl`, its fields in the line's order.
+
+    What a row does not have is None: all but the first five fields of a row that failed, and most
+    of them where another method than ours gave only a box.
+
+    Attributes:
+      id: Name of the row, unique in its file.
+      image: Path of the photo as it was given.
+      caption: What the crop was to show; None: the aesthetic loss alone said.
+      status: "ok" or "error".
+      error: Why the row failed, in one line; None: it did not.
+      box: `[x, y, w, h]` in pixels of the upright photo.
+      box_normalized: `[x0, y0, x1, y1]` in [0, 1].
+      scale: The crop's side as a share of the photo's, or of the largest crop of its shape.
+      center: `[x, y]` in [-1, 1] over the photo.
+      loss: Each loss by name; "total" is Eq. 3.
+      predicted_caption: The captioner's own caption of the crop.
+      matched_words: Words of the caption by what knows them, see `results.CropResult`.
+      unknown_words: Words that nothing knows, each to its nearest known words.
+      iou: Mean IoU with the row's ground-truth crops; None where it has none.
+      crop_file: Name of the crop's file in the output folder.
+      evaluations: How many crops the search computed the losses for.
+      seconds: Time spent on the photo, networks loaded before.
+      seed: Seed of the restarts.
+      checkpoints: Name of each checkpoint used to its SHA-256.
+      shape: The crop's shape, such as "original" or "16:9".
+      candidates: The best distinct crops, this one first: the fields from `box` to
+        `predicted_caption` and `crop_file` of each.
+    """
+
+    id: str
+    image: str
+    caption: str | None
+    status: str
+    error: str | None = None
+    box: list[int] | None = None
+    box_normalized: list[float] | None = None
+    scale: float | None = None
+    center: list[float] | None = None
+    loss: dict[str, float] | None = None
+    predicted_caption: str | None = None
+    matched_words: dict[str, Any] | None = None
+    unknown_words: dict[str, list[str]] | None = None
+    iou: float | None = None
+    crop_file: str | None = None
+    evaluations: int | None = None
+    seconds: float | None = None
+    seed: int | None = None
+    checkpoints: dict[str, str] | None = None
+    shape: str | None = None
+    candidates: list[dict[str, Any]] | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether the row has a crop."""
+        return self.status == "ok"
+
+    def line(self) -> bytes:
+        """The record as a line of `results.jsonl`, in UTF-8, with its end of line."""
+        return json.dumps(dataclasses.asdict(self), ensure_ascii=False).encode() + b"\n"
+
+
+FIELDS = tuple(field.name for field in dataclasses.fields(Record))
+_NEEDED = ("id", "image", "status")
+
+
+def read(path: Path) -> dict[str, Record]:
+    """Reads a `results.jsonl`: the id of each row to its record, in the file's order.
+
+    A last line without its end was cut off by a crash and is left out. Of lines of the same id the
+    last counts. Keys that are missing are None; keys that are unknown are an error, since a file
+    of another program or a later version would lose them when it is written again.
+
+    Args:
+      path: The file.
+
+    Raises:
+      RecordError: The file cannot be read, or a line is no record.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise RecordError(f"cannot read the results {path}: {error.strerror or error}") from error
+    records = {}
+    for number, line in enumerate(whole_lines(data).splitlines(), 1):
+        record = _parse(line, f"{path}, line {number}")
+        records[record.id] = record
+    return records
+
+
+def whole_lines(data: bytes) -> bytes:
+    """The content of a file of lines without a last line that has no end."""
+    return data[: data.rfind(b"\n") + 1]
+
+
+def _parse(line: bytes, where: str) -> Record:
+    try:
+        entry = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise RecordError(f"{where}: no JSON object: {error}") from error
+    if not isinstance(entry, dict) or not all(isinstance(entry.get(key), str) for key in _NEEDED):
+        raise RecordError(f"{where}: an object with the texts {', '.join(_NEEDED)} is needed")
+    unknown = sorted(set(entry) - set(FIELDS))
+    if unknown:
+        raise RecordError(f"{where}: unknown keys {unknown}; accepted are {list(FIELDS)}")
+    return Record(**{"caption": None, **entry})
+
+
+def summary(records: Iterable[Record]) -> str:
+    """The closing line: rows, errors, IoU over rows with ground truth, seconds a picture."""
+    records = list(records)
+    good = [record for record in records if record.ok]
+    text = f"{len(records)} rows, {len(records) - len(good)} errors"
+    overlaps = [record.iou for record in good if record.iou is not None]
+    if overlaps:
+        text += f", mean IoU {np.mean(overlaps):.4f} (std {np.std(overlaps):.4f})"
+    seconds = [record.seconds for record in good if record.seconds is not None]
+    if seconds:
+        text += f", {np.mean(seconds):.1f} s a picture"
+    return text
