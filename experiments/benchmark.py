@@ -129,7 +129,7 @@ def time_batches(cropper: pipeline.Cropper, problem: Problem) -> dict[str, float
     return {f"{count} crops": 1000 * seconds[str(count)] / count for count in BATCHES}
 
 
-class Forgetful(evaluation_cache.Evaluated):
+class Forgetful(evaluation_cache.EvaluationCache):
     """Computes every point that it is asked for."""
 
     def __call__(self, compute, points):
@@ -140,8 +140,8 @@ class Forgetful(evaluation_cache.Evaluated):
 def count_asked(cropper: pipeline.Cropper, problem: Problem) -> dict[str, int]:
     """Points that L-BFGS asks for at nine of the paper's scales, and how many are computed."""
     counts = {}
-    for name, kind in (("asked", Forgetful), ("computed", evaluation_cache.Evaluated)):
-        with mock.patch.object(evaluation_cache, "Evaluated", kind):
+    for name, kind in (("asked", Forgetful), ("computed", evaluation_cache.EvaluationCache)):
+        with mock.patch.object(evaluation_cache, "EvaluationCache", kind):
             step = annealing.compile_step(
                 annealing.Annealing(), cropper.loss, cropper.loss.signature
             )
@@ -241,6 +241,9 @@ def table(report: Mapping[str, Figures], machine: Mapping[str, Any]) -> str:
 def main() -> None:
     """Measures section by section, then writes what was found."""
     devices.prepare(FLAGS.device, FLAGS.threads)
+    checkpoints: dict[str, str] = {}
+    for gin_file in FLAGS.gin_file:  # A mistake in one of them costs no minutes.
+        checkpoints |= config.load_cropper(gin_file).loss.networks.checkpoints
     sections: dict[str, Callable[[], Figures]] = {
         f"fast.gin, {name} megapixels": functools.partial(measure_alone, size)
         for name, size in MEGAPIXELS.items()
@@ -256,9 +259,6 @@ def main() -> None:
     }
     for name, text in files.items():
         made_by.write_file(directory / name, text.encode())
-    checkpoints: dict[str, str] = {}
-    for gin_file in FLAGS.gin_file:
-        checkpoints |= config.load_cropper(gin_file).loss.networks.checkpoints
     made_by.write(directory, [directory / name for name in files], checkpoints)
     print(files["table.md"])
 

@@ -90,7 +90,7 @@ def test_activation_map_is_grad_cam_of_the_captions_log_probability(networks):
     """Gradient by finite differences over the channel means; weights and map in NumPy."""
     networks = Networks(dtype=tf.float64)
     picture, caption = photo(80, 60), "A dog, a zyzzyva, a ball."
-    decoder, trunk = networks.decoder, networks.caption_trunk
+    decoder, trunk = networks.captioner, networks.caption_trunk
     words = [decoder.vocabulary.index(word) for word in ("a", "dog", "a", "a", "ball")]
     crop = grad_cam.resized(picture, None, (224, 224))
     features = trunk(tf.constant(crop[np.newaxis], tf.float64))

@@ -9,7 +9,7 @@ THOROUGH = lbfgs.Minimizer(max_iterations=100, max_line_search_iterations=50, to
 
 
 def memory(begin):
-    return evaluation_cache.Evaluated(*begin.shape, begin.dtype)
+    return evaluation_cache.EvaluationCache(*begin.shape, begin.dtype)
 
 
 def minimize(minimizer, function, begin, lower, upper):

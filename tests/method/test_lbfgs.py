@@ -16,7 +16,9 @@ from tests.method.minimizations import (
 )
 
 SLOW = pytest.mark.slow
-MEMORIES = {dtype: evaluation_cache.Evaluated(6, 2, dtype) for dtype in (tf.float32, tf.float64)}
+MEMORIES = {
+    dtype: evaluation_cache.EvaluationCache(6, 2, dtype) for dtype in (tf.float32, tf.float64)
+}
 
 
 @tf.function(reduce_retracing=True)
@@ -95,7 +97,7 @@ def test_rosenbrock():
 def test_batch_equals_single_runs(minimizer, function):
     lower, upper = box([-0.7, -0.7], [0.7, 0.7])
     begin = starts(8)
-    known = {count: evaluation_cache.Evaluated(count, 2) for count in (1, 8)}
+    known = {count: evaluation_cache.EvaluationCache(count, 2) for count in (1, 8)}
     run = tf.function(lambda begin: minimizer(function, begin, lower, upper, known[len(begin)]))
     together = run(begin)
     check(together, function, begin, lower, upper)

@@ -48,7 +48,7 @@ def test_evaluations_are_the_counted_ones(count, minimizer, function):
         assert len({point.tobytes() for point in points}) == len(points)
 
 
-class Forgetful(evaluation_cache.Evaluated):
+class Forgetful(evaluation_cache.EvaluationCache):
     """Computes every point that it is asked for."""
 
     def __call__(self, compute, points):
