@@ -185,7 +185,7 @@ def test_without_a_caption_the_aesthetic_loss_alone_counts(cropper, weight):
     problem, _ = quick.problem(found.photo, "a dog", window)
     for candidate in found.candidates:
         theta = tf.constant([[*candidate.center, candidate.scale]])
-        expected = float(cropper.loss(problem, theta).aesthetic[0])
+        expected = float(cropper.loss(problem, theta).terms["aesthetic"][0])
         assert candidate.loss["aesthetic"] == pytest.approx(expected, rel=1e-4)
     totals = [candidate.loss["total"] for candidate in found.candidates[1:]]
     assert len(totals) == 2 and totals == sorted(totals)
