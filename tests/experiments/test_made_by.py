@@ -1,4 +1,4 @@
-"""What a result says of how it was made: commands without folders of this machine, commits, files."""
+"""What a result says of how it was made: its command without this machine's folders, its files."""
 
 import hashlib
 import sys
