@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import tensorflow as tf
@@ -44,8 +45,8 @@ BATCHES = (1, 5, 10, 20, 40)
 ROWS = 200
 RSS_UNIT = 1 if sys.platform == "darwin" else 1024  # Bytes, of the system's peak memory.
 # A small search: what a row costs beside its evaluations would show here most.
-SMALL = ("CoarseToFine.scan_scales = (0.5,)", "CoarseToFine.scan_centers = 3")
-SMALL += ("CoarseToFine.refine_scales = (1.0,)", "Annealing.restart_count = 2")
+SMALL = ["CoarseToFine.scan_scales = (0.5,)", "CoarseToFine.scan_centers = 3"]
+SMALL += ["CoarseToFine.refine_scales = (1.0,)", "Annealing.restart_count = 2"]
 
 Figures = dict[str, Any]  # Name of each figure to a number, or to a dict of such.
 
@@ -140,13 +141,10 @@ def count_asked(cropper: pipeline.Cropper, problem: Problem) -> dict[str, int]:
     """Points that L-BFGS asks for at nine of the paper's scales, and how many are computed."""
     counts = {}
     for name, kind in (("asked", Forgetful), ("computed", evaluation_cache.EvaluationCache)):
-        original, evaluation_cache.EvaluationCache = evaluation_cache.EvaluationCache, kind
-        try:
+        with mock.patch.object(evaluation_cache, "EvaluationCache", kind):
             step = annealing.compile_step(
                 annealing.Annealing(), cropper.loss, cropper.loss.signature
             )
-        finally:
-            evaluation_cache.EvaluationCache = original
         scales = annealing.scale_schedule(1.0, 0.98, 0.4)[::5]
         path = annealing.anneal(step, problem, 0, scales, np.zeros(2), True)
         counts[name] = path.evaluations
@@ -243,6 +241,9 @@ def table(report: Mapping[str, Figures], machine: Mapping[str, Any]) -> str:
 def main() -> None:
     """Measures section by section, then writes what was found."""
     devices.prepare(FLAGS.device, FLAGS.threads)
+    checkpoints: dict[str, str] = {}
+    for gin_file in FLAGS.gin_file:  # A mistake in one of them costs no minutes.
+        checkpoints |= config.load_cropper(gin_file).loss.networks.checkpoints
     sections: dict[str, Callable[[], Figures]] = {
         f"fast.gin, {name} megapixels": functools.partial(measure_alone, size)
         for name, size in MEGAPIXELS.items()
@@ -258,9 +259,6 @@ def main() -> None:
     }
     for name, text in files.items():
         made_by.write_file(directory / name, text.encode())
-    checkpoints: dict[str, str] = {}
-    for gin_file in FLAGS.gin_file:
-        checkpoints |= config.load_cropper(gin_file).loss.networks.checkpoints
     made_by.write(directory, [directory / name for name in files], checkpoints)
     print(files["table.md"])
 

@@ -45,7 +45,14 @@ def define_flags() -> None:
 
 
 def caption_metrics(networks: bundle.Networks, data_dir: Path) -> dict[str, float]:
-    """Metrics of beam-search captions of the test photos, in percent but CIDEr."""
+    """Metrics of beam-search captions of the test photos, in percent but CIDEr.
+
+    Raises:
+      ExperimentError: The captioner has no single steps to search beams with.
+    """
+    captioner = networks.captioner
+    if not isinstance(captioner, sat.ShowAttendTell):
+        raise ExperimentError(f"--captioner={FLAGS.captioner} is no Show, Attend and Tell")
     names = flickr8k.split_names(data_dir, "test")
     references = flickr8k.captions_by_name(data_dir)
     extract = tf.function(networks.caption_trunk, reduce_retracing=True)
@@ -53,7 +60,7 @@ def caption_metrics(networks: bundle.Networks, data_dir: Path) -> dict[str, floa
     for at in tqdm(range(0, len(names), 50), desc="features", disable=None):
         photos = np.stack([flickr8k.read_image(data_dir, name) for name in names[at : at + 50]])
         features.append(extract(tf.constant(photos / 255, tf.float32)).numpy())
-    found = beam_search.captions(networks.captioner, np.concatenate(features), FLAGS.beam, 20)
+    found = beam_search.captions(captioner, np.concatenate(features), FLAGS.beam, 20)
     scores = caption_scores.score(found, [references[name] for name in names])
     return {name: value * (1 if name == "CIDEr" else 100) for name, value in scores.items()}
 
@@ -81,8 +88,8 @@ def tile_accuracy(
 def record(folder: Path, figures: dict[str, float]) -> None:
     """Adds figures to the metrics of a checkpoint's manifest."""
     manifest = checkpoints.load(folder, "sat").manifest
-    manifest["metrics"] |= figures
-    checkpoints.write_manifest(folder, manifest)
+    metrics = {**manifest["metrics"], **figures}
+    checkpoints.write_manifest(folder, {**manifest, "metrics": metrics})
 
 
 def main() -> None:
@@ -90,8 +97,6 @@ def main() -> None:
     devices.prepare(FLAGS.device, FLAGS.threads)
     data_dir = Path(FLAGS.data_dir)
     networks = bundle.Networks(FLAGS.captioner, FLAGS.scorer)
-    if not isinstance(networks.captioner, sat.ShowAttendTell):
-        raise ExperimentError(f"--captioner={FLAGS.captioner} is no Show, Attend and Tell")
     plain = objective.Objective(pyramid=(1,), blur_sigma=0.0)
     count = f"{FLAGS.mosaics} mosaics, seed {FLAGS.seed}"
     figures = {

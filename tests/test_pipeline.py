@@ -10,8 +10,10 @@ from PIL import Image
 import cagic_tf
 from cagic_tf import pipeline
 from cagic_tf.beyond import coarse_to_fine, shapes
+from cagic_tf.beyond.lexicon import NounLoss
 from cagic_tf.method import annealing, lbfgs
-from cagic_tf.method.losses import Objective
+from cagic_tf.method.losses import AestheticLoss, CaptionLoss
+from cagic_tf.method.objective import Objective
 from cagic_tf.networks import bundle
 from cagic_tf.photos import reading
 from cagic_tf.system import resources
@@ -179,11 +181,11 @@ def test_without_a_caption_the_aesthetic_loss_alone_counts(cropper, weight):
     assert not found.unknown_words
     assert found.predicted_caption
     # The scan and the search say the same as the aesthetic part of Eq. 3 at the same crops.
-    window = shapes.parse("1:1").window(*found.photo.shape[1::-1])
+    window = shapes.parse("1:1").base_size(*found.photo.shape[1::-1])
     problem, _ = quick.problem(found.photo, "a dog", window)
     for candidate in found.candidates:
         theta = tf.constant([[*candidate.center, candidate.scale]])
-        expected = float(cropper.loss(problem, theta).aesthetic[0])
+        expected = float(cropper.loss(problem, theta).terms["aesthetic"][0])
         assert candidate.loss["aesthetic"] == pytest.approx(expected, rel=1e-4)
     totals = [candidate.loss["total"] for candidate in found.candidates[1:]]
     assert len(totals) == 2 and totals == sorted(totals)
@@ -193,7 +195,12 @@ def test_without_a_caption_the_aesthetic_loss_alone_counts(cropper, weight):
 def test_the_lexicon_finds_what_the_captioner_never_learnt():
     """A tile of a cat and three others: "feline" is no word of Flickr8k's."""
     search = coarse_to_fine.CoarseToFine(scan_scales=(0.5,), scan_centers=3, refine_scales=())
-    cropper = cagic_tf.Cropper(networks=bundle.Networks(lexicon="lexicon"), search=search)
+    terms = [CaptionLoss(), AestheticLoss(), NounLoss()]
+    cropper = cagic_tf.Cropper(
+        networks=bundle.Networks(lexicon="lexicon"),
+        objective=Objective(terms, lexicon_weight=2.0),
+        search=search,
+    )
     found = cropper.crop(SAMPLES / "mosaic.jpg", "two felines and a giraffe")
     assert found.matched_words["captioner"] == ["two", "and", "a"]
     assert list(found.matched_words["lexicon"]) == ["felines"]
