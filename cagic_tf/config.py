@@ -9,6 +9,7 @@ import collections
 import contextlib
 import copy
 import functools
+import os
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -40,7 +41,8 @@ CONFIGURABLES = (
 _configured = {made: gin.external_configurable(made, module="cagic_tf") for made in CONFIGURABLES}
 # What gin keeps in the process; there is no public way to put it aside. tests/test_config.py fails
 # if these ever go away.
-_STATE = ("_CONFIG", "_OPERATIVE_CONFIG", "_SINGLETONS", "_IMPORTS", "_LOCATION_PREFIXES")
+_STATE = ["_CONFIG", "_OPERATIVE_CONFIG", "_SINGLETONS", "_IMPORTS"]
+_STATE += ["_LOCATION_PREFIXES", "_FILE_READERS"]
 _lock = threading.RLock()
 
 
@@ -123,6 +125,8 @@ def own_gin() -> Iterator[None]:
         locked = gin.config.config_is_locked()
         gin.clear_config()
         gin.config._LOCATION_PREFIXES[:] = ["", str(resources.path("gin"))]
+        # gin's other reader looks into packages, and logs where a file is not.
+        gin.config._FILE_READERS[:] = [(open, os.path.isfile)]
         try:
             yield
         finally:

@@ -10,7 +10,7 @@ from PIL import Image
 
 from cagic_tf.beyond import shapes
 from cagic_tf.method.search import Path as SearchPath
-from cagic_tf.photos import crop_files, reading
+from cagic_tf.photos import crop_files, drawing
 from cagic_tf.system import files
 
 _FORMATS = {ending: name for name, ending in crop_files.ENDINGS.items()}
@@ -67,6 +67,7 @@ class CropResult(Candidate):
       photo: `[H, W, 3]` uint8, the upright photo.
       path: Every step of the search.
       shape: What was asked for: "original", the photo's own, or such as "16:9" or "1200x628".
+      size: Width and height in pixels to which `save` resizes; None: it does not.
       candidates: As many of the best distinct crops as were asked for and found, this one first,
         the others by their total loss (see `candidates.distinct`).
       source: The photo as it was given, to cut crops from; None: they are cut from `photo`.
@@ -81,6 +82,7 @@ class CropResult(Candidate):
     photo: np.ndarray = dataclasses.field(repr=False)
     path: SearchPath = dataclasses.field(repr=False)
     shape: str = shapes.ORIGINAL.name
+    size: tuple[int, int] | None = None
     candidates: tuple[Candidate, ...] = dataclasses.field(default=(), repr=False)
     source: Any = dataclasses.field(default=None, repr=False)
 
@@ -123,18 +125,18 @@ class CropResult(Candidate):
             )
         source = self.photo if self.source is None else self.source
         origin = getattr(source, "filename", source)  # Of an image that Pillow opened.
-        named = isinstance(origin, str | os.PathLike) and os.path.exists(origin)
-        if named and path.exists() and path.samefile(origin):
+        if not isinstance(origin, str | os.PathLike) or not os.path.exists(origin):
+            origin = None
+        if origin is not None and path.exists() and path.samefile(origin):
             raise ValueError(f"the crop would replace its own photo {path}")
         box = self.candidates[candidate].box if candidate else self.box
-        size = shapes.parse(self.shape).size
-        data = crop_files.cut(source, box, kind.lower(), quality, strip_metadata, size)
+        data = crop_files.cut(source, box, kind.lower(), quality, strip_metadata, self.size)
         files.write_atomically(path, data)
 
     def overlay(self) -> Image.Image:
         """The photo with the crop and the path of the search's centres drawn in."""
         centers = [step.center for step in self.path.steps]
-        return reading.overlay(self.photo, self.box, centers)
+        return drawing.overlay(self.photo, self.box, centers)
 
     def to_dict(self) -> dict[str, Any]:
         """Everything but pictures and path, as JSON types: what `results.jsonl` has of a row."""

@@ -1,37 +1,51 @@
-"""Crops photos to captions: `python -m cagic_tf.run --gin_file=paper.gin`.
+"""Crops photos to captions, by the paper's method or faster.
 
-With --image and --caption one photo; with --images all that a pattern names, with one --caption or
---captions_from; with --manifest many (JSONL rows `{"id"?, "image", "caption", "crops"?: [[x, y, w,
-h], ...]}` or a CSV of these columns, paths relative to the manifest, boxes in pixels); with none of
-them, the samples that ship with the project.
+    python -m cagic_tf.run --image=dog.jpg --caption="a dog on the grass" --gin_file=fast.gin
+    python -m cagic_tf.run --images='photos/*.jpg' --captions_from=sidecar
+    python -m cagic_tf.run --manifest=rows.jsonl --aspect_ratio=16:9
+
+`cagic` is the same command. A manifest is a JSONL file with lines of
+`{"image", "caption", "id"?, "crops"?: [[x, y, w, h], ...]}`, or a CSV file of such columns; paths
+are relative to it, and crops are ground truths in pixels. Crops, overlays, plots of the losses and
+`results.jsonl` go to the output folder. The exit status is 0 if every row has a crop, 2 if some
+failed, 1 if all failed or the command cannot be followed.
 """
 
 import collections
 import contextlib
 import os
+import shlex
 import sys
-import warnings
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from absl import app, flags
-from PIL import Image
+from absl import flags
 
-from cagic_tf.batch import command_flags, manifest, output_folder, records
-from cagic_tf.beyond import shapes
-from cagic_tf.photos import loss_plot, reading
+from cagic_tf.batch import command_flags, command_line, manifest, output_folder, records, report
+from cagic_tf.photos import drawing, reading
+from cagic_tf.system import devices, provenance, startup
+
+if TYPE_CHECKING:
+    from cagic_tf import pipeline
 
 FLAGS = flags.FLAGS
-flags.adopt_module_key_flags(command_flags)  # `--help` has them.
 LARGE = 16_000_000  # Pixels.
+_LONGEST_NAME = 30  # In the bar, which needs room as well.
 EXIT_OK, EXIT_NOTHING, EXIT_SOME_FAILED = 0, 1, 2
+
+CropRows = Callable[["pipeline.Cropper", output_folder.OutputFolder, list[manifest.Row]], None]
 
 
 class CommandError(Exception):
     """The command as a whole cannot go on; the message is one line."""
+
+
+def command() -> None:
+    """The console script `cagic`: reads the command line, runs, exits."""
+    command_line.run(main, __doc__ or "", command_flags.GROUPS)
 
 
 def main(arguments: list[str]) -> int:
@@ -39,9 +53,7 @@ def main(arguments: list[str]) -> int:
     return crop_all(arguments, FLAGS.device, _crop_rows)
 
 
-def crop_all(
-    arguments: list[str], device: str | None, crop_rows: Callable[[Any, Any, list], None]
-) -> int:
+def crop_all(arguments: list[str], device: str | None, crop_rows: CropRows) -> int:
     """Crops what the flags ask for; returns the exit status.
 
     Args:
@@ -52,27 +64,18 @@ def crop_all(
     """
     if len(arguments) > 1:
         return fail(f"unexpected arguments {arguments[1:]}; flags are written --name=value")
-    if message := command_flags.wrong_together():
+    if message := command_flags.problem():
         return fail(message)
-    warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # `MAX_PIXELS` is our limit.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # Before TensorFlow is imported.
+    startup.quiet()  # Before what imports it as well.
     from cagic_tf import config
     from cagic_tf.networks import checkpoints
-    from cagic_tf.system import devices
 
     try:
         devices.prepare(device, FLAGS.threads)
         directory = Path(FLAGS.output_dir or Path("outputs") / Path(FLAGS.gin_file[-1]).stem)
         rows = command_flags.rows(directory)
         cropper = config.load_cropper(*FLAGS.gin_file, bindings=FLAGS.gin_param)
-        configuration = cropper.configuration + command_flags.search_flags()
-        folder = output_folder.OutputFolder(
-            directory,
-            configuration,
-            style=command_flags.style(),
-            overwrite=FLAGS.overwrite,
-            candidate_count=FLAGS.candidates,
-        )
+        folder = _open_folder(directory, cropper)
         with contextlib.closing(folder):
             folder.forget_errors(rows, only_changed=not FLAGS.retry_errors)
             crop_rows(cropper, folder, [row for row in rows if not folder.is_done(row)])
@@ -87,28 +90,62 @@ def crop_all(
         return fail(str(error))
     found = [folder.done[row.id] for row in rows]
     print(f"{records.summary(found)}; results in {directory}")
-    if not loss_plot.has_matplotlib():
+    if not drawing.has_matplotlib():
         print("no plots of the losses: they need matplotlib, pip install 'cagic_tf[plots]'")
     failed = sum(not record.ok for record in found)
     return EXIT_OK if not failed else EXIT_NOTHING if failed == len(found) else EXIT_SOME_FAILED
 
 
-def _crop_rows(cropper, folder, rows: list[manifest.Row]) -> None:
+def _open_folder(directory: Path, cropper: "pipeline.Cropper") -> output_folder.OutputFolder:
+    made_by = provenance.record(
+        _typed(),
+        checkpoints=cropper.loss.networks.checkpoints,
+        threads=FLAGS.threads or os.cpu_count(),
+        device=FLAGS.device or "gpu if there is one",
+    )
+    return output_folder.OutputFolder(
+        directory,
+        cropper.configuration + command_flags.search_flags(),
+        save_options=command_flags.save_options(),
+        overwrite=FLAGS.overwrite,
+        candidate_count=FLAGS.candidates,
+        provenance=made_by,
+    )
+
+
+def _typed() -> str:
+    """The command as it was typed, without the folders that Python and the script are in."""
+    module = sys.modules["__main__"].__spec__
+    start = ["python", "-m", module.name] if module else [Path(sys.argv[0]).name]
+    return shlex.join([*start, *sys.argv[1:]])
+
+
+def new_report(rows: list[manifest.Row]) -> report.Report:
+    """What prints these rows' results; captions out of photos' files stay out of it."""
+    return report.Report(len(rows), show_captions=FLAGS.captions_from != "photo")
+
+
+def _crop_rows(
+    cropper: "pipeline.Cropper", folder: output_folder.OutputFolder, rows: list[manifest.Row]
+) -> None:
     """Crops rows in their order, the next photo being read and the last row written meanwhile."""
-    with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as writer:
+    with (
+        new_report(rows) as reporter,
+        ThreadPoolExecutor(1) as reader,
+        ThreadPoolExecutor(1) as writer,
+    ):
         photos = collections.deque(reader.submit(_read_ahead, row.path) for row in rows[:1])
-        written = None
+        written: Future[None] | None = None
         for number, row in enumerate(rows, 1):
             photos.extend(reader.submit(_read_ahead, row.path) for row in rows[number : number + 1])
-            print(f"[{number}/{len(rows)}] {describe(row)}", flush=True)
-            crop = _crop_one(cropper, photos.popleft(), row, written)
-            finish = folder.begin(row, crop)
+            progress = _Progress(reporter, number, len(rows), row.path.name)
+            finish = folder.begin(row, _crop_one(cropper, photos.popleft(), row, written, progress))
             if written:
-                tell(written.result())
-            written = writer.submit(finish)
-            del crop, finish  # They hold photos.
+                written.result()
+            written = writer.submit(_write, finish, reporter, number, row)
+            del finish  # It holds the photo.
         if written:
-            tell(written.result())
+            written.result()
 
 
 def _read_ahead(path: Path) -> np.ndarray | Path:
@@ -117,25 +154,30 @@ def _read_ahead(path: Path) -> np.ndarray | Path:
     return path if width * height > LARGE else reading.read(path)
 
 
-def describe(row: manifest.Row) -> str:
-    """A row as the log names it; a caption out of a photo's file stays out of it."""
-    hidden = FLAGS.captions_from == "photo" or row.caption is None
-    shape = "" if row.shape == shapes.ORIGINAL else f" ({row.shape.name})"
-    return row.image + ("" if hidden else f": {row.caption}") + shape
+class _Progress:
+    """Tells the reporter how far a photo is."""
+
+    def __init__(self, reporter: report.Report, number: int, count: int, name: str):
+        self._reporter, self._number = reporter, number
+        name = name if len(name) <= _LONGEST_NAME else name[: _LONGEST_NAME - 1] + "\u2026"
+        self._photo = f"photo {number} of {count}, {name}"
+        reporter.progress(number - 1, self._photo)
+
+    def __call__(self, done: int, total: int, loss: float) -> None:
+        text = f"{self._photo}: scale {done} of {total}, lowest loss {loss:.3f}"
+        self._reporter.progress(self._number - 1 + done / total, text)
 
 
-def _crop_one(cropper, photo: Future, row: manifest.Row, written: Future | None) -> Callable:
-    """What crops a photo, with a progress bar over its scales; a large one after the last row."""
-    from keras.utils import Progbar
+def _crop_one(
+    cropper: "pipeline.Cropper",
+    photo: Future[np.ndarray | Path],
+    row: manifest.Row,
+    written: Future[None] | None,
+    progress: Callable[[int, int, float], None],
+) -> Callable[[], "pipeline.CropResult"]:
+    """What crops a photo; a large one after the last row is written."""
 
-    bars = []
-
-    def progress(done: int, total: int, loss: float) -> None:
-        if not bars:
-            bars.append(Progbar(total, stateful_metrics=["lowest loss"], unit_name="scale"))
-        bars[0].update(done, [("lowest loss", loss)])
-
-    def crop():
+    def crop() -> "pipeline.CropResult":
         image = photo.result()
         if written and isinstance(image, Path):
             wait([written])
@@ -151,25 +193,10 @@ def _crop_one(cropper, photo: Future, row: manifest.Row, written: Future | None)
     return crop
 
 
-def tell(record: records.Record) -> None:
-    """Prints what became of a row."""
-    if not record.ok:
-        print(f"  error: {record.id}: {record.error}", file=sys.stderr)
-        return
-    from cagic_tf.method import vocabulary
-
-    overlap = "" if record.iou is None else f", IoU {record.iou:.3f}"
-    print(f"  {record.id}: box {record.box}, loss {record.loss['total']:.3f}{overlap}")
-    for crop in (record.candidates or [])[1:]:
-        print(f"  or box {crop['box']}, loss {crop['loss']['total']:.3f}")
-    for word, lemma in record.matched_words.get("read_as", {}).items():
-        print(f"  {word} is read as {lemma}")
-    for noun, classes in record.matched_words.get("lexicon", {}).items():
-        shown = ", ".join(classes[:5]) + (f" and {len(classes) - 5} more" * (len(classes) > 5))
-        print(f"  {noun} by its classes: {shown}")
-    if record.unknown_words:
-        print(f"  not known: {vocabulary.describe_unknown(record.unknown_words)}")
-    print(f"  the captioner sees: {record.predicted_caption}", flush=True)
+def _write(
+    finish: Callable[[], records.Record], reporter: report.Report, number: int, row: manifest.Row
+) -> None:
+    reporter.result(number, row, finish())
 
 
 def fail(message: str) -> int:
@@ -179,4 +206,4 @@ def fail(message: str) -> int:
 
 
 if __name__ == "__main__":
-    app.run(main)
+    command()

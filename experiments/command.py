@@ -19,6 +19,7 @@ ERRORS = (
     output_folder.OutputError,
     reading.ImageError,
     devices.DeviceError,
+    OSError,  # A file that is not there, a full disk.
 )
 
 

@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from cagic_tf.photos import reading
 from cagic_tf.system import files
+from experiments import command
 from experiments.data import flickr8k
 
 TILE = flickr8k.SIDE
@@ -81,7 +82,8 @@ def define_flags() -> None:
     flags.mark_flags_as_required(["data_dir", "output_dir"])
 
 
-def main(_) -> None:
+def main() -> None:
+    """Makes the mosaics, then the manifest."""
     output = Path(FLAGS.output_dir)
     output.mkdir(parents=True, exist_ok=True)
     rows = []
@@ -98,4 +100,4 @@ def main(_) -> None:
 
 if __name__ == "__main__":
     define_flags()
-    app.run(main)
+    app.run(command.main(main))

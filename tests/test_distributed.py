@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from absl import flags
 from absl.testing import flagsaver
 
 from cagic_tf import distributed, run
-from cagic_tf.batch import manifest, outcomes, output_folder
+from cagic_tf.batch import manifest, output_folder, row_output
 from cagic_tf.beyond import shapes
 from tests import odd_files
 
@@ -127,8 +128,8 @@ def workers_below(pid: int) -> list[int]:
 
 def test_rows_that_no_worker_finished_are_errors(tmp_path, monkeypatch, capsys):
     rows = [manifest.Row(f"{at}", "a.png", tmp_path / "a.png", "a dog") for at in range(1, 6)]
-    found = [(at, outcomes.Outcome(ENTRY | {"scale": at / 10}, {})) for at in (2, 4)]
-    monkeypatch.setattr(distributed, "_outcomes", lambda rows: iter(found))
+    found = [(at, row_output.RowOutput(ENTRY | {"scale": at / 10}, {})) for at in (2, 4)]
+    monkeypatch.setattr(distributed, "_outputs", lambda rows: iter(found))
     folder = output_folder.OutputFolder(tmp_path / "out", "# config", pictures=False)
     distributed._crop_rows(None, folder, rows)
     lines = [folder.done[row.id] for row in rows]
@@ -147,7 +148,7 @@ def test_rows_travel_as_they_are():
         ),
         manifest.Row("b", "b.png", Path("b.png"), None, problem="no caption"),
     ):
-        assert manifest.unpack(manifest.pack(row)) == row
+        assert pickle.loads(pickle.dumps(row)) == row
 
 
 @pytest.mark.parametrize(

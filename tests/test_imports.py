@@ -14,15 +14,15 @@ ALLOWED = {
     "samples": set(),
     "networks": {"system"},
     "method": {"networks", "system"},
-    "photos": {"method", "system"},
+    "photos": {"system"},
     "port": {"beyond", "method", "networks", "system"},
     "beyond": {"method", "networks", "system"},
     "results": {"beyond", "method", "photos", "system"},
     "pipeline": {"beyond", "method", "networks", "photos", "results", "system"},
     "config": {"beyond", "method", "networks", "pipeline", "system"},
     "batch": {"beyond", "config", "method", "networks", "photos", "pipeline", "results", "system"},
-    "run": {"batch", "beyond", "config", "method", "networks", "photos", "system"},
-    "distributed": {"batch", "beyond", "config", "method", "networks", "run", "system"},
+    "run": {"batch", "config", "networks", "photos", "pipeline", "system"},
+    "distributed": {"batch", "pipeline", "run"},
 }
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path.name != "__init__.py")
 

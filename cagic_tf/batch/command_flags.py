@@ -1,4 +1,4 @@
-"""The flags of the commands that crop, and the rows and the style of files that they ask for."""
+"""The flags of the commands that crop, and the rows and how files are saved that they ask for."""
 
 from pathlib import Path
 
@@ -7,85 +7,143 @@ from absl import flags
 from cagic_tf.batch import manifest, photo_rows
 from cagic_tf.beyond import shapes
 from cagic_tf.photos import crop_files
-from cagic_tf.system import resources
+from cagic_tf.system import devices, resources
 
 FLAGS = flags.FLAGS
 
-flags.DEFINE_multi_string(
-    "gin_file",
-    ["paper.gin"],
-    "Configuration: a path, or a name under the project's gin/ (paper.gin, fast.gin, "
-    "ablations/cn.gin, ...). Repeatable, later ones win. A gin file can import modules: trust it.",
+# In the order in which --help shows them; see `command_line`.
+GROUPS = {
+    "What to crop": "image caption images captions_from manifest aesthetics_only shard",
+    "How to crop": "gin_file gin_param aspect_ratio size smallest_side candidates",
+    "Where crops go": "output_dir format quality name strip_metadata overwrite retry_errors",
+    "What computes": "device threads",
+}
+
+flags.DEFINE_string("image", None, "The photo to crop. Give --caption with it.")
+flags.DEFINE_string("caption", None, "What the crop should show, in plain English.")
+flags.DEFINE_string(
+    "images",
+    None,
+    "The photos to crop: a pattern in quotes, such as 'photos/*.jpg', or 'photos/**/*.jpg' for the "
+    "folders below as well. Give --caption or --captions_from with it.",
 )
-flags.DEFINE_multi_string(
-    "gin_param", [], "A single binding, such as 'Annealing.restart_count = 5'. Repeatable."
-)
-flags.DEFINE_string("image", None, "The photo to crop, with --caption.")
-flags.DEFINE_string("images", None, "The photos to crop, a quoted pattern such as 'photos/*.jpg'.")
-flags.DEFINE_string("caption", None, "What the crop should show.")
 flags.DEFINE_enum(
     "captions_from",
     None,
     ["sidecar", "photo"],
-    "Each photo's own caption, with --images: photo.txt beside it, or the EXIF ImageDescription or "
-    "IPTC caption in it.",
+    "Where --images finds a caption for each photo. sidecar: in the text file beside it, photo.txt "
+    "or photo.jpg.txt for photo.jpg. photo: in the photo's own EXIF ImageDescription or IPTC "
+    "caption.",
+)
+flags.DEFINE_string(
+    "manifest",
+    None,
+    "A JSONL or CSV file that lists photos and captions. Without --image, --images and --manifest "
+    "the samples that come with the program are cropped.",
 )
 flags.DEFINE_bool(
-    "aesthetics_only", False, "Crop by the aesthetic loss (Eq. 5) alone, without any captions."
+    "aesthetics_only",
+    False,
+    "Crop without captions, by the aesthetic loss (Eq. 5) alone. Captions in a manifest are not "
+    "used.",
 )
-flags.DEFINE_string("manifest", None, "JSONL or CSV file of photos and captions.")
-flags.DEFINE_string("shard", None, "Only one of n parts of the rows, i/n with i from 1, as 1/4.")
 flags.DEFINE_string(
-    "output_dir", None, "Where results go; by default outputs/ and the gin file's name."
+    "shard",
+    None,
+    "Crop only one of several equal parts of the rows: 1/4 to 4/4 are the parts of four. Each "
+    "needs its own --output_dir.",
+)
+
+flags.DEFINE_multi_string(
+    "gin_file",
+    ["paper.gin"],
+    "The configuration: a path, or the name of one that comes with the program, such as paper.gin "
+    "(the default: the paper's method), fast.gin or ablations/cn.gin. It may be repeated; later "
+    "files win. A gin file can run code, so trust where it comes from.",
+)
+flags.DEFINE_multi_string(
+    "gin_param",
+    [],
+    "One setting in place of the gin file's, such as 'Annealing.restart_count = 5'. It may be "
+    "repeated.",
 )
 flags.DEFINE_string(
     "aspect_ratio",
     None,
-    "Of the crops, width:height such as 16:9; original, the default, is the photo's. Several with "
-    "commas between them: each photo is cropped to each, in rows of their own.",
+    "The crops' width to height, such as 16:9. By default it is 'original', the photo's own. Give "
+    "several with commas between them, such as 1:1,16:9, and each photo is cropped to each.",
 )
 flags.DEFINE_string(
     "size",
     None,
-    "Of the crops' files in pixels, such as 1200x628: crops of that ratio, resized. Or several.",
+    "The width and height of the crops' files in pixels, such as 1200x628: crops have that ratio "
+    "and are resized. Several are possible, as with --aspect_ratio.",
 )
 flags.DEFINE_integer(
-    "smallest_side", 0, "Pixels of the photo that no side of a crop falls below.", 0
+    "smallest_side",
+    0,
+    "How many pixels of the photo each side of a crop has at least. By default, 0, any number will "
+    "do.",
+    0,
 )
 flags.DEFINE_integer(
     "candidates",
     1,
-    "How many of each photo's best distinct crops to write, best first; there may be fewer.",
+    "How many of each photo's best distinct crops are written, the best first: 1 (the default) to "
+    "100. There may be fewer.",
     1,
     100,
 )
-flags.DEFINE_enum("format", "same", crop_files.CHOICES, "Of the crops; same: as the photo's.")
-flags.DEFINE_integer("quality", 95, "Of crops as JPEG, WebP and AVIF.", 1, 100)
-flags.DEFINE_string("name", "{id}_crop", "Name of a crop without its ending; {id} is the row's.")
-flags.DEFINE_bool(
-    "strip_metadata", False, "Leave EXIF and the ICC profile out of crops; colours become sRGB."
-)
-flags.DEFINE_bool("overwrite", False, "Pictures may replace files that this run did not leave.")
-flags.DEFINE_bool("retry_errors", False, "Try again the rows that failed earlier.")
+
 flags.DEFINE_string(
-    "device", None, "cpu, gpu or gpu:N; by default the first GPU that there is, else the CPU."
+    "output_dir",
+    None,
+    "The folder for crops and results. By default it is outputs/ and the gin file's name. The same "
+    "command with the same folder goes on where an earlier one stopped.",
 )
-
+flags.DEFINE_enum(
+    "format",
+    "same",
+    crop_files.CHOICES,
+    f"The format of the crops' files: {', '.join(crop_files.CHOICES)}. By default, same, it is the "
+    "photo's own.",
+)
 flags.DEFINE_integer(
-    "threads",
-    0,
-    "Of the CPU that compute; 0: one a core. Crops from another number have other last digits.",
-    0,
+    "quality", 95, "The quality of crops as JPEG, WebP or AVIF: 1 to 100, by default 95.", 1, 100
 )
+flags.DEFINE_string(
+    "name",
+    "{id}_crop",
+    "The name of a crop's file without its ending. By default it is '{id}_crop', where {id} stands "
+    "for the row's id.",
+)
+flags.DEFINE_bool(
+    "strip_metadata",
+    False,
+    "Leave EXIF (with the place and time) and the colour profile out of crops; colours become "
+    "sRGB. By default crops keep them.",
+)
+flags.DEFINE_bool(
+    "overwrite",
+    False,
+    "Let crops replace files of the same name that this command did not write. By default such a "
+    "row is an error.",
+)
+flags.DEFINE_bool(
+    "retry_errors",
+    False,
+    "Try the rows again that failed earlier. By default they keep their error.",
+)
+devices.define_flags()
 
 
-def style() -> crop_files.Style:
+def save_options() -> crop_files.SaveOptions:
     """How the flags want crops to be written."""
-    return crop_files.Style(FLAGS.name, FLAGS.format, FLAGS.quality, FLAGS.strip_metadata)
+    return crop_files.SaveOptions(FLAGS.name, FLAGS.format, FLAGS.quality, FLAGS.strip_metadata)
 
 
-def wrong_together() -> str:
-    """What is wrong with the flags that say what to crop; "" if nothing is."""
+def problem() -> str:
+    """What is wrong with the flags, as a sentence for people; "" if nothing is."""
     if sum(value is not None for value in (FLAGS.image, FLAGS.images, FLAGS.manifest)) > 1:
         return "give one of --image, --images and --manifest"
     if FLAGS.aesthetics_only:
@@ -98,11 +156,10 @@ def wrong_together() -> str:
         return "--captions_from goes with --images"
     elif (FLAGS.image is None) != (FLAGS.caption is None):
         return "--image and --caption go together: which photo, and what the crop shows"
-    return _wrong_shapes()
+    return _shape_problem()
 
 
-def _wrong_shapes() -> str:
-    """What is wrong with the flags that say which shape crops have; "" if nothing is."""
+def _shape_problem() -> str:
     if FLAGS.aspect_ratio and FLAGS.size:
         return "give one of --aspect_ratio and --size: a size has its ratio"
     try:

@@ -42,20 +42,6 @@ class Row:
     shape: shapes.Shape = shapes.ORIGINAL
 
 
-def pack(row: Row) -> str:
-    """A row as JSON text, with which it can go to another process; see `unpack`."""
-    fields = dataclasses.asdict(row) | {"path": str(row.path), "shape": row.shape.name}
-    return json.dumps(fields)
-
-
-def unpack(text: str) -> Row:
-    """The row that `pack` made the text of."""
-    fields = json.loads(text)
-    fields["crops"] = tuple(tuple(crop) for crop in fields["crops"])
-    fields |= {"path": Path(fields["path"]), "shape": shapes.parse(fields["shape"])}
-    return Row(**fields)
-
-
 def in_shapes(rows: Sequence[Row], wanted: Sequence[shapes.Shape]) -> list[Row]:
     """Each row once for each shape, the shape's suffix at its id: `dog`, `dog-16x9`, `dog-1x1`.
 
@@ -107,7 +93,8 @@ def read(path: Path, with_captions: bool = True) -> list[Row]:
     except (OSError, UnicodeDecodeError) as error:
         raise ManifestError(f"cannot read the manifest {path}: {error}") from error
     entries = _csv_entries if path.suffix.lower() == ".csv" else _json_entries
-    rows, seen = [], {}
+    rows: list[Row] = []
+    seen: dict[str, int] = {}
     for number, entry in entries(text, path):
         if isinstance(entry, dict) and not with_captions:
             entry["caption"] = ""
@@ -155,16 +142,16 @@ def _json_entries(text: str, path: Path) -> Iterator[tuple[int, Any]]:
 def _csv_entries(text: str, path: Path) -> Iterator[tuple[int, Any]]:
     reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
     try:
-        unknown = set(reader.fieldnames or ()) - set(KEYS)
-        if unknown or "image" not in (reader.fieldnames or ()):
+        columns = list(reader.fieldnames or ())
+        if set(columns) - set(KEYS) or "image" not in columns:
             raise ManifestError(
-                f"{path}, line 1: the columns are {reader.fieldnames}; image and caption are "
+                f"{path}, line 1: the columns are {columns}; image and caption are "
                 f"needed, and accepted are {list(KEYS)}, with commas between them"
             )
         for entry in reader:
             where = f"{path}, line {reader.line_num}"
             if None in entry or None in entry.values():
-                raise ManifestError(f"{where}: {len(reader.fieldnames)} cells are needed")
+                raise ManifestError(f"{where}: {len(columns)} cells are needed")
             entry = {key: entry[key] for key in entry if entry[key] or key == "caption"}
             try:
                 entry |= {"crops": json.loads(entry["crops"])} if "crops" in entry else {}

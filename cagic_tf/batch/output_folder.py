@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from cagic_tf.batch import manifest, outcomes, records
+from cagic_tf.batch import manifest, records, resuming, row_output
 from cagic_tf.photos import crop_files
 from cagic_tf.system import files
 
-RESULTS, CONFIG = "results.jsonl", "operative_config.gin"
+RESULTS, CONFIG, PROVENANCE = "results.jsonl", resuming.CONFIG, resuming.PROVENANCE
 _LOCK, _WRITING = ".lock", ".writing"
 
 
@@ -34,27 +34,33 @@ class OutputFolder:
         directory: Path,
         config: str,
         pictures: bool = True,
-        style: crop_files.Style | None = None,
+        save_options: crop_files.SaveOptions | None = None,
         overwrite: bool = False,
         candidate_count: int = 1,
+        provenance: Mapping[str, Any] | None = None,
     ):
-        """Opens a folder, new or of an earlier run with the same configuration.
+        """Opens a folder, new or of an earlier run with the same settings.
 
         Args:
           directory: The folder; made when missing.
           config: The operative configuration as gin text.
           pictures: Whether rows get their crop, overlay and plot beside their line.
-          style: How crops are named and written; None: "{id}_crop" in the photo's own format.
+          save_options: How crops are named and written; None: "{id}_crop", in the photo's own
+            format.
           overwrite: Whether pictures may replace files that no row of this folder left.
           candidate_count: Most crops that a row has, the first and others.
+          provenance: What makes the results, for `provenance.json`: what `provenance.record` gives,
+            with "checkpoints" and "threads"; None: no such file.
 
         Raises:
           OutputError: It cannot be written, another process has it, it holds results of another
-            configuration, or the style's name could leave it or be another file's.
+            configuration, checkpoint, version or thread count, or the crops' name could leave it or
+            be another file's.
         """
         self._directory, self._pictures, self._overwrite = directory, pictures, overwrite
-        self._style, self._candidate_count = style or crop_files.Style(), candidate_count
-        _check_name(self._style.name)
+        self._save_options = save_options or crop_files.SaveOptions()
+        self._candidate_count = candidate_count
+        _check_name(self._save_options.name)
         self._results = directory / RESULTS
         try:
             directory.mkdir(parents=True, exist_ok=True)
@@ -71,21 +77,33 @@ class OutputFolder:
             self._unfinished = self._read_unfinished()
             self._write_unfinished()  # Without rows that were finished but for this.
             self._owners = {
-                name: key for key, found in self.done.items() for name in outcomes.written(found)
+                name: key for key, found in self.done.items() for name in row_output.written(found)
             }
-            saved = directory / CONFIG
-            if self.done and saved.exists() and saved.read_text(encoding="utf-8") != config:
-                raise OutputError(
-                    f"{directory} holds results of another configuration (see {saved}); "
-                    "choose another --output_dir"
-                )
-            files.write_atomically(saved, config.encode())
+            self._begin_or_resume(config, provenance)
         except (OSError, ValueError, KeyError, TypeError) as error:
             self.close()
             raise OutputError(f"cannot use the output folder {directory}: {error}") from error
         except BaseException:
             self.close()
             raise
+
+    def _begin_or_resume(self, config: str, provenance: Mapping[str, Any] | None) -> None:
+        """Writes what the rows are made with; refuses where those that are there are of another."""
+        if self.done:
+            found = resuming.difference(self._directory, self.done, config, provenance)
+            if found:
+                raise OutputError(
+                    f"{self._directory} holds results {found}; choose another --output_dir"
+                )
+        contents = {CONFIG: config}
+        if provenance is not None:
+            old = resuming.read(self._directory) if self.done else None
+            merged = resuming.merged(old, provenance, len(self.done))
+            contents[PROVENANCE] = json.dumps(merged, indent=2) + "\n"
+        for name, text in contents.items():
+            path = self._directory / name
+            if not path.exists() or path.read_bytes() != text.encode():
+                files.write_atomically(path, text.encode())
 
     def close(self) -> None:
         """Lets others have the folder; at the latest the end of the process does so."""
@@ -155,40 +173,40 @@ class OutputFolder:
                 self._check(row, self._names(row).values())
             return crop()
 
-        style = self._style if self._pictures else None
-        finish = outcomes.begin(row, checked_first, style, self._candidate_count)
+        save_options = self._save_options if self._pictures else None
+        finish = row_output.begin(row, checked_first, save_options, self._candidate_count)
         return lambda: self.write(row, finish())
 
-    def write(self, row: manifest.Row, outcome: outcomes.Outcome) -> records.Record:
+    def write(self, row: manifest.Row, output: row_output.RowOutput) -> records.Record:
         """Writes a row's pictures, then its line; returns its record.
 
-        Its "status" is "error" where the outcome has one, or where a picture would replace a file
+        Its "status" is "error" where the output has one, or where a picture would replace a file
         that is not of this folder.
 
         Raises:
           OutputError: The folder cannot be written.
         """
         try:
-            self._check(row, outcome.pictures)
+            self._check(row, output.pictures)
         except (OSError, ValueError) as error:
-            outcome = outcomes.failed(str(error))
-        if outcome.error is not None:
-            return self._append(row, outcome)
-        if outcome.pictures:
+            output = row_output.failed(str(error))
+        if output.error is not None:
+            return self._append(row, output)
+        if output.pictures:
             with self._writing_errors():
-                self._unfinished[row.id] = list(outcome.pictures)
+                self._unfinished[row.id] = list(output.pictures)
                 self._write_unfinished()
-                for name, content in outcome.pictures.items():
+                for name, content in output.pictures.items():
                     files.write_atomically(self._directory / name, content)
-        record = self._append(row, outcome)
-        if outcome.pictures:
+        record = self._append(row, output)
+        if output.pictures:
             del self._unfinished[row.id]
             with self._writing_errors():
                 self._write_unfinished()
         return record
 
     def _names(self, row: manifest.Row) -> dict[str, str]:
-        return outcomes.picture_names(row, self._style, self._candidate_count)
+        return row_output.picture_names(row, self._save_options, self._candidate_count)
 
     def _check(self, row: manifest.Row, names: Iterable[str]) -> None:
         """Raises ValueError where a picture of the row would replace a file that is another's."""
@@ -207,14 +225,14 @@ class OutputFolder:
                     "--retry_errors where the row has failed"
                 )
 
-    def _append(self, row: manifest.Row, outcome: outcomes.Outcome) -> records.Record:
+    def _append(self, row: manifest.Row, output: row_output.RowOutput) -> records.Record:
         known = {"id": row.id, "image": row.image, "caption": row.caption}
-        known |= {"status": "ok" if outcome.error is None else "error", "error": outcome.error}
-        record = records.Record(**{**outcome.entry, **known, "shape": row.shape.name})
+        known |= {"status": "ok" if output.error is None else "error", "error": output.error}
+        record = records.Record(**{**output.fields, **known, "shape": row.shape.name})
         with self._writing_errors():
             files.append_whole(self._results, record.line())
         self.done[row.id] = record
-        self._owners |= dict.fromkeys(outcomes.written(record), row.id)
+        self._owners |= dict.fromkeys(row_output.written(record), row.id)
         return record
 
     def _read_results(self) -> dict[str, records.Record]:

@@ -1,16 +1,12 @@
 """A process that crops rows for `distributed`."""
 
 import dataclasses
-import json
 import os
-import warnings
 from collections.abc import Sequence
-from typing import Any
 
-from PIL import Image
-
-from cagic_tf.batch import manifest, outcomes
+from cagic_tf.batch import manifest, row_output
 from cagic_tf.photos import crop_files
+from cagic_tf.system import devices
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,30 +17,31 @@ class Settings:
     bindings: Sequence[str]
     device: str | None
     threads: int
-    style: crop_files.Style
+    save_options: crop_files.SaveOptions
     smallest_side: int
     candidate_count: int
     folder: str
 
 
 class Worker:
-    """Loads the networks, then crops rows."""
+    """Loads the networks, then crops rows. Its arguments and results can be pickled."""
 
     def __init__(self, settings: Settings):
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # Before TensorFlow is imported.
+        """Raises what `devices.prepare` and `config.load_cropper` raise."""
         if os.path.isdir(settings.folder):
             os.chdir(settings.folder)
-        from cagic_tf import config
-        from cagic_tf.system import devices
-
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         devices.prepare(settings.device, settings.threads)
+        from cagic_tf import config  # After `prepare`, since it imports TensorFlow.
+
         self._settings = settings
         self._cropper = config.load_cropper(*settings.gin_files, bindings=settings.bindings)
 
-    def __call__(self, item: dict[str, Any]) -> dict[str, Any]:
-        """Crops a row of Ray Data: `{"number", "row"}`, packed, to its outcome in columns."""
-        settings, row = self._settings, manifest.unpack(item["row"])
+    def ready(self) -> None:
+        """Returns when rows can be cropped."""
+
+    def crop(self, row: manifest.Row) -> row_output.RowOutput:
+        """Crops a row and draws its pictures; what fails is the output's error."""
+        settings = self._settings
 
         def crop():
             return self._cropper.crop(
@@ -55,11 +52,4 @@ class Worker:
                 candidate_count=settings.candidate_count,
             )
 
-        outcome = outcomes.begin(row, crop, settings.style, settings.candidate_count)()
-        return {
-            "number": item["number"],
-            "entry": json.dumps(outcome.entry),
-            "error": outcome.error or "",
-            "names": list(outcome.pictures),
-            "contents": list(outcome.pictures.values()),
-        }
+        return row_output.begin(row, crop, settings.save_options, settings.candidate_count)()

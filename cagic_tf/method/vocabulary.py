@@ -203,7 +203,7 @@ def _lemma(token: str, index: Mapping[str, int]) -> str | None:
     return None
 
 
-def describe_unknown(unknown: dict[str, tuple[str, ...]]) -> str:
+def describe_unknown(unknown: Mapping[str, Sequence[str]]) -> str:
     """Unknown words and their nearest known ones, in one line."""
     return "; ".join(
         f"{word} (nearest known: {', '.join(nearest) if nearest else 'none'})"

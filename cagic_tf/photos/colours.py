@@ -76,6 +76,8 @@ class ToSrgb:
         """The picture as "RGB"; of its own size."""
         if self.needed and self._mode == "RGB" and image.mode in ("1", "L"):
             image = image.convert("RGB")
-        if self.needed and self._mode == image.mode:
-            return ImageCms.applyTransform(image, self._transform)
-        return image.convert("RGB")
+        if self._transform is None or self._mode != image.mode:
+            return image.convert("RGB")
+        converted = ImageCms.applyTransform(image, self._transform)
+        assert converted is not None  # There is none only in place.
+        return converted

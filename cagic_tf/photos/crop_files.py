@@ -2,8 +2,9 @@
 
 import dataclasses
 import io
-import os
 import struct
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from PIL import ExifTags, Image
@@ -23,7 +24,7 @@ CHOICES = ("same", "jpeg", "png", "webp")
 
 
 @dataclasses.dataclass(frozen=True)
-class Style:
+class SaveOptions:
     """How crops are written; see `cut`.
 
     Attributes:
@@ -59,10 +60,19 @@ _KEPT = (
     + (_TAG.XPKeywords, _TAG.XPSubject)
 )
 _DROPPED = (_TAG.MakerNote, ExifTags.IFD.Interop)
+_DAMAGED_EXIF = (
+    ValueError,
+    TypeError,
+    KeyError,
+    AttributeError,
+    OSError,
+    SyntaxError,
+    struct.error,
+)
 _LONGEST_EXIF = 65_000  # Bytes: what a JPEG's segment holds.
 
 
-def ending(source: str | os.PathLike | Image.Image | np.ndarray, choice: str = "same") -> str:
+def ending(source: reading.Source, choice: str = "same") -> str:
     """The ending that a crop's file gets, such as ".jpg"; reads the photo's header only.
 
     Args:
@@ -78,7 +88,7 @@ def ending(source: str | os.PathLike | Image.Image | np.ndarray, choice: str = "
 
 
 def cut(
-    source: str | os.PathLike | Image.Image | np.ndarray,
+    source: reading.Source,
     box: tuple[int, int, int, int],
     choice: str = "same",
     quality: int = 95,
@@ -110,26 +120,51 @@ def cut(
     Raises:
       reading.ImageError: The photo cannot be read, or the format cannot hold the crop.
     """
+    return cut_all(source, [box], choice, quality, strip_metadata, size)[0]
+
+
+def cut_all(
+    source: reading.Source,
+    boxes: Sequence[tuple[int, int, int, int]],
+    choice: str = "same",
+    quality: int = 95,
+    strip_metadata: bool = False,
+    size: tuple[int, int] | None = None,
+) -> list[bytes]:
+    """Cuts several crops out of a photo that is decoded once; see `cut`, for each of `boxes`."""
     with reading.opened(source) as image:
+        with reading.decoding(source):
+            exif = image.getexif()
         # Before `load`, which closes the file: what a TIFF's EXIF points to is read from there.
-        exif = b"" if strip_metadata else _exif(image.getexif(), *(size or box[2:]))
-        image.load()
-        kind, profile = _format(image, choice), image.info.get("icc_profile")
-        crop = reading.Turn.of(image).cut(image, box)
-        if size:
-            crop = _resized(crop, size)
-        to_srgb = colours.ToSrgb(profile)
-        if crop.mode in ("I", "I;16B", "I;16L") and "I;16" in _HOLDS[kind]:
-            crop = Image.fromarray(np.clip(np.asarray(crop), 0, 65535).astype(np.uint16))
-        if (strip_metadata and to_srgb.needed) or not _holds(kind, crop):
-            crop, profile = _fit(kind, crop, to_srgb, profile, strip_metadata)
-        keep = ("transparency",) if crop.mode != "RGBA" else ()
-        crop.info = {key: crop.info[key] for key in keep if key in crop.info}
-    try:
-        return _encode(kind, crop, quality, exif, None if strip_metadata else profile)
-    except Exception as error:  # Formats have limits of their own, such as WebP's 16383 pixels.
-        text = " ".join(str(error).split()) or type(error).__name__
-        raise reading.ImageError(f"cannot write the crop as {kind}: {text}") from error
+        description = None if strip_metadata else _description(exif)
+        with reading.decoding(source):
+            image.load()
+            orientation = reading.Orientation.of(image)
+        kind, found = _format(image, choice), []
+        for box in boxes:
+            crop, profile = orientation.cut(image, box), image.info.get("icc_profile")
+            if size:
+                crop = _resized(crop, size)
+            crop, profile = _prepared(crop, kind, profile, strip_metadata)
+            exif_bytes = _exif_bytes(description, *(size or box[2:])) if description else b""
+            found.append(
+                _encode(crop, kind, quality, exif_bytes, None if strip_metadata else profile)
+            )
+        return found
+
+
+def _prepared(
+    crop: Image.Image, kind: str, profile: bytes | None, strip_metadata: bool
+) -> tuple[Image.Image, bytes | None]:
+    """The crop as the format holds it, without what its photo's file said; the profile it needs."""
+    to_srgb = colours.ToSrgb(profile)
+    if crop.mode in ("I", "I;16B", "I;16L") and "I;16" in _HOLDS[kind]:
+        crop = Image.fromarray(np.clip(np.asarray(crop), 0, 65535).astype(np.uint16))
+    if (strip_metadata and to_srgb.needed) or not _holds(kind, crop):
+        crop, profile = _fit(kind, crop, to_srgb, profile, strip_metadata)
+    keep = ("transparency",) if crop.mode != "RGBA" else ()
+    crop.info = {key: crop.info[key] for key in keep if key in crop.info}
+    return crop, profile
 
 
 def _resized(crop: Image.Image, size: tuple[int, int]) -> Image.Image:
@@ -159,7 +194,9 @@ def _holds(kind: str, crop: Image.Image) -> bool:
     return crop.mode in _HOLDS[kind]
 
 
-def _fit(kind, crop, to_srgb, profile, convert):
+def _fit(
+    kind: str, crop: Image.Image, to_srgb: colours.ToSrgb, profile: bytes | None, convert: bool
+) -> tuple[Image.Image, bytes | None]:
     """The crop in a mode that the format holds, and the profile that it still needs."""
     opaque, alpha = colours.split_alpha(crop)
     if convert or opaque.mode not in ("1", "L", "RGB"):
@@ -176,35 +213,47 @@ def _fit(kind, crop, to_srgb, profile, convert):
     return opaque, profile
 
 
-def _exif(exif: Image.Exif, width: int, height: int) -> bytes:
-    """What describes the photo, for a crop of this size; nothing where EXIF is damaged."""
+def _description(exif: Image.Exif) -> Image.Exif | None:
+    """What describes the photo in its EXIF; None where there is nothing or EXIF is damaged."""
     try:
         kept = Image.Exif()
         kept.update({int(tag): exif[tag] for tag in _KEPT if tag in exif})
         for name in (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo):
             inner = {tag: v for tag, v in exif.get_ifd(name).items() if tag not in _DROPPED}
-            if name == ExifTags.IFD.Exif:
-                sides = {_TAG.ExifImageWidth: width, _TAG.ExifImageHeight: height}
-                inner |= {int(tag): side for tag, side in sides.items() if tag in inner}
             if inner:
                 kept.get_ifd(name).update(inner)
                 kept[name] = kept.get_ifd(name)
-        if not kept:
-            return b""
-        kept[_TAG.Orientation] = 1
-        data = kept.tobytes()
-        return data if len(data) <= _LONGEST_EXIF else b""
-    except (ValueError, TypeError, KeyError, AttributeError, OSError, SyntaxError, struct.error):
+        return kept or None
+    except _DAMAGED_EXIF:
+        return None
+
+
+def _exif_bytes(description: Image.Exif, width: int, height: int) -> bytes:
+    """The description of an upright crop of this size; nothing where it cannot be written."""
+    try:
+        inner = description.get_ifd(ExifTags.IFD.Exif)
+        sides = {_TAG.ExifImageWidth: width, _TAG.ExifImageHeight: height}
+        inner.update({int(tag): side for tag, side in sides.items() if tag in inner})
+        description[_TAG.Orientation] = 1
+        data = description.tobytes()
+    except _DAMAGED_EXIF:
         return b""
+    return data if len(data) <= _LONGEST_EXIF else b""
 
 
-def _encode(kind, crop, quality, exif, profile) -> bytes:
-    options = {}
+def _encode(
+    crop: Image.Image, kind: str, quality: int, exif: bytes, profile: bytes | None
+) -> bytes:
+    options: dict[str, Any] = {}
     if kind in ("JPEG", "WEBP", "AVIF"):
         options["quality"] = quality
     if kind not in ("GIF", "BMP"):
         options |= {"exif": exif} if exif else {}
         options |= {"icc_profile": profile} if profile else {}
     buffer = io.BytesIO()
-    crop.save(buffer, format=kind, **options)
+    try:
+        crop.save(buffer, format=kind, **options)
+    except Exception as error:  # Formats have limits of their own, such as WebP's 16383 pixels.
+        text = " ".join(str(error).split()) or type(error).__name__
+        raise reading.ImageError(f"cannot write the crop as {kind}: {text}") from error
     return buffer.getvalue()

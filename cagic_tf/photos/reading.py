@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from PIL import ExifTags, Image, ImageDraw, IptcImagePlugin, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageFile, ImageOps, IptcImagePlugin, UnidentifiedImageError
 
 from cagic_tf.photos import colours
 from cagic_tf.system import files
@@ -22,12 +22,14 @@ MAX_PIXELS = 100_000_000
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP", "AVIF", "HEIF")  # No EPS: it is code.
 _BAND_PIXELS = 4_000_000
 
+Source = str | os.PathLike | Image.Image | np.ndarray
+
 
 class ImageError(Exception):
     """A photo is missing or cannot be read; the message is one line."""
 
 
-def read(source: str | os.PathLike | Image.Image | np.ndarray) -> np.ndarray:
+def read(source: Source) -> np.ndarray:
     """Reads a photo as upright sRGB.
 
     EXIF orientation is applied, colours are converted by the photo's ICC profile, transparency is
@@ -49,16 +51,17 @@ def read(source: str | os.PathLike | Image.Image | np.ndarray) -> np.ndarray:
         if source.shape[2:] == (3,):
             return source.copy()
     with opened(source) as image:
-        image.load()
-        turn, (width, height) = Turn.of(image), image.size
-        pixels = np.empty((*(image.size if turn.swap else (height, width)), 3), np.uint8)
-        stored = turn.as_stored(pixels)
+        with decoding(source):
+            image.load()
+            orientation = Orientation.of(image)
+        width, height = orientation.upright_size(image)
+        pixels = np.empty((height, width, 3), np.uint8)
         to_srgb = colours.ToSrgb(image.info.get("icc_profile"))
         rows = max(1, _BAND_PIXELS // width)
         for top in range(0, height, rows):  # In bands: a large photo is there twice at most.
-            band = image.crop((0, top, width, min(top + rows, height)))
+            band = orientation.cut(image, (0, top, width, min(rows, height - top)))
             opaque, alpha = colours.split_alpha(band)
-            stored[top : top + rows] = np.asarray(colours.on_white(to_srgb(opaque), alpha))
+            pixels[top : top + rows] = np.asarray(colours.on_white(to_srgb(opaque), alpha))
         return pixels
 
 
@@ -69,9 +72,11 @@ def upright_size(path: str | os.PathLike) -> tuple[int, int]:
       ImageError: No such file, or no picture in it.
     """
     with opened(path) as image:
-        if image.format == "TIFF":
-            image.load()  # Here Pillow itself turns them, and its versions differ in when.
-        return image.size[::-1] if Turn.of(image).swap else image.size
+        with decoding(path):
+            if image.format == "TIFF":
+                image.load()  # Here Pillow itself turns them, and its versions differ in when.
+            orientation = Orientation.of(image)
+        return orientation.upright_size(image)
 
 
 def caption(path: str | os.PathLike) -> str:
@@ -80,60 +85,57 @@ def caption(path: str | os.PathLike) -> str:
     Raises:
       ImageError: No such file, or no picture in it.
     """
-    with opened(path) as image:
+    with opened(path) as image, decoding(path):
         found = [image.getexif().get(ExifTags.Base.ImageDescription)]
-        found.append((IptcImagePlugin.getiptcinfo(image) or {}).get((2, 120)))
+        if isinstance(image, ImageFile.ImageFile):
+            found.append((IptcImagePlugin.getiptcinfo(image) or {}).get((2, 120)))
     for text in found:
         if isinstance(text, str):  # Pillow reads EXIF's texts as Latin-1; most are UTF-8 now.
             text = text.encode("latin-1", "replace")
         if isinstance(text, bytes):
             try:
-                text = text.decode("utf-8")
+                decoded = text.decode("utf-8")
             except UnicodeDecodeError:
-                text = text.decode("latin-1")
-            if text := " ".join(text.replace("\0", " ").split()):
-                return text
+                decoded = text.decode("latin-1")
+            if words := decoded.replace("\0", " ").split():
+                return " ".join(words)
     return ""
 
 
 @dataclasses.dataclass(frozen=True)
-class Turn:
-    """How a stored picture lies in the upright one: EXIF orientation as three yes or no.
+class Orientation:
+    """How a picture's stored pixels lie: EXIF's orientation, of which Pillow knows how to turn.
 
-    The stored picture is the upright one, its rows and columns swapped if `swap`, then its order
-    of rows reversed if `flip_rows`, and of columns if `flip_columns`.
+    Only boxes are moved in here, so that a crop is turned and never the whole photo.
+
+    Attributes:
+      value: 1, upright, to 8.
     """
 
-    swap: bool = False
-    flip_rows: bool = False
-    flip_columns: bool = False
+    value: int = 1
 
     @classmethod
-    def of(cls, image: Image.Image) -> "Turn":
+    def of(cls, image: Image.Image) -> "Orientation":
         """Of a picture, a TIFF's after `load`; what EXIF does not define is upright."""
-        orientation = image.getexif().get(ExifTags.Base.Orientation)
-        order = [(), ("flip_columns",), ("flip_rows", "flip_columns"), ("flip_rows",), ("swap",)]
-        order += [("swap", "flip_rows"), ("swap", "flip_rows", "flip_columns")]
-        order += [("swap", "flip_columns")]
-        known = isinstance(orientation, int) and 1 <= orientation <= 8
-        return cls(**dict.fromkeys(order[orientation - 1] if known else (), True))
+        value = image.getexif().get(ExifTags.Base.Orientation)
+        return cls(value if isinstance(value, int) and 1 <= value <= 8 else 1)
 
-    def as_stored(self, upright: np.ndarray) -> np.ndarray:
-        """A view `[h, w, ...]` of the upright pixels in the stored order."""
-        stored = upright.swapaxes(0, 1) if self.swap else upright
-        return stored[:: -1 if self.flip_rows else 1, :: -1 if self.flip_columns else 1]
+    def upright_size(self, image: Image.Image) -> tuple[int, int]:
+        """Width and height of the upright picture in pixels."""
+        return image.size if self.value < 5 else (image.height, image.width)
 
     def cut(self, image: Image.Image, box: tuple[int, int, int, int]) -> Image.Image:
         """The upright crop `(x, y, w, h)` of a stored picture, in its own mode."""
-        x, y, w, h = (box[at] for at in (1, 0, 3, 2)) if self.swap else box
-        x = image.width - x - w if self.flip_columns else x
-        y = image.height - y - h if self.flip_rows else y
+        x, y, w, h = box if self.value < 5 else (box[1], box[0], box[3], box[2])
+        x = image.width - x - w if self.value in (2, 3, 7, 8) else x
+        y = image.height - y - h if self.value in (3, 4, 6, 7) else y
         crop = image.crop((x, y, x + w, y + h))
-        if self.flip_columns:
-            crop = crop.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-        if self.flip_rows:
-            crop = crop.transpose(Image.Transpose.FLIP_TOP_BOTTOM)
-        return crop.transpose(Image.Transpose.TRANSPOSE) if self.swap else crop
+        if self.value == 1:
+            return crop
+        # All the EXIF that Pillow then reads, so that damaged parts of the photo's do not matter.
+        crop.info = {key: crop.info[key] for key in crop.info if key in ("transparency", "palette")}
+        crop.getexif()[ExifTags.Base.Orientation] = self.value
+        return ImageOps.exif_transpose(crop)
 
 
 def write(path: Path, pixels: np.ndarray | Image.Image) -> None:
@@ -150,85 +152,68 @@ def encoded(pixels: np.ndarray | Image.Image, ending: str) -> bytes:
     return buffer.getvalue()
 
 
-def overlay(
-    pixels: np.ndarray,
-    box: tuple[int, int, int, int],
-    centers: np.ndarray,
-    truths: list[tuple[float, float, float, float]] = (),
-) -> Image.Image:
-    """Draws the crop on its photo, with the path of the centres over the scales.
+@contextlib.contextmanager
+def opened(source: Source) -> Iterator[Image.Image]:
+    """Opens a photo, whose pixels are decoded when it is loaded, and closes its file at the end.
 
-    Args:
-      pixels: `[H, W, 3]` uint8.
-      box: The crop `(x, y, w, h)` in pixels: white and black, the rest of the photo darkened.
-      centers: `[S, 2]` centres in [-1, 1], first to last: a line from blue to red.
-      truths: Ground-truth boxes `(x, y, w, h)` in pixels: green.
+    What goes wrong in the `with` block stays what it is; see `decoding`.
 
-    Returns:
-      A picture of the photo's size.
+    Raises:
+      ImageError: The photo cannot be opened, or is too large.
     """
-    height, width = pixels.shape[:2]
-    x, y, w, h = box
-    shown = pixels // 2
-    shown[y : y + h, x : x + w] = pixels[y : y + h, x : x + w]
-    image = Image.fromarray(shown)
-    del shown
-    draw = ImageDraw.Draw(image)
-    stroke = max(2, round(min(width, height) / 160))
-    for left, top, across, down in truths:
-        corners = [left, top, left + across - 1, top + down - 1]
-        draw.rectangle(corners, outline=(0, 200, 0), width=stroke)
-    draw.rectangle([x, y, x + w - 1, y + h - 1], outline=(0, 0, 0), width=2 * stroke)
-    draw.rectangle([x, y, x + w - 1, y + h - 1], outline=(255, 255, 255), width=stroke)
-    points = [((cx + 1) / 2 * width, (cy + 1) / 2 * height) for cx, cy in np.asarray(centers)]
-    for at in range(len(points)):
-        share = at / max(len(points) - 1, 1)
-        colour = (round(255 * share), 60, round(255 * (1 - share)))
-        if at:
-            draw.line([points[at - 1], points[at]], fill=colour, width=stroke)
-        (cx, cy), r = points[at], 1.5 * stroke
-        draw.ellipse([cx - r, cy - r, cx + r, cy + r], fill=colour)
-    return image
+    if isinstance(source, np.ndarray):
+        yield _from_array(source)
+    elif isinstance(source, Image.Image):
+        _check(source, source)
+        yield source
+    elif isinstance(source, str | os.PathLike):
+        with decoding(source):
+            Image.init()
+            image = Image.open(source, formats=[f for f in FORMATS if f in Image.OPEN])
+        with image:
+            _check(image, source)
+            yield image
+    else:
+        raise ImageError(
+            f"cannot read {type(source).__name__} as a photo: a path, a PIL image or an array is "
+            "needed"
+        )
 
 
 @contextlib.contextmanager
-def opened(source: str | os.PathLike | Image.Image | np.ndarray) -> Iterator[Image.Image]:
-    """Opens a photo; what goes wrong in the `with` block too is a one-line `ImageError`."""
+def decoding(source: Source) -> Iterator[None]:
+    """Turns all that is raised in the `with` block into a one-line `ImageError`.
+
+    Only Pillow's own reading of a file belongs in it (open, load, getexif): its decoders raise
+    errors of many kinds for damaged files, which cannot be told from those of wrong code.
+    """
     try:
-        if isinstance(source, np.ndarray):
-            yield _from_array(source)
-        elif isinstance(source, Image.Image):
-            yield _checked(source)
-        else:
-            Image.init()
-            with Image.open(source, formats=[f for f in FORMATS if f in Image.OPEN]) as image:
-                yield _checked(image)
-    except ImageError:
-        raise
+        yield
     except FileNotFoundError as error:
         raise ImageError(f"no photo at {source}") from error
     except IsADirectoryError as error:
         raise ImageError(f"{source} is a folder; a photo is needed") from error
     except UnidentifiedImageError as error:
-        empty = "is empty" if os.path.getsize(source) == 0 else "holds no picture"
+        empty = "is empty" if os.path.getsize(str(source)) == 0 else "holds no picture"
         raise ImageError(
             f"cannot read {source} as a photo: it {empty}; {', '.join(FORMATS)} are read"
         ) from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise ImageError(
-            f"cannot read {source} as a photo: it has more than {MAX_PIXELS:,} pixels; reduce it"
-        ) from error
-    except Exception as error:  # Pillow's decoders raise many kinds for damaged files.
+        raise ImageError(_too_large(source)) from error
+    except Exception as error:
         text = " ".join(str(error).split()) or type(error).__name__
         raise ImageError(f"cannot read {source} as a photo: {text}") from error
 
 
-def _checked(image: Image.Image) -> Image.Image:
+def _check(image: Image.Image, source: Source) -> None:
     if image.width * image.height > MAX_PIXELS:
-        raise Image.DecompressionBombError
+        raise ImageError(_too_large(source))
     if image.mode == "F":
         raise ImageError("a picture of floats has no known range; save it with 8 or 16 bits")
-    return image
+
+
+def _too_large(source: Source) -> str:
+    return f"cannot read {source} as a photo: it has more than {MAX_PIXELS:,} pixels; reduce it"
 
 
 def _from_array(array: np.ndarray) -> Image.Image:

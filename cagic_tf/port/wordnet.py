@@ -1,65 +1,68 @@
-"""WordNet's nouns: which ImageNet classes each noun means.
+"""WordNet's nouns, read by nltk: which ImageNet classes each noun means.
 
-Miller, "WordNet: A Lexical Database for English", Communications of the ACM 38(11), 1995. Reads
-`index.noun`, `data.noun` and `noun.exc` as the manual page `wndb(5WN)` describes them.
+Miller, "WordNet: A Lexical Database for English", Communications of the ACM 38(11), 1995.
 """
 
 import collections
+import contextlib
+import io
 import itertools
-from collections.abc import Collection, Iterator, Sequence
+import re
+import warnings
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO
+
+import nltk.data
+from nltk.corpus.reader import wordnet as reader
 
 from cagic_tf.networks import checkpoints
 from cagic_tf.port import source
 
 FILES = ("index.noun", "data.noun", "noun.exc")
-HYPERNYMS = ("@", "@i")  # "is a kind of", "is an instance of".
 
 
-class WordNet(NamedTuple):
-    """The nouns.
+class Nouns(reader.WordNetCorpusReader):
+    """nltk's reader on the noun files alone; it finds the other parts of speech empty."""
 
-    Attributes:
-      senses: Lower-case lemma, words joined by a space, to its synsets, the most frequent first.
-      names: Synset to its first lemma.
-      parents: Synset to its hypernyms.
-      irregular: Plural to its singulars.
-    """
+    def open(self, file: str) -> IO[str]:
+        """One of the files."""
+        if file in FILES:
+            return super().open(file)
+        # The lexicographers' files have numbers in data.noun, and nltk wants a name for each.
+        names = [f"{number:02d} unnamed 0\n" for number in range(100)]
+        return io.StringIO("".join(names) if file == "lexnames" else "")
 
-    senses: dict[str, tuple[int, ...]]
-    names: dict[int, str]
-    parents: dict[int, tuple[int, ...]]
-    irregular: dict[str, tuple[str, ...]]
+    def map_wn(self, version: str = "wordnet") -> None:
+        """Numbers are those of the files; nltk's own would need its download of WordNet."""
 
 
-def read(folder: Path) -> WordNet:
-    """Reads WordNet 3.0's noun files in a folder.
+@contextlib.contextmanager
+def opened(folder: Path) -> Iterator[Nouns]:
+    """WordNet 3.0's nouns, from the three `FILES` in a folder, until the block ends.
 
     Raises:
-      checkpoints.CheckpointError: A file is not what it should be.
+      checkpoints.CheckpointError: A file is not what it should be; also where the block finds out.
       OSError: A file is missing.
     """
-    senses, names, parents, irregular = {}, {}, {}, {}
-    for name in FILES:
-        for number, fields in _lines(folder / name):
-            try:
-                if name == "index.noun":
-                    count = int(fields[2])
-                    senses[_spaced(fields[0])] = tuple(int(offset) for offset in fields[-count:])
-                elif name == "data.noun":
-                    synset = int(fields[0])
-                    names[synset], parents[synset] = _spaced(fields[4]), tuple(_hypernyms(fields))
-                else:
-                    irregular[_spaced(fields[0])] = tuple(_spaced(word) for word in fields[1:])
-            except (ValueError, IndexError) as error:
-                raise checkpoints.CheckpointError(
-                    f"{folder / name}, line {number}: not a line of WordNet 3.0: {error}"
-                ) from error
-    return WordNet(senses, names, parents, irregular)
+    root, paths = str(folder.resolve()), list(nltk.data.path)
+    nltk.data.path.append(root)  # nltk opens nothing elsewhere.
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # It has no other languages; an unknown number.
+            yield Nouns(root, None)
+    except (OSError, checkpoints.CheckpointError):
+        raise
+    except Exception as error:  # Damaged files raise nearly every kind.
+        text = " ".join(f"{type(error).__name__}: {error}".split())
+        raise checkpoints.CheckpointError(
+            f"{folder} has no readable noun files of WordNet 3.0 ({', '.join(FILES)}): {text}"
+        ) from error
+    finally:
+        nltk.data.path[:] = paths
 
 
-def read_classes(path: Path, nouns: WordNet) -> list[int]:
+def read_classes(path: Path, nouns: Nouns) -> list[reader.Synset]:
     """The synsets of ImageNet's classes, in their order, from lines such as `n02084071`.
 
     Raises:
@@ -67,55 +70,61 @@ def read_classes(path: Path, nouns: WordNet) -> list[int]:
       OSError: The file is missing.
     """
     lines = path.read_text(encoding="utf-8").split()
-    known = {f"n{synset:08d}": synset for synset in nouns.names}
-    strange = [line for line in lines if line not in known]
-    if strange or not lines or len(set(lines)) < len(lines):
+    found = {
+        line: nouns.synset_from_pos_and_offset("n", int(line[1:]))
+        for line in lines
+        if re.fullmatch("n[0-9]{8}", line)
+    }
+    strange = [line for line in lines if found.get(line) is None]
+    if strange or not lines or len(found) < len(lines):
         raise checkpoints.CheckpointError(
             f"{path}: {len(lines)} classes, {len(set(lines))} of them different; "
             f"not WordNet 3.0's: {strange[:3]}"
         )
-    return [known[line] for line in lines]
+    return list(found.values())
 
 
-def classes_below(nouns: WordNet, classes: Sequence[int]) -> dict[int, frozenset[int]]:
-    """Synset to the numbers of the classes that it is or that are kinds of it."""
-    below = collections.defaultdict(set)
+def classes_by_noun(classes: Sequence[reader.Synset]) -> dict[str, frozenset[int]]:
+    """Noun to the numbers of its classes: those at or below any of its synsets."""
+    found: dict[str, set[int]] = collections.defaultdict(set)
     for number, synset in enumerate(classes):
-        waiting, seen = [synset], set()
-        while waiting:
-            current = waiting.pop()
-            if current not in seen:
-                seen.add(current)
-                below[current].add(number)
-                waiting += nouns.parents[current]
-    return {synset: frozenset(numbers) for synset, numbers in below.items()}
+        for above in {each for path in synset.hypernym_paths() for each in path}:
+            for lemma in above.lemma_names():
+                found[spaced(lemma)].add(number)
+    return {noun: frozenset(numbers) for noun, numbers in found.items()}
 
 
-def classes_by_noun(
-    nouns: WordNet, classes: Sequence[int], most_senses: int | None = None
-) -> dict[str, frozenset[int]]:
-    """Noun to its classes: those at or below one of its first senses; nouns without any are out.
+def irregular(nouns: Nouns) -> dict[str, list[str]]:
+    """Irregular plural to its singulars."""
+    with nouns.open("noun.exc") as file:
+        lines = [[spaced(word) for word in line.split()] for line in file]
+    return {line[0]: line[1:] for line in lines if line}
+
+
+def irregular_plurals(
+    singulars: Mapping[str, Sequence[str]], known: Collection[str]
+) -> dict[str, str]:
+    """Plural to its singular, where that is a known noun and the plural itself is none.
 
     Args:
-      nouns: WordNet.
-      classes: See `read_classes`.
-      most_senses: How many of a noun's senses count, the most frequent first; None: all.
+      singulars: See `irregular`.
+      known: The known nouns.
     """
-    below = classes_below(nouns, classes)
-    found = {
-        noun: frozenset().union(*(below.get(synset, ()) for synset in synsets[:most_senses]))
-        for noun, synsets in nouns.senses.items()
-    }
-    return {noun: numbers for noun, numbers in found.items() if numbers}
-
-
-def irregular_plurals(nouns: WordNet, known: Collection[str]) -> dict[str, str]:
-    """Plural to its singular, where that is a known noun and the plural itself is none."""
     return {
-        plural: next(word for word in singulars if word in known)
-        for plural, singulars in sorted(nouns.irregular.items())
-        if plural not in known and any(word in known for word in singulars)
+        plural: next(word for word in words if word in known)
+        for plural, words in sorted(singulars.items())
+        if plural not in known and any(word in known for word in words)
     }
+
+
+def name(synset: reader.Synset) -> str:
+    """A synset's first lemma."""
+    return spaced(synset.lemma_names()[0])
+
+
+def spaced(lemma: str) -> str:
+    """A lemma in lower case, its words joined by a space."""
+    return lemma.lower().replace("_", " ")
 
 
 def licence(folder: Path) -> str:
@@ -128,23 +137,3 @@ def licence(folder: Path) -> str:
 def describe(folder: Path) -> str:
     """The files and their hashes, in a sentence."""
     return "; ".join(f"{name}, SHA-256 {source.sha256(folder / name)}" for name in FILES)
-
-
-def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Line number and fields; the licence on top, indented by two spaces, is left out."""
-    with open(path, encoding="utf-8") as file:
-        for number, line in enumerate(file, 1):
-            if line.strip() and not line.startswith("  "):
-                yield number, line.split(" | ")[0].split()
-
-
-def _hypernyms(fields: list[str]) -> Iterator[int]:
-    """Hypernyms of a line of data.noun: words in hexadecimal count, then pointers of four."""
-    at = 4 + 2 * int(fields[3], 16)
-    for start in range(at + 1, at + 1 + 4 * int(fields[at]), 4):
-        if fields[start] in HYPERNYMS:
-            yield int(fields[start + 1])
-
-
-def _spaced(lemma: str) -> str:
-    return lemma.lower().replace("_", " ")

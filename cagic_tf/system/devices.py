@@ -5,12 +5,13 @@
 """
 
 import contextlib
-import os
 import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from absl import flags
+
+from cagic_tf.system import startup
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -30,13 +31,14 @@ def define_flags() -> None:
     flags.DEFINE_string(
         "device",
         None,
-        "What computes: cpu, gpu or gpu:N. By default the first GPU that there is, else the CPU.",
+        "What computes: cpu, gpu or gpu:N, with N from 0. By default it is the first GPU if there "
+        "is one, else the CPU.",
     )
     flags.DEFINE_integer(
         "threads",
         0,
-        "How many threads of the CPU compute; 0 is one for each core. With another number the last "
-        "digits of a result can differ.",
+        "How many threads of the CPU compute. By default, 0, there is one for each core. With "
+        "another number the last digits of a result can differ.",
         0,
     )
 
@@ -44,6 +46,7 @@ def define_flags() -> None:
 def prepare(device: str | None = None, threads: int = 0) -> None:
     """Sets TensorFlow up for this process; call it before TensorFlow computes anything.
 
+    Call it before TensorFlow is imported, too, and none of its lines are printed; see `startup`.
     One device is seen, a GPU's memory is taken only as it is needed, and the same input gives the
     same bits.
 
@@ -55,7 +58,7 @@ def prepare(device: str | None = None, threads: int = 0) -> None:
     Raises:
       DeviceError: No such device here.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # Before TensorFlow is imported.
+    startup.quiet()
     import tensorflow as tf
 
     chosen = _select(tf.config.list_physical_devices("GPU"), device)

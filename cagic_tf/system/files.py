@@ -1,10 +1,10 @@
 """Files that a reader never sees half written, and a lock that a dead process does not hold."""
 
 import contextlib
-import fcntl
 import os
-import weakref
 from pathlib import Path
+
+import filelock
 
 
 def write_atomically(path: Path, data: bytes) -> None:
@@ -19,6 +19,7 @@ def write_atomically(path: Path, data: bytes) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+    _sync_folder(path.parent)
 
 
 def append_whole(path: Path, data: bytes) -> None:
@@ -35,6 +36,16 @@ def append_whole(path: Path, data: bytes) -> None:
             raise
 
 
+def _sync_folder(folder: Path) -> None:
+    """Has the names of a folder's files on the disk, where the system can do that: not Windows."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
 class Lock:
     """A file that one process holds at a time, from when this is made until `release`.
 
@@ -43,27 +54,23 @@ class Lock:
     """
 
     def __init__(self, path: Path):
-        """Takes the lock, or raises BlockingIOError where another holds it."""
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        """Takes the lock.
+
+        Raises:
+          BlockingIOError: Another holds it.
+          OSError: The file cannot be made.
+        """
+        self._path = path
+        self._lock = filelock.FileLock(path, thread_local=False)  # Any thread may release it.
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # Else its holder removed it between the two lines above: the name is another file's.
-            if os.fstat(descriptor).st_ino != os.stat(path).st_ino:
-                raise BlockingIOError(f"{path} was released just now")
-        except FileNotFoundError as error:
-            os.close(descriptor)
-            raise BlockingIOError(f"{path} was released just now") from error
-        except BaseException:
-            os.close(descriptor)
-            raise
-        self._release = weakref.finalize(self, _release, path, descriptor)
+            self._lock.acquire(blocking=False)
+        except filelock.Timeout as error:
+            raise BlockingIOError(f"another process holds {path}") from error
 
     def release(self) -> None:
-        """Drops the lock; a second time does nothing."""
-        self._release()
-
-
-def _release(path: Path, descriptor: int) -> None:
-    with contextlib.suppress(OSError):
-        path.unlink()
-    os.close(descriptor)
+        """Drops the lock and removes its file; a second time does nothing."""
+        if self._lock.is_locked:
+            # While it is held: who has opened the file sees that it is gone, and makes its own.
+            with contextlib.suppress(OSError):  # Windows removes it afterwards.
+                self._path.unlink()
+            self._lock.release()

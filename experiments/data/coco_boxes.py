@@ -7,9 +7,12 @@ train2014 photos. Boxes are `[x, y, w, h]` in pixels in both.
 """
 
 import collections
+import pickle
 from pathlib import Path
+from typing import Any
 
-from experiments.data import annotations, plain_pickle
+from cagic_tf.port import plain_pickle
+from experiments.data import annotations
 from experiments.data.annotations import MALFORMED, Annotation, DataError
 
 SMALLEST, LARGEST = 0.03, 0.5  # Fraction of the picture that an object's box may cover.
@@ -61,7 +64,7 @@ def referring_sentences(refs: Path, instances: Path, split: str) -> list[Annotat
     Raises:
       DataError: The files are not these, or have no such split.
     """
-    content, found = annotations.read_json(instances), plain_pickle.load(refs)
+    content, found = annotations.read_json(instances), read_pickle(refs)
     try:
         photos = {image["id"]: image for image in content["images"]}
         boxes = {each["id"]: each["bbox"] for each in content["annotations"]}
@@ -86,6 +89,21 @@ def referring_sentences(refs: Path, instances: Path, split: str) -> list[Annotat
     if split not in splits:
         raise DataError(f"{refs} has no split {split!r}; it has {splits}")
     return made
+
+
+def read_pickle(path: Path) -> Any:
+    """What a pickle of plain data holds; nothing in it is run. Texts of Python 2 are UTF-8.
+
+    Raises:
+      DataError: The file is missing, no pickle, or names any class or function.
+    """
+    try:
+        with open(path, "rb") as file:
+            return plain_pickle.load(file, encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror}") from error
+    except pickle.UnpicklingError as error:
+        raise DataError(f"{path} is no pickle of plain data: {error}") from error
 
 
 def _annotation(photo: dict, category: str, bbox: list) -> Annotation | None:

@@ -22,11 +22,11 @@ import numpy as np
 from PIL import Image
 
 from cagic_tf.batch import manifest, output_folder
-from cagic_tf.photos import loss_plot, reading
+from cagic_tf.photos import drawing, reading
 from cagic_tf.system import files
 
 BOX = (2, 1, 12, 9)
-loss_plot.has_matplotlib = lambda: False
+drawing.has_matplotlib = lambda: False
 _moments = itertools.count(1)
 
 

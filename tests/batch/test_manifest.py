@@ -197,7 +197,7 @@ def test_captions_that_are_not_needed(tmp_path):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "the columns are None"),
+        ("", "the columns are []"),
         ("image;caption\na;b\n", "with commas between"),
         ("image,text\na,b\n", "accepted are"),
         ("image\na\n", "needed"),

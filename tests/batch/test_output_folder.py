@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from cagic_tf.batch import manifest, output_folder, records
-from cagic_tf.photos import crop_files, loss_plot, reading
+from cagic_tf.photos import crop_files, drawing, reading
 from cagic_tf.system import files
 
 BOX = (2, 1, 12, 9)
@@ -25,7 +25,7 @@ PHOTO = np.random.default_rng(0).integers(0, 256, (16, 24, 3), np.uint8)
 
 @pytest.fixture(autouse=True)
 def _no_plots(monkeypatch):
-    monkeypatch.setattr(loss_plot, "has_matplotlib", lambda: False)
+    monkeypatch.setattr(drawing, "has_matplotlib", lambda: False)
 
 
 def make_row(tmp_path, name="a", **changes):
@@ -74,8 +74,8 @@ def test_killed_at_any_moment(tmp_path):
 
 
 def test_pictures_and_their_names(tmp_path):
-    style = crop_files.Style("best-of-{id}", "webp", 80)
-    folder = opened(tmp_path, style=style)
+    saved = crop_files.SaveOptions("best-of-{id}", "webp", 80)
+    folder = opened(tmp_path, save_options=saved)
     line = folder.fill(make_row(tmp_path), result)
     folder.close()
     assert line.status == "ok" and line.crop_file == "best-of-a.webp"
@@ -93,7 +93,7 @@ def test_pictures_and_their_names(tmp_path):
 )
 def test_names_that_could_be_elsewhere(tmp_path, name):
     with pytest.raises(output_folder.OutputError, match="cannot be named"):
-        opened(tmp_path, style=crop_files.Style(name))
+        opened(tmp_path, save_options=crop_files.SaveOptions(name))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -120,8 +120,8 @@ def test_other_files_stay(tmp_path):
     ("other", "taken"), [("a_overlay", "a_overlay.jpg"), ("a-2", "a-2.jpg"), ("a-3", "a-3.jpg")]
 )
 def test_a_row_does_not_take_another_rows_picture(other, taken, overwrite, tmp_path):
-    style = crop_files.Style("{id}", "jpeg")
-    folder = opened(tmp_path, style=style, overwrite=overwrite, candidate_count=3)
+    saved = crop_files.SaveOptions("{id}", "jpeg")
+    folder = opened(tmp_path, save_options=saved, overwrite=overwrite, candidate_count=3)
     boxes = [{"box": [at, 0, 5, 5]} for at in range(3)]
     assert folder.fill(make_row(tmp_path, "a"), lambda: result(candidates=boxes)).status == "ok"
     before = (tmp_path / "out" / taken).read_bytes()
@@ -129,7 +129,7 @@ def test_a_row_does_not_take_another_rows_picture(other, taken, overwrite, tmp_p
         assert "is a file of the row 'a'" in folder.fill(make_row(tmp_path, other), result).error
         assert (tmp_path / "out" / taken).read_bytes() == before
         folder.close()
-        folder = opened(tmp_path, style=style, overwrite=overwrite, candidate_count=3)
+        folder = opened(tmp_path, save_options=saved, overwrite=overwrite, candidate_count=3)
         folder.forget_errors([make_row(tmp_path, other)])
 
 
@@ -164,7 +164,7 @@ def test_a_crop_never_replaces_its_photo(tmp_path):
     (tmp_path / "out").mkdir()
     row = make_row(tmp_path / "out")
     before = row.path.read_bytes()
-    folder = opened(tmp_path, style=crop_files.Style("{id}"), overwrite=True)
+    folder = opened(tmp_path, save_options=crop_files.SaveOptions("{id}"), overwrite=True)
     assert "its own photo" in folder.fill(row, result).error
     assert row.path.read_bytes() == before
 

@@ -1,29 +1,14 @@
-"""Plots and overlays with awkward captions."""
+"""What rows give: lines and the losses that are plotted."""
 
-import io
+import types
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from cagic_tf.batch import manifest, output_folder
-from cagic_tf.method import annealing
-from cagic_tf.method.losses import Losses
-from cagic_tf.photos import loss_plot
-
-
-@pytest.mark.parametrize("caption", ["a $5 and a $10 bill", "$_$", "ein Hund \u2013 na so was", ""])
-def test_captions_are_drawn_as_they_are(caption):
-    losses = Losses(np.float32(2), np.float32(1.5), np.float32(-1))
-    places = np.zeros((3, 2), np.float32)
-    values = np.array([2, 3, 4], np.float32)
-    steps = [
-        annealing.Step(scale, places[0], losses, places, places, values, values, 12)
-        for scale in (0.9, 0.8)
-    ]
-    path = annealing.Path(np.array([0, 0, 0.8]), 2.0, steps, 24)
-    with Image.open(io.BytesIO(loss_plot.draw(path, caption))) as plot:
-        assert np.asarray(plot.convert("L")).std() > 5
+from cagic_tf.batch import manifest, output_folder, row_output
+from cagic_tf.method import search
+from cagic_tf.photos import crop_files, drawing
 
 
 def test_fill_takes_boxes_and_known_fields_and_errors(tmp_path):
@@ -49,3 +34,28 @@ def test_fill_takes_boxes_and_known_fields_and_errors(tmp_path):
     again = output_folder.OutputFolder(tmp_path / "out", "# config\n", pictures=False)
     assert again.fill(rows[2], lambda: 1 / 0) == line
     assert again.done == folder.done
+
+
+@pytest.mark.parametrize("terms", [{"aesthetic": -1.0}, {"caption": 1.5, "own": 2.0}])
+def test_the_plot_has_the_total_and_every_term(tmp_path, monkeypatch, terms):
+    caption = "a dog" if "caption" in terms else None
+    losses, expected = search.Losses(3.0, terms), {"total": 3.0} | terms
+    photo = np.zeros((10, 20, 3), np.uint8)
+    Image.fromarray(photo).save(tmp_path / "a.png")
+    row = manifest.Row("a", "a.png", tmp_path / "a.png", caption)
+    steps = [
+        types.SimpleNamespace(center=(0, 0), scale=scale, losses=losses, end_losses=[2.0, 3.0])
+        for scale in (0.9, 0.8)
+    ]
+    path = types.SimpleNamespace(steps=steps, theta=np.array([0, 0, 0.8]), loss=1.5)
+    crop = types.SimpleNamespace(
+        photo=photo, box=(0, 0, 5, 5), path=path, to_dict=lambda: {"box": [0, 0, 5, 5]}
+    )
+    plotted = []
+    monkeypatch.setattr(drawing, "loss_plot", lambda *given: plotted.append(given) or b"plot")
+    output = row_output.begin(row, lambda: crop, crop_files.SaveOptions())()
+    assert output.error is None and output.pictures["a_losses.png"] == b"plot"
+    (scales, found, restarts, returned, title) = plotted[0]
+    assert found == {name: [value, value] for name, value in expected.items()}
+    assert list(found)[0] == "total" and scales == [0.9, 0.8] and returned == (0.8, 1.5)
+    assert restarts == [[2.0, 3.0], [2.0, 3.0]] and title == (caption or "")

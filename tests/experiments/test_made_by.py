@@ -1,4 +1,4 @@
-"""What a result says of how it was made: command, commits, files, and no folder of this machine."""
+"""What a result says of how it was made: its command without this machine's folders, its files."""
 
 import hashlib
 import sys

@@ -354,27 +354,3 @@ def test_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="no space left"):
         reading.write(tmp_path / "crop.png", 255 - photo())
     np.testing.assert_array_equal(reading.read(tmp_path / "crop.png"), photo())
-
-
-def test_overlay():
-    pixels = np.full((200, 300, 3), 200, np.uint8)
-    centers = np.array([[-0.5, -0.5], [0.5, -0.5]])
-    shown = np.asarray(reading.overlay(pixels, (60, 80, 120, 90), centers, [(200, 150, 50, 30)]))
-    assert shown.shape == pixels.shape and shown.dtype == np.uint8
-    assert (shown[125, 120] == 200).all()  # Within the crop.
-    assert (shown[10, 10] == 100).all() and (shown[190, 290] == 100).all()  # Outside it.
-    # Beside the line, which has the later point's colour.
-    first, last = shown[52, 75].astype(int), shown[52, 225].astype(int)
-    assert first[2] > first[0] + 100 and last[0] > last[2] + 100  # From blue to red.
-    truth = shown[150:180, 200:250].astype(int)
-    green = (truth[..., 1] > truth[..., 0] + 50) & (truth[..., 1] > truth[..., 2] + 50)
-    assert green.any(1).all() and green.any(0).all()  # On every row and column of the box.
-    assert not green[10:20, 10:40].any()
-    np.testing.assert_array_equal(pixels, 200)
-
-
-@pytest.mark.parametrize("size", [(1, 1), (1, 50), (40, 2)])
-def test_overlay_of_a_tiny_photo(size):
-    pixels = np.zeros((*size, 3), np.uint8)
-    image = reading.overlay(pixels, (0, 0, size[1], size[0]), np.zeros((3, 2)))
-    assert image.size == (size[1], size[0])

@@ -1,6 +1,7 @@
 """Ports of released files: what they infer, what they make, what they refuse."""
 
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -209,3 +210,39 @@ def test_commands_print_one_line_errors(tmp_path, capsys):
         printed = capsys.readouterr().err
         assert message in printed and printed.count("\n") == 1, printed
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("package", "arguments"),
+    [
+        ("torch", ["lite0"]),
+        ("nltk", ["lexicon", "--wordnet=wordnet", "--synsets=synsets.txt"]),
+    ],
+)
+def test_a_missing_extra_says_what_to_install(package, arguments, tmp_path, capsys, monkeypatch):
+    for name in ("lexicon", "wordnet"):  # As in a process that has imported neither.
+        monkeypatch.delattr(f"cagic_tf.port.{name}", raising=False)
+        monkeypatch.delitem(sys.modules, f"cagic_tf.port.{name}", raising=False)
+    monkeypatch.setitem(sys.modules, package, None)
+    assert command.main([*arguments, f"--output={tmp_path}/out"]) == 1
+    printed = capsys.readouterr().err
+    assert "pip install 'cagic_tf[port]'" in printed and package in printed
+    assert printed.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("origin", [[], *([name] for name in command.ORIGINS)])
+def test_help_is_in_whole_sentences(origin, capsys):
+    with pytest.raises(SystemExit) as left:
+        command.main([*origin, "--help"])
+    assert left.value.code == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert (
+        " ".join((command.ORIGINS[origin[0]] if origin else command.DESCRIPTION).split()) in printed
+    )
+    if origin:
+        assert "--output OUTPUT The folder to make. It must not be there yet" in printed
+    else:
+        assert all(text in printed for text in command.ORIGINS.values())
+    if origin == ["lexicon"]:
+        assert "with the files index.noun, data.noun and noun.exc." in printed

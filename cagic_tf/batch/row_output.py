@@ -1,4 +1,4 @@
-"""What becomes of a row before it is written: the fields of its line, its pictures, or its error.
+"""What a row gives before it is written: the fields of its line, its pictures, or its error.
 
 Nothing in here touches the output folder, so it runs in any process (see `distributed`), and what
 it makes travels: JSON types and the contents of files.
@@ -11,48 +11,49 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cagic_tf.batch import manifest, records
 from cagic_tf.method import geometry
-from cagic_tf.photos import crop_files, loss_plot, reading
+from cagic_tf.photos import crop_files, drawing, reading
 
 if TYPE_CHECKING:  # No TensorFlow in here.
     from cagic_tf import pipeline
+    from cagic_tf.method import search
 
 
-class Outcome(NamedTuple):
-    """What has become of a row.
+class RowOutput(NamedTuple):
+    """What a row gives.
 
     Attributes:
-      entry: The fields of its line that are known, JSON types; "box" among them.
+      fields: The fields of its line that are known, JSON types; "box" among them.
       pictures: Name of each picture's file to its content.
       error: Why it failed, in one line; None: it did not, and the others are empty if it did.
     """
 
-    entry: Mapping[str, Any]
+    fields: Mapping[str, Any]
     pictures: Mapping[str, bytes]
     error: str | None = None
 
 
-def failed(error: str) -> Outcome:
-    """The outcome of a row that failed."""
-    return Outcome({}, {}, error)
+def failed(error: str) -> RowOutput:
+    """What a row gives that failed."""
+    return RowOutput({}, {}, error)
 
 
 def begin(
     row: manifest.Row,
     crop: Callable[[], Any],
-    style: crop_files.Style | None = None,
+    options: crop_files.SaveOptions | None = None,
     candidate_count: int = 1,
-) -> Callable[[], Outcome]:
+) -> Callable[[], RowOutput]:
     """Crops a row now and draws its pictures when the result is called, in any thread.
 
     Args:
       row: The row.
       crop: Crops the row: to a `pipeline.CropResult`, to a bare box `(x, y, w, h)` in pixels,
         or to a mapping of those fields of a line that are known, "box" among them.
-      style: How the pictures of a `CropResult` are named and written; None: there are none.
+      options: How the pictures of a `CropResult` are named and written; None: there are none.
       candidate_count: Most crops that the row has.
 
     Returns:
-      What gives the outcome: an error where the row has a `problem`, where `crop` raised any
+      What gives the output: an error where the row has a `problem`, where `crop` raised any
       exception, or where a picture cannot be made.
     """
     if row.problem:
@@ -62,27 +63,27 @@ def begin(
     if error:
         return lambda: failed(error)
     if hasattr(result, "to_dict"):
-        draw = functools.partial(_draw, row, result, style, candidate_count)
-        return functools.partial(_outcome_of, draw)
+        draw = functools.partial(_draw, row, result, options, candidate_count)
+        return functools.partial(_output_of, draw)
     if not isinstance(result, Mapping):
         result = {"box": list(result), "seconds": time.monotonic() - start}
-    return lambda: Outcome(result | {"iou": _mean_iou(result["box"], row)}, {})
+    return lambda: RowOutput(result | {"iou": _mean_iou(result["box"], row)}, {})
 
 
 def picture_names(
-    row: manifest.Row, style: crop_files.Style, candidate_count: int = 1
+    row: manifest.Row, options: crop_files.SaveOptions, candidate_count: int = 1
 ) -> dict[str, str]:
     """The names of a row's files by kind: "crop", "crop 2", ..., "overlay", "losses".
 
     Raises:
       reading.ImageError: The photo, whose format the crops may keep, cannot be read.
     """
-    ending = crop_files.ending(row.path, style.choice)
-    stem = style.name.replace("{id}", row.id)
+    ending = crop_files.ending(row.path, options.choice)
+    stem = options.name.replace("{id}", row.id)
     names = {"crop": stem + ending, "overlay": _overlay(row.id)}
     for number in range(2, candidate_count + 1):
         names[f"crop {number}"] = f"{stem}-{number}{ending}"
-    if loss_plot.has_matplotlib():
+    if drawing.has_matplotlib():
         names["losses"] = _losses(row.id)
     return names
 
@@ -103,9 +104,9 @@ def _losses(row_id: str) -> str:
     return f"{row_id}_losses.png"
 
 
-def _outcome_of(draw: Callable[[], Outcome]) -> Outcome:
-    outcome, error = _attempt(draw)
-    return failed(error) if error else outcome
+def _output_of(draw: Callable[[], RowOutput]) -> RowOutput:
+    output, error = _attempt(draw)
+    return failed(error) if error else output
 
 
 def _attempt(make: Callable[[], Any]) -> tuple[Any, str]:
@@ -121,24 +122,44 @@ def _attempt(make: Callable[[], Any]) -> tuple[Any, str]:
 def _draw(
     row: manifest.Row,
     result: "pipeline.CropResult",
-    style: crop_files.Style | None,
+    options: crop_files.SaveOptions | None,
     candidate_count: int,
-) -> Outcome:
-    entry = result.to_dict() | {"iou": _mean_iou(result.box, row)}
-    crops = entry.setdefault("candidates", []) or [{"box": list(result.box)}]
-    if style is None:
-        return Outcome(entry, {})
-    options = style.choice, style.quality, style.strip_metadata, row.shape.size
-    pictures, names = {}, picture_names(row, style, candidate_count)
+) -> RowOutput:
+    fields = result.to_dict() | {"iou": _mean_iou(result.box, row)}
+    crops = fields.setdefault("candidates", []) or [{"box": list(result.box)}]
+    if options is None:
+        return RowOutput(fields, {})
+    names = picture_names(row, options, candidate_count)
     for number, crop in enumerate(crops, 1):
         crop["crop_file"] = names["crop" if number == 1 else f"crop {number}"]
-        pictures[crop["crop_file"]] = crop_files.cut(row.path, crop["box"], *options)
+    contents = crop_files.cut_all(
+        row.path,
+        [crop["box"] for crop in crops],
+        options.choice,
+        options.quality,
+        options.strip_metadata,
+        row.shape.size,
+    )
+    pictures = {crop["crop_file"]: data for crop, data in zip(crops, contents, strict=True)}
     centers = [step.center for step in result.path.steps]
-    overlay = reading.overlay(result.photo, result.box, centers, row.crops)
+    overlay = drawing.overlay(result.photo, result.box, centers, row.crops)
     pictures[names["overlay"]] = reading.encoded(overlay, ".jpg")
     if "losses" in names:
-        pictures[names["losses"]] = loss_plot.draw(result.path, row.caption)
-    return Outcome(entry | {"crop_file": names["crop"]}, pictures)
+        pictures[names["losses"]] = _loss_plot(result.path, row.caption)
+    return RowOutput(fields | {"crop_file": names["crop"]}, pictures)
+
+
+def _loss_plot(path: "search.Path", caption: str | None) -> bytes:
+    steps = path.steps
+    names = list(steps[0].losses.terms)
+    return drawing.loss_plot(
+        [step.scale for step in steps],
+        {"total": [float(step.losses.total) for step in steps]}
+        | {name: [float(step.losses.terms[name]) for step in steps] for name in names},
+        [step.end_losses for step in steps],
+        (float(path.theta[2]), path.loss),
+        caption or "",
+    )
 
 
 def _mean_iou(box, row: manifest.Row) -> float | None:

@@ -1,0 +1,62 @@
+"""Runs a command: `--help` in a useful order, a mistake in one line, no traceback after Ctrl-C."""
+
+import functools
+import re
+import sys
+from collections.abc import Callable, Mapping
+
+from absl import app, flags, logging
+
+FLAGS = flags.FLAGS
+_HELP = {"--help", "-help", "--helpshort", "-h", "-?"}
+_INTERRUPTED = 130  # As shells have it.
+
+
+def run(main: Callable[[list[str]], int], usage: str, groups: Mapping[str, str]) -> None:
+    """Runs a command and ends the process with its exit status.
+
+    Args:
+      main: The command; takes its name and what the command line has beside flags.
+      usage: What `--help` says before the flags.
+      groups: A heading to the names of its flags, with spaces between them, as `--help` has them.
+    """
+    try:
+        app.run(main, flags_parser=functools.partial(_parse, usage=usage, groups=groups))
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on where this one ended", file=sys.stderr)
+        sys.exit(_INTERRUPTED)
+
+
+def _parse(arguments: list[str], usage: str, groups: Mapping[str, str]) -> list[str]:
+    """What is left of the command line without its flags, which are in FLAGS from now on."""
+    if _HELP & set(arguments[1:]):
+        print(help_text(usage, groups))
+        sys.exit(0)
+    logging.set_verbosity(
+        logging.ERROR
+    )  # Of libraries' messages; --verbosity comes later and wins.
+    try:
+        return FLAGS(arguments)
+    except flags.Error as error:
+        print(f"error: {' '.join(str(error).split())} --help lists the flags.", file=sys.stderr)
+        sys.exit(1)
+
+
+def help_text(usage: str, groups: Mapping[str, str]) -> str:
+    """What `--help` prints."""
+    parts = [usage.strip()]
+    for heading, names in groups.items():
+        parts.append(heading + ":\n" + "\n".join(_describe(FLAGS[name]) for name in names.split()))
+    parts.append("--helpfull lists the flags of the libraries as well.")
+    return "\n\n".join(parts)
+
+
+def _describe(flag: flags.Flag) -> str:
+    name = f"--[no]{flag.name}" if flag.boolean else f"--{flag.name}"
+    return f"  {name}\n{flags.text_wrap(sentences(flag), 88, indent='      ')}"
+
+
+def sentences(flag: flags.Flag) -> str:
+    """A flag's own text, without the values and the note on repeating that absl adds to it."""
+    text = (flag.help or "").removesuffix(";\n    repeat this option to specify a list of values")
+    return re.sub(r"^<[^>]*>: ", "", text)

@@ -1,0 +1,95 @@
+"""What a command prints while it crops: one progress bar on a terminal, and each row's result."""
+
+import sys
+from typing import TextIO
+
+from tqdm import tqdm
+
+from cagic_tf.batch import manifest, records
+from cagic_tf.beyond import shapes
+from cagic_tf.method import vocabulary
+
+_BAR = "{desc} |{bar}| {percentage:.0f} %, {elapsed} so far, {remaining} to go"
+
+
+class Report:
+    """Prints the rows' results, and moves the bar below them; any thread may use it.
+
+    Where standard error is no terminal there is no bar.
+    """
+
+    def __init__(self, count: int, show_captions: bool = True):
+        """Starts the bar.
+
+        Args:
+          count: How many rows will be cropped.
+          show_captions: Whether rows are named with their captions.
+        """
+        self._count, self._show_captions = count, show_captions
+        self._bar = tqdm(
+            total=count, bar_format=_BAR, disable=None, dynamic_ncols=True, leave=False
+        )
+
+    def __enter__(self) -> "Report":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.close()
+
+    def progress(self, done: float, text: str) -> None:
+        """Moves the bar.
+
+        Args:
+          done: How many rows are done; fractions count.
+          text: What is going on.
+        """
+        self._bar.set_description_str(text, refresh=False)
+        self._bar.update(done - self._bar.n)
+        self._bar.refresh()
+
+    def result(self, number: int, row: manifest.Row, record: records.Record) -> None:
+        """Prints what has become of a row below its heading.
+
+        Args:
+          number: The row's place among those that are cropped, from 1.
+          row: The row.
+          record: Its line.
+        """
+        heading = f"[{number}/{self._count}] {describe(row, self._show_captions)}"
+        if record.ok:
+            self._print("\n  ".join([heading, *details(record)]), sys.stdout)
+        else:
+            self._print(heading, sys.stdout)
+            self._print(f"  error: {record.id}: {record.error}", sys.stderr)
+
+    def _print(self, text: str, file: TextIO) -> None:
+        with tqdm.external_write_mode(file=file):  # Takes the bar away meanwhile.
+            print(text, file=file, flush=True)
+
+
+def describe(row: manifest.Row, show_caption: bool = True) -> str:
+    """A row in a few words: its photo, caption and shape."""
+    caption = f": {row.caption}" if show_caption and row.caption is not None else ""
+    shape = "" if row.shape == shapes.ORIGINAL else f" ({row.shape.name})"
+    return row.image + caption + shape
+
+
+def details(record: records.Record) -> list[str]:
+    """The lines that a result has in the log: box, losses, words, what the captioner sees."""
+    overlap = "" if record.iou is None else f", IoU {record.iou:.3f}"
+    lines = [f"{record.id}: box {record.box}{_loss(record.loss)}{overlap}"]
+    for crop in (record.candidates or [])[1:]:
+        lines.append(f"or box {crop['box']}{_loss(crop['loss'])}")
+    words = record.matched_words or {}
+    for word, lemma in words.get("read_as", {}).items():
+        lines.append(f"{word} is read as {lemma}")
+    for noun, classes in words.get("lexicon", {}).items():
+        more = f" and {len(classes) - 5} more" if len(classes) > 5 else ""
+        lines.append(f"{noun} by its classes: {', '.join(classes[:5])}{more}")
+    if record.unknown_words:
+        lines.append(f"not known: {vocabulary.describe_unknown(record.unknown_words)}")
+    return [*lines, f"the captioner sees: {record.predicted_caption}"]
+
+
+def _loss(losses: dict[str, float] | None) -> str:
+    return "" if losses is None else f", loss {losses['total']:.3f}"
