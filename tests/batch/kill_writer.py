@@ -1,10 +1,10 @@
 """Kills a writer of results at every moment that counts; a script without TensorFlow.
 
-`python kill_writer.py FOLDER [--quick]`: a fake cropper fills output folders in forked children that kill
-themselves (SIGKILL) at the n-th write, sync, rename or removal, for each n that there is; then one
-is killed from outside, again and again, at moments of chance. After each kill the same run goes on.
-With --quick only some of the moments come, and none of chance.
-Prints how many kills there were; exits with 1 where a row was lost, repeated or half written.
+`python kill_writer.py FOLDER [--quick]`: a fake cropper fills output folders in forked children
+that kill themselves (SIGKILL) at the n-th write, sync, rename or removal, for each n that there is;
+then one is killed from outside, again and again, at moments of chance. After each kill the same run
+goes on. With --quick only some of the moments come, and none of chance. Prints how many kills there
+were; exits with 1 where a row was lost, repeated or half written.
 """
 
 import builtins

@@ -1,7 +1,6 @@
 """Nothing is lost when a run dies, and one process at a time has the folder. No TensorFlow."""
 
 import errno
-import gc
 import io
 import os
 import signal
@@ -10,14 +9,13 @@ import sys
 import weakref
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from cagic_tf.batch import manifest, output_folder, row_output
 from cagic_tf.photos import crop_files, drawing, reading
 from cagic_tf.system import files
 from tests import held
-from tests.batch.fake_rows import BOX, PHOTO, fail, lines_of, make_row, opened, result
+from tests.batch.fake_rows import PHOTO, fail, lines_of, make_row, opened, result
 
 
 @pytest.fixture(autouse=True)

@@ -1,23 +1,13 @@
 """Names, pictures and errors of rows; nothing of others is overwritten. No TensorFlow."""
 
-import errno
-import gc
-import io
-import os
-import signal
-import subprocess
-import sys
-import tracemalloc
-import types
-from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from cagic_tf.batch import manifest, output_folder, records
+from cagic_tf.batch import output_folder
 from cagic_tf.photos import crop_files, drawing, reading
-from tests.batch.fake_rows import PHOTO, fail, lines_of, make_row, opened, result
+from tests.batch.fake_rows import PHOTO, lines_of, make_row, opened, result
 
 
 @pytest.fixture(autouse=True)
