@@ -16,15 +16,13 @@ import contextlib
 import os
 import shlex
 import sys
-import warnings
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from absl import flags
-from PIL import Image
 
 from cagic_tf.batch import command_flags, command_line, manifest, output_folder, records, report
 from cagic_tf.photos import drawing, reading
@@ -68,8 +66,7 @@ def crop_all(arguments: list[str], device: str | None, crop_rows: CropRows) -> i
         return fail(f"unexpected arguments {arguments[1:]}; flags are written --name=value")
     if message := command_flags.problem():
         return fail(message)
-    warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # `MAX_PIXELS` is our limit.
-    startup.import_tensorflow()  # Before what imports it as well.
+    startup.quiet()  # Before what imports it as well.
     from cagic_tf import config
     from cagic_tf.networks import checkpoints
 
@@ -78,15 +75,7 @@ def crop_all(arguments: list[str], device: str | None, crop_rows: CropRows) -> i
         directory = Path(FLAGS.output_dir or Path("outputs") / Path(FLAGS.gin_file[-1]).stem)
         rows = command_flags.rows(directory)
         cropper = config.load_cropper(*FLAGS.gin_file, bindings=FLAGS.gin_param)
-        configuration = cropper.configuration + command_flags.search_flags()
-        folder = output_folder.OutputFolder(
-            directory,
-            configuration,
-            save_options=command_flags.save_options(),
-            overwrite=FLAGS.overwrite,
-            candidate_count=FLAGS.candidates,
-            provenance=_provenance(cropper, device),
-        )
+        folder = _open_folder(directory, cropper)
         with contextlib.closing(folder):
             folder.forget_errors(rows, only_changed=not FLAGS.retry_errors)
             crop_rows(cropper, folder, [row for row in rows if not folder.is_done(row)])
@@ -107,16 +96,28 @@ def crop_all(arguments: list[str], device: str | None, crop_rows: CropRows) -> i
     return EXIT_OK if not failed else EXIT_NOTHING if failed == len(found) else EXIT_SOME_FAILED
 
 
-def _provenance(cropper: "pipeline.Cropper", device: str | None) -> dict[str, Any]:
-    """What the results are made with, see `provenance.record`."""
-    started = getattr(sys.modules["__main__"], "__spec__", None)  # None: a console script.
-    program = f"python -m {started.name}" if started else Path(sys.argv[0]).name
-    return provenance.record(
-        f"{program} {shlex.join(sys.argv[1:])}",
-        device=device or "gpu if there is one",
-        threads=FLAGS.threads or os.cpu_count(),
+def _open_folder(directory: Path, cropper: "pipeline.Cropper") -> output_folder.OutputFolder:
+    made_by = provenance.record(
+        _typed(),
         checkpoints=cropper.loss.networks.checkpoints,
+        threads=FLAGS.threads or os.cpu_count(),
+        device=FLAGS.device or "gpu if there is one",
     )
+    return output_folder.OutputFolder(
+        directory,
+        cropper.configuration + command_flags.search_flags(),
+        save_options=command_flags.save_options(),
+        overwrite=FLAGS.overwrite,
+        candidate_count=FLAGS.candidates,
+        provenance=made_by,
+    )
+
+
+def _typed() -> str:
+    """The command as it was typed, without the folders that Python and the script are in."""
+    module = sys.modules["__main__"].__spec__
+    start = ["python", "-m", module.name] if module else [Path(sys.argv[0]).name]
+    return shlex.join([*start, *sys.argv[1:]])
 
 
 def new_report(rows: list[manifest.Row]) -> report.Report:

@@ -1,6 +1,7 @@
 """Runs a command: `--help` in a useful order, a mistake in one line, no traceback after Ctrl-C."""
 
 import functools
+import re
 import sys
 from collections.abc import Callable, Mapping
 
@@ -52,4 +53,10 @@ def help_text(usage: str, groups: Mapping[str, str]) -> str:
 
 def _describe(flag: flags.Flag) -> str:
     name = f"--[no]{flag.name}" if flag.boolean else f"--{flag.name}"
-    return f"  {name}\n{flags.text_wrap(flag.help, 88, indent='      ')}"
+    return f"  {name}\n{flags.text_wrap(sentences(flag), 88, indent='      ')}"
+
+
+def sentences(flag: flags.Flag) -> str:
+    """A flag's own text, without the values and the note on repeating that absl adds to it."""
+    text = (flag.help or "").removesuffix(";\n    repeat this option to specify a list of values")
+    return re.sub(r"^<[^>]*>: ", "", text)

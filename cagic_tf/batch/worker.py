@@ -2,10 +2,7 @@
 
 import dataclasses
 import os
-import warnings
 from collections.abc import Sequence
-
-from PIL import Image
 
 from cagic_tf.batch import manifest, row_output
 from cagic_tf.photos import crop_files
@@ -36,7 +33,6 @@ class Worker:
         devices.prepare(settings.device, settings.threads)
         from cagic_tf import config  # After `prepare`, since it imports TensorFlow.
 
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         self._settings = settings
         self._cropper = config.load_cropper(*settings.gin_files, bindings=settings.bindings)
 

@@ -67,7 +67,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
 
 def run(options: argparse.Namespace, shown: str) -> list[str]:
     """Runs one port; returns what it found and made, a line each."""
-    startup.import_tensorflow()
+    startup.quiet()
     from cagic_tf.port import deeprnn, keras_vgg16, lite0, vfn
 
     record = (options.output, shown, current_commit())

@@ -58,7 +58,7 @@ def prepare(device: str | None = None, threads: int = 0) -> None:
     Raises:
       DeviceError: No such device here.
     """
-    startup.import_tensorflow()
+    startup.quiet()
     import tensorflow as tf
 
     chosen = _select(tf.config.list_physical_devices("GPU"), device)

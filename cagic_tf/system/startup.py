@@ -9,6 +9,7 @@ import logging
 import os
 import subprocess
 import sys
+import warnings
 from collections.abc import Iterator
 
 LEVEL = "TF_CPP_MIN_LOG_LEVEL"
@@ -16,13 +17,16 @@ _LOUD = ("0", "1")  # Of TensorFlow's levels: who asks for information or warnin
 _REPEAT = "import sys; sys.stderr.write(sys.stdin.read())"
 
 
-def import_tensorflow() -> None:
-    """Imports TensorFlow, and mutes what it and its companions print beside exceptions.
+def quiet() -> None:
+    """Imports TensorFlow, and mutes what libraries print beside exceptions.
 
-    With TF_CPP_MIN_LOG_LEVEL=0 or 1 in the environment nothing is muted.
+    Call it before anything else imports TensorFlow. With TF_CPP_MIN_LOG_LEVEL=0 or 1 in the
+    environment nothing is muted.
     """
     if os.environ.setdefault(LEVEL, "3") in _LOUD:
         return
+    # Of photos that are large (`reading.MAX_PIXELS` is our limit) or have odd metadata.
+    warnings.filterwarnings("ignore", module=r"PIL\.")
     for name in ("absl", "matplotlib", "tensorflow"):
         logging.getLogger(name).setLevel(logging.ERROR)
     if "tensorflow" not in sys.modules:

@@ -1,6 +1,5 @@
 """Names, pictures and errors of rows; nothing of others is overwritten. No TensorFlow."""
 
-
 import numpy as np
 import pytest
 from PIL import Image

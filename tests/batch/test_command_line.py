@@ -1,0 +1,84 @@
+"""`--help`, mistakes in flags and Ctrl-C, with the flags of the commands themselves."""
+
+import re
+import signal
+import subprocess
+import sys
+
+import pytest
+from absl import flags
+
+from cagic_tf import distributed, run
+from cagic_tf.batch import command_flags, command_line
+
+COMMANDS = {"run": command_flags.GROUPS, "distributed": distributed.GROUPS}
+OF = {"run": [command_flags, run.devices], "distributed": [distributed]}
+
+
+def command(*arguments, module="run"):
+    args = [sys.executable, "-m", f"cagic_tf.{module}", *arguments]
+    return subprocess.run(args, capture_output=True, text=True, timeout=120)
+
+
+@pytest.mark.parametrize("module", COMMANDS)
+def test_help_has_every_flag_once_in_groups(module):
+    names = " ".join(COMMANDS[module].values()).split()
+    assert len(names) == len(set(names))
+    defined = flags.FLAGS.flags_by_module_dict()
+    for each in OF[module]:
+        assert {flag.name for flag in defined[each.__name__]} <= set(names)
+    text = command_line.help_text("Usage.", COMMANDS[module])
+    shown = re.findall(r"^  --(?:\[no\])?(\w+)$", text, re.MULTILINE)
+    assert shown == names
+    assert all(f"\n{heading}:\n" in text for heading in COMMANDS[module])
+    assert max(map(len, text.splitlines())) < 100
+
+
+@pytest.mark.parametrize("name", " ".join(distributed.GROUPS.values()).split())
+def test_flags_are_described_in_sentences_with_their_default(name):
+    flag = flags.FLAGS[name]
+    text = command_line.sentences(flag)
+    assert text[0].isupper() and text.endswith(".") and len(text.split()) > 3
+    if flag.default not in (None, False, []):
+        default = flag.default[0] if isinstance(flag.default, list) else str(flag.default)
+        said = re.compile(
+            rf"by default\W.*{re.escape(default)}|{re.escape(default)} \(the default", re.I
+        )
+        assert said.search(text)
+    for value in getattr(flag.parser, "enum_values", ()):
+        assert value in text
+
+
+@pytest.mark.parametrize("flag", ["--help", "-h"])
+def test_help_starts_with_examples_and_exits_well(flag):
+    done = command("--caption=a", flag)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("Crops photos to captions") and "--image\n" in done.stdout
+    assert done.stdout.index("--image\n") < done.stdout.index("--caption\n")
+
+
+@pytest.mark.parametrize(
+    ("flag", "message"),
+    [
+        ("--captoin=a", "captoin"),
+        ("--candidates=0", "candidates"),
+        ("--format=bmp", "format"),
+    ],
+)
+def test_a_wrong_flag_is_one_line(flag, message):
+    done = command(flag)
+    assert done.returncode == 1 and done.stdout == ""
+    assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
+    assert message in done.stderr and done.stderr.endswith("--help lists the flags.\n")
+
+
+def test_ctrl_c_is_one_line():
+    code = (
+        "import os, signal; from cagic_tf.batch import command_line\n"
+        "def main(arguments): print(arguments[1:]); os.kill(os.getpid(), signal.SIGINT)\n"
+        "command_line.run(main, 'Usage.', {})"
+    )
+    done = subprocess.run([sys.executable, "-c", code, "rest"], capture_output=True, text=True)
+    assert done.returncode == 128 + signal.SIGINT
+    assert done.stdout == "['rest']\n"
+    assert done.stderr == "stopped; the same command goes on where this one ended\n"

@@ -1,0 +1,90 @@
+"""What is printed while rows are cropped: in a pipe, and on a terminal."""
+
+import dataclasses
+import io
+from pathlib import Path
+
+import pytest
+import tqdm
+
+from cagic_tf.batch import manifest, records, report
+from cagic_tf.beyond import shapes
+
+ROW = manifest.Row("a", "x/a.png", Path("/p/x/a.png"), "a dog", shape=shapes.parse("16:9"))
+GOOD = records.Record(
+    id="a",
+    image="x/a.png",
+    caption="a dog",
+    status="ok",
+    box=[1, 2, 3, 4],
+    loss={"total": 1.23456},
+    iou=0.5,
+    predicted_caption="a cat",
+    matched_words={
+        "captioner": ["dog"],
+        "read_as": {"dogs": "dog"},
+        "lexicon": {"dog": ["a", "b", "c", "d", "e", "f", "g"]},
+    },
+    unknown_words={"qwxz": []},
+    candidates=[
+        {"box": [1, 2, 3, 4], "loss": {"total": 1.23456}},
+        {"box": [5, 6, 7, 8], "loss": {"total": 2.5}},
+    ],
+)
+BAD = dataclasses.replace(GOOD, status="error", error="cannot read it")
+LINES = """[1/2] x/a.png: a dog (16:9)
+  a: box [1, 2, 3, 4], loss 1.235, IoU 0.500
+  or box [5, 6, 7, 8], loss 2.500
+  dogs is read as dog
+  dog by its classes: a, b, c, d, e and 2 more
+  not known: qwxz (nearest known: none)
+  the captioner sees: a cat
+"""
+
+
+def test_each_result_is_below_its_heading_and_a_pipe_has_no_bar(capsys):
+    with report.Report(2) as reporter:
+        reporter.progress(0.5, "photo 1 of 2")
+        reporter.result(1, ROW, GOOD)
+        reporter.result(2, ROW, BAD)
+    output = capsys.readouterr()
+    assert output.out == LINES + "[2/2] x/a.png: a dog (16:9)\n"
+    assert output.err == "  error: a: cannot read it\n"
+
+
+def test_a_box_alone_is_a_result():
+    """Rows of other methods know no losses."""
+    record = records.Record("a", "a.png", "a dog", "ok", box=[1, 2, 3, 4])
+    assert report.details(record)[0] == "a: box [1, 2, 3, 4]"
+
+
+@pytest.mark.parametrize("caption", ["a secret", None])
+def test_captions_can_stay_out(caption):
+    row = dataclasses.replace(ROW, caption=caption)
+    assert report.describe(row, show_caption=False) == "x/a.png (16:9)"
+
+
+def test_one_bar_on_a_terminal_says_what_is_going_on(monkeypatch, capsys):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    terminal, drawn = Terminal(), tqdm.tqdm
+    monkeypatch.setattr(
+        report, "tqdm", lambda *args, **values: drawn(*args, **values, file=terminal, ncols=90)
+    )
+    monkeypatch.setattr(
+        report.tqdm, "external_write_mode", drawn.external_write_mode, raising=False
+    )
+    with report.Report(2) as reporter:
+        reporter.progress(0, "photo 1 of 2, a.png")
+        reporter.progress(0.5, "photo 1 of 2, a.png: scale 1 of 2, lowest loss 1.5")
+        reporter.result(1, ROW, GOOD)
+        reporter.progress(1, "photo 2 of 2, a.png")
+    shown = terminal.getvalue()
+    assert "photo 1 of 2, a.png |" in shown and "0 %" in shown
+    assert "photo 1 of 2, a.png: scale 1 of 2, lowest loss 1.5 |" in shown and "25 %" in shown
+    assert "photo 2 of 2, a.png |" in shown and "50 %" in shown
+    assert shown.count("\n") == 0  # One line all the time.
+    assert shown.rsplit("\r", 2)[-1].strip() == ""  # It is gone in the end.
+    assert capsys.readouterr().out == LINES
