@@ -1,5 +1,5 @@
-"""Scripts on top of the package: training, data sets, measurements, figures."""
+"""Scripts that measure, train and draw; as programs of our own they start quietly."""
 
 from cagic_tf.system import startup
 
-startup.quiet()  # The scripts import TensorFlow at their top, and this is before it.
+startup.quiet()  # Before a script imports TensorFlow.

@@ -1,58 +1,83 @@
-"""A long run's memory does not grow with its rows."""
+"""A long run keeps nothing of its rows but their lines."""
 
+import gc
 import json
-import subprocess
-import sys
-import time
-from pathlib import Path
+import weakref
 
 import numpy as np
 import pytest
+from absl import flags
+from absl.testing import flagsaver
 from PIL import Image
+from tensorflow.python.eager import context
+from tensorflow.python.framework.func_graph import FuncGraph
 
-from cagic_tf import run
-from cagic_tf.batch import output_folder
+from cagic_tf import config, pipeline, run
+from cagic_tf.method.search import Path as SearchPath
+from cagic_tf.results import CropResult
+from tests import held
 
-ROWS, WARM = 150, 50
-GROWTH = 25  # MiB between WARM and ROWS rows: less than two of the pictures' many copies.
+if not flags.FLAGS.is_parsed():
+    flags.FLAGS(["test"])
+
 SHORT = ["scan_scales = (0.7,)", "scan_centers = 1"]
 BINDINGS = [*(f"CoarseToFine.{each}" for each in SHORT), "Annealing.restart_count = 1"]
+PHOTOS = 20
 
 
-def memory(pid: int) -> int:
-    """MiB that a process has in memory."""
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return int(next(line for line in lines if line.startswith("VmRSS")).split()[1]) // 1024
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    folder, random = tmp_path_factory.mktemp("photos"), np.random.default_rng(0)
+    for number in range(PHOTOS):
+        pixels = random.integers(0, 256, (*random.integers(8, 40, 2), 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / f"{number}.png")
+    return folder
+
+
+def crop_rows(photos, out, count):
+    """The command on that many rows, each of its own caption, over photos of many sizes."""
+    rows = [
+        {"id": f"{at}", "image": f"{at % PHOTOS}.png", "caption": f"a dog {out.name} {at}"}
+        for at in range(count)
+    ]
+    (photos / f"{out.name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    manifest = str(photos / f"{out.name}.jsonl")
+    with flagsaver.flagsaver(manifest=manifest, output_dir=str(out)):
+        assert run.main(["run"]) == run.EXIT_OK
+
+
+def kept(cropper):
+    """What rows could leave behind: graphs, functions of the runtime, tensors, arrays, results."""
+    graphs = held.alive(FuncGraph)
+    results = held.alive(CropResult) + held.alive(SearchPath)
+    found = list(held.reachable(cropper))
+    arrays = sum(item.nbytes for item in found if isinstance(item, np.ndarray))
+    eager = [item for item in found if type(item).__name__ == "EagerTensor"]
+    tensors = sum(item.dtype.size * item.shape.num_elements() for item in eager)
+    functions = len(context.context().list_function_names())
+    objects = sum(gc.is_tracked(item) for item in found)  # Not numbers, such as of calls.
+    return graphs, functions, results, objects, arrays, tensors
 
 
 @pytest.mark.slow
-def test_150_rows_need_what_50_need(tmp_path):
-    random = np.random.default_rng(0)
-    lines = []
-    for number in range(20):
-        sides = random.integers(8, 40, 2)
-        pixels = random.integers(0, 256, (*sides, 3), dtype=np.uint8)
-        Image.fromarray(pixels).save(tmp_path / f"{number}.png")
-    for number in range(ROWS):
-        row = {"id": f"{number}", "image": f"{number % 20}.png", "caption": f"a dog {number}"}
-        lines.append(json.dumps(row) + "\n")
-    (tmp_path / "rows.jsonl").write_text("".join(lines))
-    out = tmp_path / "out"
-    args = [sys.executable, "-m", "cagic_tf.run", "--gin_file=fast.gin", f"--output_dir={out}"]
-    args += [f"--manifest={tmp_path}/rows.jsonl", *(f"--gin_param={each}" for each in BINDINGS)]
-    with open(tmp_path / "log", "w") as log:
-        process = subprocess.Popen(args, stdout=log, stderr=log)
-    found = {}
-    while process.poll() is None:
-        try:
-            done = (out / output_folder.RESULTS).read_bytes().count(b"\n")
-            found[done] = memory(process.pid)
-        except (FileNotFoundError, StopIteration):  # Not begun, or just ended.
-            pass
-        time.sleep(0.1)
-    log = (tmp_path / "log").read_text()
-    assert process.returncode == run.EXIT_OK, log[-2000:]
-    assert f"{ROWS} rows, 0 errors" in log
-    early = max(size for done, size in found.items() if WARM - 25 <= done <= WARM)
-    late = max(size for done, size in found.items() if done > ROWS - 25)
-    assert late - early < GROWTH, (early, late)
+def test_60_rows_leave_what_20_leave(photos, tmp_path, monkeypatch):
+    cropper = config.load_cropper("fast.gin", bindings=BINDINGS)
+    monkeypatch.setattr(config, "load_cropper", lambda *_, **__: cropper)
+    crop, results, alive = pipeline.Cropper.crop, [], []
+
+    def watched(*arguments, **options):  # Of the class, so that the cropper itself has no more.
+        if len(results) % PHOTOS == PHOTOS - 1:
+            gc.collect()
+            alive.append(sum(each() is not None for each in results))
+        found = crop(*arguments, **options)
+        results.append(weakref.ref(found))
+        return found
+
+    monkeypatch.setattr(pipeline.Cropper, "crop", watched)
+    crop_rows(photos, tmp_path / "first", PHOTOS)
+    before = kept(cropper)
+    assert before[0] > 0 and before[2] == 0 and before[5] > 1_000_000  # The networks' weights.
+    crop_rows(photos, tmp_path / "more", 2 * PHOTOS)
+    assert kept(cropper) == before
+    # While they are cropped, too: the one that is being written, and no more.
+    assert len(results) == 3 * PHOTOS and len(alive) == 3 and max(alive) <= 1
