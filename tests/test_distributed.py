@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import pickle
 import signal
 import subprocess
 import sys
@@ -17,8 +16,8 @@ from absl import flags
 from absl.testing import flagsaver
 
 from cagic_tf import distributed, run
-from cagic_tf.batch import manifest, output_folder, row_output
-from cagic_tf.beyond import shapes
+from cagic_tf.batch import manifest, output_folder, row_output, worker_pool
+from cagic_tf.batch.resuming import PROVENANCE
 from tests import odd_files
 
 if not flags.FLAGS.is_parsed():
@@ -29,8 +28,6 @@ QUICK = [
     "CoarseToFine.scan_centers = 2",
     "Annealing.restart_count = 2",
 ]
-ENTRY = {"box": [0, 0, 5, 5], "loss": {"total": 1.0}, "predicted_caption": "", "iou": None}
-ENTRY |= {"matched_words": {"captioner": [], "lexicon": {}}, "unknown_words": {}}
 ONE_THREAD = ["--threads=1", "--gin_file=fast.gin", *(f"--gin_param={value}" for value in QUICK)]
 
 
@@ -70,8 +67,13 @@ def lines_of(out: Path) -> list[dict]:
 
 
 def files_of(out: Path) -> dict[str, bytes]:
+    """Files but for those that have a time or the command in them."""
     names = {path.name: path.read_bytes() for path in out.iterdir()}
-    return {name: data for name, data in names.items() if name != output_folder.RESULTS}
+    return {name: names[name] for name in names.keys() - {output_folder.RESULTS, PROVENANCE}}
+
+
+def made_by(out: Path) -> dict:
+    return {**json.loads((out / PROVENANCE).read_text()), "command": None}
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +83,7 @@ def alone(photos, tmp_path_factory):
     return out
 
 
+@pytest.mark.slow
 def test_equal_to_the_single_process_though_a_worker_is_killed(photos, alone, tmp_path):
     killed = threading.Event()
 
@@ -95,23 +98,29 @@ def test_equal_to_the_single_process_though_a_worker_is_killed(photos, alone, tm
     process = subprocess.Popen(
         command("distributed", photos, out, "--workers=2"),
         stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
+        stderr=subprocess.PIPE,
         text=True,
+        env={name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"},
     )
     killer = threading.Thread(target=kill_one, daemon=True)
     killer.start()
-    text, _ = process.communicate(timeout=300)
-    assert killed.is_set() and process.returncode == run.EXIT_SOME_FAILED, text
-    assert text.count("  error: ") == 6 and "Traceback" not in text
+    text, errors = process.communicate(timeout=300)
+    assert killed.is_set() and process.returncode == run.EXIT_SOME_FAILED, text + errors
+    assert [line[:9] for line in errors.splitlines()] == ["  error: "] * 6
+    ours = [line for line in text.splitlines() if "(raylet)" not in line]  # It says who died.
+    headings = [line.split()[0] for line in ours if line.startswith("[")]
+    assert headings == [f"[{number}/16]" for number in range(1, 17)]
+    assert all(line.startswith(("  ", "[")) for line in ours[:-1])
+    assert ours[-1].startswith("16 rows, 6 errors")
     assert lines_of(out) == lines_of(alone)
-    assert files_of(out) == files_of(alone)
+    assert files_of(out) == files_of(alone) and made_by(out) == made_by(alone)
     before = (out / output_folder.RESULTS).read_bytes()
     call("distributed", photos, out)  # Nothing is left to do.
     assert (out / output_folder.RESULTS).read_bytes() == before
 
 
 def workers_below(pid: int) -> list[int]:
-    """Processes of Ray's pool of workers that come from this one."""
+    """Our workers that come from this process."""
     parents, names = {}, {}
     for path in Path("/proc").glob("[0-9]*"):
         try:
@@ -123,32 +132,71 @@ def workers_below(pid: int) -> list[int]:
     def is_below(each):
         return each == pid or (each in parents and is_below(parents[each]))
 
-    return [each for each in parents if is_below(each) and "MapWorker" in names[each]]
+    return [each for each in parents if is_below(each) and "ray::Worker" in names[each]]
+
+
+class Deadly:
+    """Stands for `worker.Worker`: dies of the row "2", and leaves a mark for each try."""
+
+    def __init__(self, folder: Path):
+        self._folder = folder
+
+    def ready(self) -> None:
+        pass
+
+    def crop(self, row: manifest.Row) -> row_output.RowOutput:
+        with open(self._folder / row.id, "a") as file:
+            file.write("x")
+        if row.id == "2":
+            os.kill(os.getpid(), signal.SIGKILL)
+        return row_output.RowOutput({"box": [int(row.id), 0, 1, 1]}, {})
+
+
+@pytest.mark.slow
+def test_a_row_that_kills_its_workers_takes_no_other_along(tmp_path, monkeypatch):
+    import ray
+
+    monkeypatch.setattr(distributed.worker, "Worker", Deadly)
+    monkeypatch.setattr(distributed.worker, "Settings", lambda *_: tmp_path)
+    rows = [manifest.Row(f"{at}", "a.png", tmp_path / "a.png", "a dog") for at in range(7)]
+    distributed._connect(ray)
+    try:
+        found = list(worker_pool.crop(ray, distributed._start_workers(ray), rows))
+    finally:
+        ray.shutdown()
+    assert [output.error for output in found] == [None] * 2 + [worker_pool.LOST] + [None] * 4
+    assert [output.fields["box"][0] for output in found if not output.error] == [0, 1, 3, 4, 5, 6]
+    tries = {row.id: len((tmp_path / row.id).read_text()) for row in rows}
+    assert tries == {row.id: 3 if row.id == "2" else 1 for row in rows}
 
 
 def test_rows_that_no_worker_finished_are_errors(tmp_path, monkeypatch, capsys):
-    rows = [manifest.Row(f"{at}", "a.png", tmp_path / "a.png", "a dog") for at in range(1, 6)]
-    found = [(at, row_output.RowOutput(ENTRY | {"scale": at / 10}, {})) for at in (2, 4)]
-    monkeypatch.setattr(distributed, "_outputs", lambda rows: iter(found))
+    rows = [manifest.Row(f"{at}", "a.png", tmp_path / "a.png", "a dog") for at in range(1, 4)]
+    good = row_output.RowOutput({"box": [0, 0, 5, 5], "predicted_caption": "a cat"}, {})
+    found = [row_output.failed(worker_pool.LOST), good, row_output.failed(worker_pool.LOST)]
+    for name in ("_connect", "_check_resources", "_start_workers"):
+        monkeypatch.setattr(distributed, name, lambda ray: None)
+    monkeypatch.setattr(worker_pool, "crop", lambda ray, workers, rows: iter(found))
     folder = output_folder.OutputFolder(tmp_path / "out", "# config", pictures=False)
     distributed._crop_rows(None, folder, rows)
-    lines = [folder.done[row.id] for row in rows]
-    assert list(folder.done) == ["1", "2", "3", "4", "5"]
-    assert [line.status for line in lines] == ["error", "ok", "error", "ok", "error"]
-    assert [line.scale for line in lines] == [None, 0.2, None, 0.4, None]
-    assert all("no worker finished it in 3 tries" in line.error for line in lines[::2])
-    assert "[5/5] a.png: a dog" in capsys.readouterr().out
+    assert [folder.done[row.id].status for row in rows] == ["error", "ok", "error"]
+    assert folder.done["1"].error == worker_pool.LOST and folder.done["2"].box == [0, 0, 5, 5]
+    output = capsys.readouterr()
+    assert output.out.splitlines()[1:3] == ["[2/3] a.png: a dog", "  2: box [0, 0, 5, 5]"]
+    assert output.err.count("no worker finished it in 3 tries") == 2
 
 
-def test_rows_travel_as_they_are():
-    truths = ((0.5, 1, 20, 30), (1, 2, 3, 4))
-    for row in (
-        manifest.Row(
-            "a", "x/a.png", Path("/p/x/a.png"), "a dog – so", truths, "", shapes.parse("4:5")
-        ),
-        manifest.Row("b", "b.png", Path("b.png"), None, problem="no caption"),
-    ):
-        assert pickle.loads(pickle.dumps(row)) == row
+def test_workers_that_cannot_go_on_are_one_line(tmp_path, monkeypatch):
+    def crop(ray, workers, rows):
+        raise worker_pool.PoolError("Traceback\n  of Ray\nDeviceError: there is no gpu:7\n")
+        yield
+
+    for name in ("_connect", "_check_resources", "_start_workers"):
+        monkeypatch.setattr(distributed, name, lambda ray: None)
+    monkeypatch.setattr(worker_pool, "crop", crop)
+    with pytest.raises(run.CommandError) as error:
+        distributed._crop_rows(None, None, [manifest.Row("a", "a.png", Path("a.png"), "a dog")])
+    assert str(error.value) == "the workers cannot go on: DeviceError: there is no gpu:7"
 
 
 @pytest.mark.parametrize(
@@ -164,12 +212,13 @@ def test_workers_that_would_wait_for_ever_are_refused(flags_, fits):
     gpu = {"Alive": True, "Resources": {"CPU": 2.0, "GPU": 1.0}}
     nodes = [{"Alive": True, "Resources": {"CPU": 4.0}}, gpu]
     nodes.append({"Alive": False, "Resources": {"CPU": 99.0, "GPU": 99.0}})
-    ray = types.SimpleNamespace(nodes=lambda: nodes, shutdown=lambda: None)
+    ray = types.SimpleNamespace(nodes=lambda: nodes)
     expected = pytest.raises(run.CommandError, match="no machine has")
     with flagsaver.flagsaver(**flags_), contextlib.nullcontext() if fits else expected:
-        distributed._check_room(ray)
+        distributed._check_resources(ray)
 
 
+@pytest.mark.slow
 def test_an_address_where_nothing_is(photos, tmp_path):
     args = command("distributed", photos, tmp_path / "out", "--address=127.0.0.1:1")
     found = subprocess.run(args, capture_output=True, text=True, timeout=120)

@@ -10,8 +10,14 @@ from cagic_tf import config
 from cagic_tf.networks import bundle
 from cagic_tf.system import resources
 
+PACKAGE = resources.package_path("")
+WITH_EXAMPLES = sorted(
+    ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
+    for path in PACKAGE.rglob("*.py")
+    if ">>> " in path.read_text(encoding="utf-8")
+)
 QUICK = ["CoarseToFine.scan_scales = (0.5,)", "CoarseToFine.scan_centers = 2"]
-QUICK += ["CoarseToFine.refine_scales = (1.0,)", "Annealing.restart_count = 2"]
+QUICK += ["CoarseToFine.refine_scales = ()"]
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +25,7 @@ def networks():
     return bundle.Networks(lexicon="lexicon")
 
 
-@pytest.mark.parametrize("name", ["config", "pipeline", "shapes"])
+@pytest.mark.parametrize("name", WITH_EXAMPLES)
 def test_examples(name, networks, tmp_path, monkeypatch):
     """With the search shortened and the networks loaded once; the calls are the examples' own."""
     examples = doctest.DocTestFinder().find(importlib.import_module(f"cagic_tf.{name}"))

@@ -1,6 +1,9 @@
 """The command: files that it leaves, going on where it stopped, one-line errors."""
 
+import functools
 import json
+import os
+import re
 import subprocess
 import sys
 
@@ -10,7 +13,7 @@ from absl import flags
 from absl.testing import flagsaver
 from PIL import Image
 
-from cagic_tf import run
+from cagic_tf import config, run
 from cagic_tf.batch import output_folder
 from cagic_tf.system import resources
 
@@ -30,6 +33,18 @@ KEYS = (
 
 if not flags.FLAGS.is_parsed():
     flags.FLAGS(["test"])
+
+
+@pytest.fixture(scope="module", autouse=True)
+def croppers():
+    """Each configuration is loaded, and its graphs traced, once."""
+    load = config.load_cropper
+    cached = functools.cache(lambda files, bindings: load(*files, bindings=bindings))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(
+            config, "load_cropper", lambda *files, bindings: cached(files, tuple(bindings))
+        )
+        yield
 
 
 def call(output_dir, **values):
@@ -136,17 +151,48 @@ def test_mistakes_are_one_line_and_leave_nothing(values, message, tmp_path, caps
     assert not out.exists()
 
 
-def test_help_and_bad_flags_need_no_tensorflow():
+def start(module, *arguments, tmp_path):
+    """Runs a command as a user does who has set nothing, and whose fonts are not listed yet."""
+    environment = {**os.environ, "MPLCONFIGDIR": str(tmp_path / "matplotlib")}
+    environment.pop("TF_CPP_MIN_LOG_LEVEL", None)
+    command = [sys.executable, "-m", f"cagic_tf.{module}", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300)
+
+
+@pytest.mark.slow
+def test_only_our_own_lines_are_printed(tmp_path):
+    flags = ["--gin_file=fast.gin", *(f"--gin_param={each}" for each in QUICK)]
+    flags += [f"--image={SAMPLES / 'lake.jpg'}", "--caption=rocks", f"--output_dir={tmp_path}/out"]
+    done = start("run", *flags, tmp_path=tmp_path)
+    assert (done.returncode, done.stderr) == (run.EXIT_OK, "")
+    heading, box, *more, last = done.stdout.splitlines()
+    assert heading == f"[1/1] {SAMPLES / 'lake.jpg'}: rocks"
+    assert re.fullmatch(r"  lake-rocks: box \[\d+, \d+, \d+, \d+\], loss \d+\.\d{3}", box)
+    assert more and all(line.startswith("  ") for line in more)
+    assert re.fullmatch(rf"1 rows, 0 errors, \d+\.\d s a picture; results in {tmp_path}/out", last)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("module", "arguments", "message"),
+    [
+        ("run", ["--device=tpu"], "error: no device is named 'tpu'"),
+        ("distributed", ["--gin_param=Nothing.at_all = 1"], "error: in 'Nothing.at_all = 1'"),
+        ("port", ["keras_vgg16", "--weights=nowhere.h5", "--output=nowhere"], "error: "),
+    ],
+)
+def test_a_mistake_is_one_line_after_tensorflow_is_imported(module, arguments, message, tmp_path):
+    done = start(module, *arguments, tmp_path=tmp_path)
+    assert done.returncode == run.EXIT_NOTHING and done.stdout == ""
+    assert done.stderr.startswith(message) and done.stderr.count("\n") == 1
+
+
+def test_imports_need_no_tensorflow():
     code = (
         "import sys; from cagic_tf import run; import cagic_tf; "
         "assert 'tensorflow' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
-    done = subprocess.run(
-        [sys.executable, "-m", "cagic_tf.run", "--nonsense"], capture_output=True, text=True
-    )
-    assert done.returncode != 0
-    assert "Traceback" not in done.stderr and "nonsense" in done.stderr
 
 
 def test_every_sample_has_its_photo_and_known_words():
