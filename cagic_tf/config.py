@@ -41,8 +41,8 @@ CONFIGURABLES = (
 _configured = {made: gin.external_configurable(made, module="cagic_tf") for made in CONFIGURABLES}
 # What gin keeps in the process; there is no public way to put it aside. tests/test_config.py fails
 # if these ever go away.
-_STATE = ("_CONFIG", "_OPERATIVE_CONFIG", "_SINGLETONS", "_IMPORTS", "_LOCATION_PREFIXES")
-_STATE += ("_FILE_READERS",)
+_STATE = ["_CONFIG", "_OPERATIVE_CONFIG", "_SINGLETONS", "_IMPORTS"]
+_STATE += ["_LOCATION_PREFIXES", "_FILE_READERS"]
 _lock = threading.RLock()
 
 

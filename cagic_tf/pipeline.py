@@ -181,7 +181,7 @@ class Cropper:
 
     def _matched_words(self, words: vocabulary.BagOfWords) -> dict[str, Any]:
         """A caption's words by what knows them, see `CropResult`."""
-        matched: dict[str, Any] = {"captioner": list(dict.fromkeys(words.words))}
+        matched: dict[str, Any] = {"captioner": list(dict.fromkeys(words.words)), "lexicon": {}}
         for term in self.loss.objective.terms:
             found = term.matched_words(self.loss.networks, words)
             if found is not None:

@@ -7,13 +7,14 @@ Fine-tuning moves a captioner away from what it knew; the mean of both often doe
 """
 
 import math
-import sys
 
 import numpy as np
 from absl import app, flags
 
 from cagic_tf.networks import checkpoints
 from cagic_tf.system import provenance
+from experiments import command
+from experiments.errors import ExperimentError
 
 FLAGS = flags.FLAGS
 KEPT = ("vocabulary", "trunk", "trunk_sha256")  # What all inputs must agree on.
@@ -30,7 +31,7 @@ def read_inputs(arguments: list[str]) -> list[tuple[checkpoints.Checkpoint, floa
     """Checkpoints with their shares.
 
     Raises:
-      ValueError: An argument is malformed, or the shares do not sum to 1.
+      ExperimentError: An argument is malformed, or the shares do not sum to 1.
       checkpoints.CheckpointError: A checkpoint cannot be read, or is of another kind of captioner.
     """
     inputs = []
@@ -39,10 +40,10 @@ def read_inputs(arguments: list[str]) -> list[tuple[checkpoints.Checkpoint, floa
         try:
             inputs.append((checkpoints.load(path, "sat"), float(share)))
         except ValueError as error:
-            raise ValueError(f"--input={argument}: CHECKPOINT=SHARE is needed") from error
+            raise ExperimentError(f"--input={argument}: CHECKPOINT=SHARE is needed") from error
     total = sum(share for _, share in inputs)
     if not math.isclose(total, 1, abs_tol=1e-6):
-        raise ValueError(f"the shares sum to {total:g}, not to 1")
+        raise ExperimentError(f"the shares of --input sum to {total:g}, not to 1")
     first = inputs[0][0]
     for other, _ in inputs[1:]:
         different = [name for name in KEPT if other.manifest[name] != first.manifest[name]]
@@ -56,33 +57,29 @@ def read_inputs(arguments: list[str]) -> list[tuple[checkpoints.Checkpoint, floa
 def average(inputs: list[tuple[checkpoints.Checkpoint, float]]) -> dict[str, np.ndarray]:
     """The weighted mean of every tensor, in half precision."""
     return {
-        name: sum(share * checkpoint.tensors[name] for checkpoint, share in inputs).astype(
-            np.float16
-        )
+        name: np.asarray(sum(share * each.tensors[name] for each, share in inputs), np.float16)
         for name in inputs[0][0].tensors
     }
 
 
-def main(_) -> None:
-    try:
-        inputs = read_inputs(FLAGS.input)
-        first = inputs[0][0].manifest
-        shares = " ".join(f"--input={c.name}={share:g}" for c, share in inputs)
-        made = [f"{c.name}: {c.manifest['command']}" for c, _ in inputs]
-        checkpoints.save(
-            FLAGS.output,
-            "sat",
-            average(inputs),
-            source=first["source"],
-            command="; ".join([*made, f"python -m experiments.average_sat {shares}"]),
-            commit=provenance.commit(),
-            metrics={},
-            extra={name: first[name] for name in KEPT},
-        )
-    except (ValueError, checkpoints.CheckpointError, OSError) as error:
-        sys.exit(f"error: {error}")
+def main() -> None:
+    """Reads, averages, saves."""
+    inputs = read_inputs(FLAGS.input)
+    first = inputs[0][0].manifest
+    shares = " ".join(f"--input={each.name}={share:g}" for each, share in inputs)
+    made = [f"{each.name}: {each.manifest['command']}" for each, _ in inputs]
+    checkpoints.save(
+        FLAGS.output,
+        "sat",
+        average(inputs),
+        source=first["source"],
+        command="; ".join([*made, f"python -m experiments.average_sat {shares}"]),
+        commit=provenance.commit(),
+        metrics={},
+        extra={name: first[name] for name in KEPT},
+    )
 
 
 if __name__ == "__main__":
     define_flags()
-    app.run(main)
+    app.run(command.main(main))

@@ -1,23 +1,25 @@
 """How fast the method runs on this machine, and where its time goes.
 
-    python -m experiments.benchmark --output=experiments/results/benchmark
+    python -m experiments.benchmark --output_dir=experiments/results/benchmark
 
-Writes OUTPUT.json and OUTPUT.md: the objective beside the bare trunk, the split over its parts,
-what the optimizer asks for and what is computed of it, seconds a photo for each gin file, and, each
-in a process of its own, start-up and peak memory for photos of several sizes. Takes minutes; leave
-the machine alone meanwhile.
+Writes OUT/table.md, OUT/benchmark.json and OUT/made_by.json. For each gin file: start-up and
+seconds a photo, the objective beside the bare trunk and split over its parts, the same by the
+number of crops at a time, and what the optimizer asks for and what is computed of it. Then
+`fast.gin` on many rows, and, each in a process of its own, on photos of several sizes. Takes
+minutes; leave the machine alone meanwhile.
 """
 
+import functools
 import json
-import os
-import platform
 import resource
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import numpy as np
 import tensorflow as tf
@@ -25,46 +27,36 @@ from absl import app, flags
 from PIL import Image
 from tqdm import tqdm
 
-from cagic_tf import config
+from cagic_tf import config, pipeline
 from cagic_tf.batch import manifest
 from cagic_tf.method import annealing, evaluation_cache, sampling
+from cagic_tf.method.losses import Crops, Problem
 from cagic_tf.photos import reading
-from cagic_tf.system import devices, files, provenance, resources
+from cagic_tf.system import devices, provenance, resources
+from experiments import command
+from experiments.tables import made_by
 
 FLAGS = flags.FLAGS
-SIZES = {"0.3": (640, 480), "2": (1632, 1224), "12": (4000, 3000), "48": (8000, 6000)}
+CAPTION = "a man in a suit"
+PHOTO = (640, 480)
+MEGAPIXELS = {"0.3": PHOTO, "2": (1632, 1224), "12": (4000, 3000), "48": (8000, 6000)}
 BATCH = 10
 BATCHES = (1, 5, 10, 20, 40)
-OPTIONS = (None, 'Networks.trunk_precision = "bfloat16"', "Networks.jit_compile = True")
 ROWS = 200
 RSS_UNIT = 1 if sys.platform == "darwin" else 1024  # Bytes, of the system's peak memory.
 # A small search: what a row costs beside its evaluations would show here most.
-SMALL = ("CoarseToFine.scan_scales = (0.5,)", "CoarseToFine.scan_centers = 3")
-SMALL += ("CoarseToFine.refine_scales = (1.0,)", "Annealing.restart_count = 2")
+SMALL = ["CoarseToFine.scan_scales = (0.5,)", "CoarseToFine.scan_centers = 3"]
+SMALL += ["CoarseToFine.refine_scales = (1.0,)", "Annealing.restart_count = 2"]
+
+Figures = dict[str, Any]  # Name of each figure to a number, or to a dict of such.
 
 
 def define_flags() -> None:
     """Flags of this script."""
-    flags.DEFINE_string("output", None, "where to write, without ending")
-    flags.DEFINE_multi_string("gin_file", ["paper.gin", "fast.gin"], "searches to time")
-    flags.DEFINE_integer("repeats", 7, "timings of each part, of which the median counts")
-    flags.mark_flags_as_required(["output"])
-
-
-def machine() -> dict[str, str | int]:
-    """What the figures hold for."""
-    model = platform.processor()
-    cpu = Path("/proc/cpuinfo")
-    if cpu.exists():
-        lines = cpu.read_text(encoding="utf-8").splitlines()
-        model = next((x.split(":")[1].strip() for x in lines if "model name" in x), model)
-    return {
-        "processor": model,
-        "cores": len(os.sched_getaffinity(0)),
-        "gpus": len(tf.config.list_physical_devices("GPU")),
-        "tensorflow": tf.__version__,
-        "commit": provenance.commit(),
-    }
+    flags.DEFINE_string("output_dir", "outputs/benchmark", "where results go")
+    flags.DEFINE_multi_string("gin_file", ["paper.gin", "fast.gin"], "searches to time; repeatable")
+    flags.DEFINE_integer("repeats", 7, "timings of each part, of which the median counts", 1)
+    devices.define_flags()
 
 
 def sample_photo(size: tuple[int, int]) -> np.ndarray:
@@ -74,9 +66,9 @@ def sample_photo(size: tuple[int, int]) -> np.ndarray:
     return np.asarray(photo)
 
 
-def median_seconds(**calls: tuple) -> dict[str, float]:
+def median_seconds(calls: Mapping[str, tuple[Callable, Any]]) -> dict[str, float]:
     """Median seconds of each `(function, argument)`, in turn: a slow spell slows all of them."""
-    times = {name: [] for name in calls}
+    times: dict[str, list[float]] = {name: [] for name in calls}
     for _ in range(2 + FLAGS.repeats):
         for name, (function, argument) in calls.items():
             begin = time.perf_counter()
@@ -104,101 +96,40 @@ def some_crops(count: int) -> tf.Tensor:
     return tf.constant(np.c_[centers, np.full(count, 0.6)], tf.float32)
 
 
-def time_parts(cropper, problem) -> dict[str, float]:
-    """Seconds for ten crops, forward and backward, of the objective and each of its parts."""
-    networks, objective = cropper.loss.networks, cropper.loss.objective
-    theta = some_crops(BATCH)
-    trunk = networks.caption_trunk
+def time_parts(cropper: pipeline.Cropper, problem: Problem) -> dict[str, float]:
+    """Milliseconds a crop, ten at a time with the backward pass, of the objective and its parts."""
+    networks, settings = cropper.loss.networks, cropper.loss.objective
+    trunk, theta = networks.caption_trunk, some_crops(BATCH)
+    crops = Crops(networks, problem, theta, settings.max_words, settings.count_end_word)
+
+    def total(theta):
+        return cropper.loss(problem, theta).total
 
     def sample(theta):
-        return sampling.crop(problem.picture, theta, trunk.input_size)
+        return sampling.crop(problem.picture, theta, trunk.input_size, problem.base_size)
 
     def decode(features):
-        return networks.decoder.greedy(features, objective.max_words).probabilities
+        return networks.captioner.greedy(features, settings.max_words).probabilities
 
-    crops = sample(theta)
-    features = trunk(crops)
     parts = {
-        "objective": (lambda theta: cropper.loss(problem, theta)[0], theta),
-        "trunk": (trunk, crops),
-        "sampling": (sample, theta),
-        "decoder": (decode, features),
-        "scorer": (networks.scorer, features),
+        "objective": (with_gradient(total), theta),
+        "objective, forward alone": (tf.function(total), theta),
+        "trunk": (with_gradient(trunk), sample(theta)),
+        "sampling": (with_gradient(sample), theta),
+        "captioner": (with_gradient(decode), crops.captioner_features),
+        "scorer": (with_gradient(networks.scorer), crops.scorer_features),
     }
-    return median_seconds(**{name: (with_gradient(f), x) for name, (f, x) in parts.items()})
+    return {name: 1000 * each / BATCH for name, each in median_seconds(parts).items()}
 
 
-def time_batches(cropper, problem) -> dict[str, float]:
+def time_batches(cropper: pipeline.Cropper, problem: Problem) -> dict[str, float]:
     """Milliseconds a crop, forward and backward, by how many go through at a time."""
-    graph = with_gradient(lambda theta: cropper.loss(problem, theta)[0])
-    seconds = median_seconds(**{str(n): (graph, some_crops(n)) for n in BATCHES})
-    return {f"{n} crops": 1000 * seconds[str(n)] / n for n in BATCHES}
+    graph = with_gradient(lambda theta: cropper.loss(problem, theta).total)
+    seconds = median_seconds({str(count): (graph, some_crops(count)) for count in BATCHES})
+    return {f"{count} crops": 1000 * seconds[str(count)] / count for count in BATCHES}
 
 
-def time_option(option: str | None, photo: np.ndarray, caption: str) -> dict[str, float]:
-    """Milliseconds a crop with one of `OPTIONS`, forward alone and with the backward pass."""
-    cropper = config.load_cropper("paper.gin", bindings=[option] if option else [])
-    problem, _ = cropper.problem(photo, caption)
-    forward = tf.function(lambda theta: cropper.loss(problem, theta)[0])
-    crops = some_crops(BATCH)
-    seconds = median_seconds(forward=(forward, crops), both=(with_gradient(forward), crops))
-    return {name: 1000 * each / BATCH for name, each in seconds.items()}
-
-
-def time_search(gin_file: str, photo: np.ndarray, caption: str) -> dict[str, float]:
-    """Start-up, then seconds and evaluations of one photo."""
-    begin = time.perf_counter()
-    cropper = config.load_cropper(gin_file)
-    first = []
-    cropper.crop(photo, caption, progress=lambda *_: first.append(time.perf_counter()))
-    result = cropper.crop(photo, caption)
-    scales = len(result.path.steps)
-    return {
-        "seconds to the first scale, networks loaded in it": first[0] - begin,
-        "seconds a photo": result.seconds,
-        "seconds a scale": result.seconds / scales,
-        "scales": scales,
-        "evaluations a photo": result.evaluations,
-    }
-
-
-def time_rows(photo: np.ndarray, caption: str) -> dict[str, float]:
-    """Seconds and peak memory of many rows: both halves should cost the same and need no more."""
-    cropper = config.load_cropper("fast.gin", bindings=SMALL)
-    cropper.crop(photo, caption)  # Traces.
-    report = {}
-    for half in ("first", "second"):
-        begin = time.perf_counter()
-        for row in range(ROWS // 2):
-            cropper.crop(photo, caption, seed=row)
-        report[f"seconds a row, {half} half"] = (time.perf_counter() - begin) / (ROWS // 2)
-        report[f"peak MiB after the {half} half"] = peak_memory()
-    return report
-
-
-def peak_memory() -> float:
-    """Most memory that this process had so far, in MiB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * RSS_UNIT / 2**20
-
-
-def count_asked(problem, cropper) -> dict[str, int]:
-    """Points that L-BFGS asks for at nine scales, and how many of them are computed."""
-    counts = {}
-    for name, kind in (("asked", Forgetful), ("computed", evaluation_cache.Evaluated)):
-        original, evaluation_cache.Evaluated = evaluation_cache.Evaluated, kind
-        try:
-            step = annealing.compile_step(
-                annealing.Annealing(), cropper.loss, cropper.loss.signature
-            )
-        finally:
-            evaluation_cache.Evaluated = original
-        scales = annealing.scale_schedule(1.0, 0.98, 0.4)[::5]
-        path = annealing.anneal(step, problem, 0, scales, np.zeros(2), True)
-        counts[name] = path.evaluations
-    return counts
-
-
-class Forgetful(evaluation_cache.Evaluated):
+class Forgetful(evaluation_cache.EvaluationCache):
     """Computes every point that it is asked for."""
 
     def __call__(self, compute, points):
@@ -206,88 +137,132 @@ class Forgetful(evaluation_cache.Evaluated):
         return compute(points)
 
 
-def run_alone(size: tuple[int, int], folder: Path) -> dict[str, float]:
+def count_asked(cropper: pipeline.Cropper, problem: Problem) -> dict[str, int]:
+    """Points that L-BFGS asks for at nine of the paper's scales, and how many are computed."""
+    counts = {}
+    for name, kind in (("asked", Forgetful), ("computed", evaluation_cache.EvaluationCache)):
+        with mock.patch.object(evaluation_cache, "EvaluationCache", kind):
+            step = annealing.compile_step(
+                annealing.Annealing(), cropper.loss, cropper.loss.signature
+            )
+        scales = annealing.scale_schedule(1.0, 0.98, 0.4)[::5]
+        path = annealing.anneal(step, problem, 0, scales, np.zeros(2), True)
+        counts[name] = path.evaluations
+    return counts
+
+
+def measure_gin_file(gin_file: str) -> Figures:
+    """Start-up, seconds and evaluations of one photo, and where they go."""
+    photo, first = sample_photo(PHOTO), []
+    begin = time.perf_counter()
+    cropper = config.load_cropper(gin_file)
+    cropper.crop(photo, CAPTION, progress=lambda *_: first.append(time.perf_counter()))
+    result = cropper.crop(photo, CAPTION)
+    with devices.reproducible():  # As a Cropper runs them.
+        problem, _ = cropper.problem(photo, CAPTION)
+        parts = time_parts(cropper, problem)
+        batches = time_batches(cropper, problem)
+        asked = count_asked(cropper, problem)
+    scanned = len(result.path.scanned)  # Without the backward pass.
+    searched = (result.evaluations - scanned) * parts["objective"]
+    networks = (searched + scanned * parts["objective, forward alone"]) / 1000
+    return {
+        "seconds to the first scale, networks loaded in it": first[0] - begin,
+        "seconds a photo": result.seconds,
+        "of these, beyond its evaluations ten at a time": result.seconds - networks,
+        "scales": len(result.path.steps),
+        "evaluations a photo": result.evaluations,
+        "evaluations a second at K = 10": 1000 / parts["objective"],
+        "evaluations a second of the bare trunk": 1000 / parts["trunk"],
+        "ratio": parts["trunk"] / parts["objective"],
+        "milliseconds a crop at K = 10": parts,
+        "milliseconds a crop by the batch": batches,
+        "points at nine scales": asked,
+    }
+
+
+def measure_rows() -> Figures:
+    """Seconds and peak memory of many rows: both halves should cost the same and need no more."""
+    photo = sample_photo(PHOTO)
+    cropper = config.load_cropper("fast.gin", bindings=SMALL)
+    cropper.crop(photo, CAPTION)  # Traces.
+    report = {}
+    for half in ("first", "second"):
+        begin = time.perf_counter()
+        for row in range(ROWS // 2):
+            cropper.crop(photo, CAPTION, seed=row)
+        report[f"seconds a row, {half} half"] = (time.perf_counter() - begin) / (ROWS // 2)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * RSS_UNIT
+        report[f"peak MiB after the {half} half"] = peak / 2**20
+    return report
+
+
+def measure_alone(size: tuple[int, int]) -> Figures:
     """Seconds and peak memory of `cagic_tf.run` with fast.gin, in a process of its own."""
-    path = folder / f"{size[0]}.jpg"
-    reading.write(path, sample_photo(size))
-    output = folder / f"out{size[0]}"
-    command = [sys.executable, "-m", "cagic_tf.run", "--gin_file=fast.gin", f"--image={path}"]
-    command += ["--caption=a man in a suit", f"--output_dir={output}"]
     script = (
         "import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True, "
         "stdout=subprocess.DEVNULL); print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
     )
-    begin = time.perf_counter()
-    done = subprocess.run(
-        [sys.executable, "-c", script, *command], check=True, capture_output=True, text=True
-    )
-    line = json.loads((output / "results.jsonl").read_text(encoding="utf-8").splitlines()[0])
+    with tempfile.TemporaryDirectory() as folder:
+        path, output = Path(folder) / "photo.jpg", Path(folder) / "out"
+        reading.write(path, sample_photo(size))
+        program = [sys.executable, "-m", "cagic_tf.run", "--gin_file=fast.gin", f"--image={path}"]
+        program += [f"--caption={CAPTION}", f"--output_dir={output}", f"--threads={FLAGS.threads}"]
+        program += [f"--device={FLAGS.device}"] if FLAGS.device else []
+        begin = time.perf_counter()
+        done = subprocess.run(
+            [sys.executable, "-c", script, *program], check=True, capture_output=True, text=True
+        )
+        seconds = time.perf_counter() - begin
+        line = json.loads((output / "results.jsonl").read_text(encoding="utf-8").splitlines()[0])
     return {
-        "seconds, start to end": time.perf_counter() - begin,
+        "seconds, start to end": seconds,
         "seconds of the photo, tracing in it": line["seconds"],
         "peak MiB": int(done.stdout.split()[-1]) * RSS_UNIT / 2**20,
     }
 
 
-def table(report: dict) -> str:
-    """The report as Markdown."""
-    lines = [", ".join(f"{name}: {value}" for name, value in report["machine"].items()), ""]
+def table(report: Mapping[str, Figures], machine: Mapping[str, Any]) -> str:
+    """The report as Markdown, a section a table."""
+    lines = [", ".join(f"{name}: {value}" for name, value in machine.items()), ""]
     for section, figures in report.items():
-        if section == "machine":
-            continue
         lines += [f"**{section}**", "", "| | |", "|---|---|"]
         for name, value in figures.items():
-            if isinstance(value, dict):
-                value = ", ".join(f"{key} {number:.4g}" for key, number in value.items())
-            else:
-                value = f"{value:.4g}"
-            lines.append(f"| {name} | {value} |")
+            text = (
+                ", ".join(f"{key} {number:.4g}" for key, number in value.items())
+                if isinstance(value, Mapping)
+                else f"{value:.4g}"
+            )
+            lines.append(f"| {name} | {text} |")
         lines.append("")
     return "\n".join(lines)
 
 
-def main(_) -> None:
-    caption, photo = "a man in a suit", sample_photo(SIZES["0.3"])
-    cropper = config.load_cropper("paper.gin")
-    problem, _ = cropper.problem(photo, caption)
-    with devices.reproducible():  # As a Cropper runs them.
-        parts = time_parts(cropper, problem)
-        asked = count_asked(problem, cropper)
-    report = {
-        "machine": machine(),
-        "objective at K = 10": {
-            "evaluations a second": BATCH / parts["objective"],
-            "evaluations a second of the bare trunk": BATCH / parts["trunk"],
-            "ratio": parts["trunk"] / parts["objective"],
-            "milliseconds a crop": {n: 1000 * s / BATCH for n, s in parts.items()},
-        },
-        "points at nine scales": asked,
+def main() -> None:
+    """Measures section by section, then writes what was found."""
+    devices.prepare(FLAGS.device, FLAGS.threads)
+    checkpoints: dict[str, str] = {}
+    for gin_file in FLAGS.gin_file:  # A mistake in one of them costs no minutes.
+        checkpoints |= config.load_cropper(gin_file).loss.networks.checkpoints
+    sections: dict[str, Callable[[], Figures]] = {
+        f"fast.gin, {name} megapixels": functools.partial(measure_alone, size)
+        for name, size in MEGAPIXELS.items()
     }
-    for gin_file in tqdm(FLAGS.gin_file, desc="searches"):
-        report[gin_file] = found = time_search(gin_file, photo, caption)
-        if gin_file == "paper.gin":  # Of other files some evaluations have no gradient.
-            share = found["evaluations a photo"] * parts["objective"] / BATCH
-            rest = found["seconds a photo"] - share
-            found["of these seconds, optimizer and smaller batches"] = rest
-    report["this process"] = {"peak MiB": peak_memory()}
-    report[f"fast.gin, a smaller search, {ROWS} rows"] = time_rows(photo, caption)
-    with tempfile.TemporaryDirectory() as folder:
-        report["fast.gin by megapixels"] = {
-            name: run_alone(size, Path(folder)) for name, size in tqdm(SIZES.items(), desc="sizes")
-        }
-    with devices.reproducible():  # Last, since they need more memory than any search.
-        report["milliseconds a crop by the batch"] = time_batches(cropper, problem)
-        report["milliseconds a crop at K = 10 by options"] = {
-            option or "neither": time_option(option, photo, caption) for option in OPTIONS
-        }
-    output = Path(FLAGS.output)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    data = json.dumps(report, indent=1).encode() + b"\n"
-    files.write_atomically(output.with_suffix(".json"), data)
-    files.write_atomically(output.with_suffix(".md"), table(report).encode())
-    print(table(report))
+    sections[f"fast.gin, a smaller search, {ROWS} rows"] = measure_rows
+    for gin_file in FLAGS.gin_file:  # Last: their large batches need more memory than any search.
+        sections[made_by.shortened(gin_file)] = functools.partial(measure_gin_file, gin_file)
+    report = {name: measure() for name, measure in tqdm(sections.items(), disable=None)}
+    directory = Path(FLAGS.output_dir)
+    files = {
+        "table.md": table(report, provenance.machine()),
+        "benchmark.json": json.dumps(report, indent=1) + "\n",
+    }
+    for name, text in files.items():
+        made_by.write_file(directory / name, text.encode())
+    made_by.write(directory, [directory / name for name in files], checkpoints)
+    print(files["table.md"])
 
 
 if __name__ == "__main__":
     define_flags()
-    app.run(main)
+    app.run(command.main(main))

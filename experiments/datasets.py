@@ -31,7 +31,7 @@ from cagic_tf.batch import manifest
 from cagic_tf.photos import reading
 from cagic_tf.system import files
 from experiments.data import annotations, coco_boxes, paper_set, visual_genome
-from experiments.data.annotations import DataError, Entry
+from experiments.data.annotations import Annotation, DataError
 
 FLAGS = flags.FLAGS
 KINDS = ("paper", "coco_objects", "refcoco", "visual_genome")
@@ -49,8 +49,8 @@ def define_flags() -> None:
     flags.mark_flags_as_required(["annotations", "images", "output"])
 
 
-def read(kind: str) -> list[Entry]:
-    """The entries of the data set that the flags name.
+def read(kind: str) -> list[Annotation]:
+    """The annotations of the data set that the flags name.
 
     Raises:
       DataError: Its files are not what they should be, or a flag is missing.
@@ -72,7 +72,7 @@ def read(kind: str) -> list[Entry]:
 
 
 class ManifestWriter:
-    """Entries to a manifest's rows.
+    """Annotations to a manifest's rows.
 
     Attributes:
       rows: `{"id", "image", "caption", "crops"}` each.
@@ -86,15 +86,15 @@ class ManifestWriter:
         self.rows: list[dict] = []
         self.left_out: collections.Counter[str] = collections.Counter()
 
-    def add(self, entries: Sequence[Entry], count: int | None, seed: int) -> None:
-        """Makes rows of all entries, or of `count` of them drawn at random, in their order."""
-        order = range(len(entries))
+    def add(self, annotated: Sequence[Annotation], count: int | None, seed: int) -> None:
+        """Makes rows of all annotations, or of `count` of them drawn at random, in their order."""
+        order = range(len(annotated))
         if count is not None:
-            order = np.random.default_rng(seed).permutation(len(entries))
+            order = np.random.default_rng(seed).permutation(len(annotated))
         made = {}
-        with tqdm(total=count or len(entries), desc="rows") as bar:
+        with tqdm(total=count or len(annotated), desc="rows", disable=None) as bar:
             for at in order:
-                row = self._row(entries[at])
+                row = self._row(annotated[at])
                 if row is not None:
                     made[at] = row
                     bar.update()
@@ -127,30 +127,30 @@ class ManifestWriter:
         if reasons:
             print(f"left out: {reasons}")
 
-    def _row(self, entry: Entry) -> dict | None:
-        """The entry's row, or None, counted."""
-        if not isinstance(entry.caption, str) or not entry.caption.strip():
+    def _row(self, found: Annotation) -> dict | None:
+        """The annotation's row, or None, counted."""
+        if not isinstance(found.caption, str) or not found.caption.strip():
             return self._leave_out("rows without a caption")
-        found = (folder / entry.photo for folder in self._folders)
-        photo = next((path for path in found if path.is_file()), None)
+        paths = (folder / found.photo for folder in self._folders)
+        photo = next((path for path in paths if path.is_file()), None)
         if photo is None:
             return self._leave_out("rows whose photo is not in --images")
         try:
             size = self._size(photo)
         except reading.ImageError:
             return self._leave_out("rows whose photo cannot be read")
-        if entry.size not in (None, size):
+        if found.size not in (None, size):
             return self._leave_out("rows whose photo has another size than the annotations say")
-        boxes = [box for box in (annotations.clip(box, size) for box in entry.boxes) if box]
-        lost = len(entry.boxes) - len(boxes)
+        boxes = [box for box in (annotations.clip(box, size) for box in found.boxes) if box]
+        lost = len(found.boxes) - len(boxes)
         if lost:
             self.left_out["boxes beyond the photo or below one pixel"] += lost
         if not boxes:
             return self._leave_out("rows without a usable box")
         return {
-            "id": manifest.safe_name(entry.id),
+            "id": manifest.safe_name(found.id),
             "image": self._relative(photo),
-            "caption": entry.caption.strip(),
+            "caption": found.caption.strip(),
             "crops": boxes,
         }
 

@@ -1,168 +1,160 @@
 """What the lexicon adds: the captioner alone, the lexicon alone, both, on the same rows.
 
     python -m experiments.evaluate_lexicon --manifest=COCO=OBJECTS.jsonl \\
-        --manifest=mosaics=MOSAICS/manifest.jsonl --work_dir=BOXES --output=RESULTS/lexicon
+        --manifest=mosaics=MOSAICS/manifest.jsonl --output_dir=RESULTS/lexicon
 
-`experiments.datasets coco_objects` and `experiments.mosaics` write the manifests. The methods take
-turns on each row, so that their seconds compare. BOXES keeps what is done: the same command goes
-on. A row that a method refuses (it knows no word of it) counts as a miss with IoU 0.
+`experiments.datasets coco_objects` and `experiments.mosaics` write the manifests. Writes
+OUT/SET-METHOD/results.jsonl, then OUT/table.md, table.csv and made_by.json; goes on where it
+stopped. A row that a method refuses (it knows no word of it) counts as `metrics` says.
 """
 
 import dataclasses
-import json
-import os
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from absl import app, flags
-from tqdm import tqdm
 
 from cagic_tf import config, pipeline
-from cagic_tf.batch import manifest
-from cagic_tf.photos import reading
-from cagic_tf.system import files
-from experiments.tables import metrics
+from cagic_tf.networks.bundle import Networks
+from cagic_tf.system import devices
+from experiments import command
+from experiments.errors import ExperimentError
+from experiments.methods.named import Setup
+from experiments.tables import comparison, method_runs, metrics, table_files
 
 FLAGS = flags.FLAGS
-CAPTIONER, LEXICON, BOTH = METHODS = "captioner alone", "lexicon alone", "both"
-NO_CROP = (-1, -1, 0, 0)  # Lies outside every photo.
+CAPTIONER = "captioner alone"
+# Each method's difference from the gin file's search.
+BINDINGS: dict[str, list[str]] = {
+    CAPTIONER: [
+        "Networks.lexicon = None",
+        "Objective.terms = [@CaptionLoss(), @AestheticLoss()]",
+        "Objective.lexicon_weight = None",
+    ],
+    "lexicon alone": ["Objective.caption_weight = 0"],
+    "both": [],
+}
+HIT_INTERVAL, IOU_GAIN, HIT_GAIN = "hits, 95 % interval", "IoU - captioner's", "hits - captioner's"
+GAIN_INTERVALS = {IOU_GAIN: "95 % interval of IoU's", HIT_GAIN: "95 % interval of hits'"}
+P_VALUES = {IOU_GAIN: "p of IoU's", HIT_GAIN: "p of hits'"}
+COLUMNS = {
+    "data set": "",
+    "method": "",
+    "rows": "d",
+    "refused": "d",
+    "mean IoU": ".3f",
+    comparison.INTERVAL: ".3f",
+    "hit rate": ".3f",
+    HIT_INTERVAL: ".3f",
+    IOU_GAIN: "+.3f",
+    GAIN_INTERVALS[IOU_GAIN]: ".3f",
+    P_VALUES[IOU_GAIN]: ".2g",
+    HIT_GAIN: "+.3f",
+    GAIN_INTERVALS[HIT_GAIN]: ".3f",
+    P_VALUES[HIT_GAIN]: ".2g",
+    "mean scale": ".3g",
+    "seconds a photo": ".3g",
+}
 
 
 def define_flags() -> None:
     """Flags of this script."""
     flags.DEFINE_multi_string("manifest", None, "NAME=PATH of rows with ground truth; repeatable")
-    flags.DEFINE_multi_string("method", METHODS, "what to compare; repeatable")
+    flags.DEFINE_multi_string("method", list(BINDINGS), "what to compare; repeatable")
     flags.DEFINE_string("gin_file", "fast.gin", "the search; it has to have the lexicon")
-    flags.DEFINE_string("work_dir", None, "where the boxes are kept")
-    flags.DEFINE_string("output", None, "where to write, without ending")
-    flags.mark_flags_as_required(["manifest", "work_dir", "output"])
+    flags.DEFINE_string("output_dir", "outputs/lexicon", "where results go")
+    flags.mark_flag_as_required("manifest")
+    devices.define_flags()
 
 
 def load_cropper(method: str, gin_file: str) -> pipeline.Cropper:
-    """The cropper of a method."""
-    if method == CAPTIONER:
-        return config.load_cropper(gin_file, bindings=["Networks.lexicon = None"])
-    cropper = config.load_cropper(gin_file)
-    if method == LEXICON:
-        read = cropper.loss.problem
-        cropper.loss.problem = lambda photo, target, *others: read(photo, 0 * target, *others)
-    return cropper
+    """The cropper of a method.
+
+    Raises:
+      ExperimentError: There is no such method.
+      config.ConfigError, checkpoints.CheckpointError: See there.
+    """
+    if method not in BINDINGS:
+        raise ExperimentError(f"--method is {method!r}; accepted are {', '.join(BINDINGS)}")
+    return config.load_cropper(gin_file, bindings=BINDINGS[method])
 
 
-def crop_rows(rows: Sequence[manifest.Row], gin_file: str, methods: Sequence[str], path: Path):
-    """Crops every row by every method into a file of lines, going on where it stopped."""
-    done = {(entry["id"], entry["method"]) for entry in read_lines(path)}
-    waiting = [(row, method) for row in rows for method in methods if (row.id, method) not in done]
-    if not waiting:
-        return
-    croppers = {method: load_cropper(method, gin_file) for method in methods}
-    for cropper in croppers.values():  # So that no row's seconds have the tracing in them.
-        cropper.crop(rows[0].path, "a dog")
-    with open(path, "a", encoding="utf-8") as file:
-        for row, method in tqdm(waiting, desc=path.stem):
-            entry = {"id": row.id, "method": method, "box": None}
-            try:
-                result = croppers[method].crop(row.path, row.caption)
-                entry |= {"box": result.box, "seconds": result.seconds, "scale": result.scale}
-                entry |= {"nouns": list(result.matched_words["lexicon"])}
-            except (ValueError, reading.ImageError) as error:
-                entry["error"] = str(error)
-            file.write(json.dumps(entry) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+def read_setup(name: str, path: str, networks: Networks) -> Setup:
+    """The rows of one data set."""
+    rows = method_runs.read_annotated_rows(path)
+    return Setup(name, rows, method_runs.sizes_of(rows), networks)
 
 
-def read_lines(path: Path) -> list[dict]:
-    """The whole lines of a file that may have been cut off, or may not be there."""
-    if not path.exists():
-        return []
-    whole = path.read_bytes().rpartition(b"\n")[0]
-    if whole:
-        files.write_atomically(path, whole + b"\n")
-    return [json.loads(line) for line in whole.splitlines()]
+def figures(setup: Setup, records: Mapping[str, comparison.Records]) -> pd.DataFrame:
+    """Figures of each method, and its differences from the captioner alone.
 
+    Args:
+      setup: The data set.
+      records: Method to row id to record.
 
-def compare_methods(rows: Sequence[manifest.Row], lines: Sequence[dict]) -> dict[str, dict]:
-    """Figures of each method and its differences from the captioner alone."""
-    sizes = {row.id: reading.upright_size(row.path) for row in rows}
-    measured, report = {}, {}
-    for method in dict.fromkeys(line["method"] for line in lines):
-        of_method = {line["id"]: line for line in lines if line["method"] == method}
-        boxes = {name: line["box"] or NO_CROP for name, line in of_method.items()}
-        found = measured[method] = metrics.measure(boxes, rows, sizes)
-        cropped = [line for line in of_method.values() if line["box"]]
-        report[method] = {
-            "rows": len(found.ids),
-            "refused": len(of_method) - len(cropped),
-            "mean IoU": float(found.iou.mean()),
-            "IoU interval": metrics.mean_interval(found.iou, found.photos),
-            "hit rate": float(found.hit.mean()),
-            "hit interval": metrics.mean_interval(found.hit, found.photos),
-            "mean scale": float(np.mean([line["scale"] for line in cropped])),
-            "median seconds": float(np.median([line["seconds"] for line in cropped])),
+    Returns:
+      The columns of `COLUMNS`, intervals in two each.
+    """
+    frame, measured = comparison.figures(records, setup, None)
+    added = [
+        {
+            **_interval(HIT_INTERVAL, metrics.mean_interval(found.hit, found.photos)),
+            **(_gains(found, measured[CAPTIONER]) if _is_compared(name, measured) else {}),
+            "mean scale": pd.Series([record.scale for record in records[name].values()]).mean(),
         }
-        if method != CAPTIONER and CAPTIONER in measured:
-            report[method] |= differences(found, measured[CAPTIONER])
-    return report
+        for name, found in measured.items()
+    ]
+    frame.insert(0, "data set", setup.dataset)
+    return pd.concat([frame, pd.DataFrame(added)], axis=1)
 
 
-def differences(found: metrics.Measured, base: metrics.Measured) -> dict[str, dict]:
+def _is_compared(name: str, measured: Mapping[str, metrics.Measured]) -> bool:
+    return name != CAPTIONER and CAPTIONER in measured
+
+
+def _gains(found: metrics.Measured, base: metrics.Measured) -> dict[str, float]:
     """A method less the captioner alone, in IoU and in hits, with the paired test."""
     hits = [dataclasses.replace(each, iou=each.hit) for each in (found, base)]
-    return {
-        "IoU, difference": dataclasses.asdict(metrics.compare(found, base)),
-        "hit rate, difference": dataclasses.asdict(metrics.compare(*hits)),
-    }
+    gains: dict[str, float] = {}
+    for column, pair in ((IOU_GAIN, (found, base)), (HIT_GAIN, hits)):
+        compared = metrics.compare(*pair)
+        gains |= {column: compared.difference, P_VALUES[column]: compared.p}
+        gains |= _interval(GAIN_INTERVALS[column], compared.interval)
+    return gains
 
 
-def table(report: dict[str, dict[str, dict]]) -> str:
-    """The report as Markdown."""
-    lines = []
-    for name, methods in report.items():
-        lines += [f"**{name}**", "", "| method | rows | refused | mean IoU | hit rate |"]
-        lines[-1] += " IoU - captioner's | hits - captioner's | mean scale | median seconds |"
-        lines.append("|---" * 9 + "|")
-        for method, figures in methods.items():
-            cells = [str(figures[key]) for key in ("rows", "refused")]
-            for key, interval in (("mean IoU", "IoU interval"), ("hit rate", "hit interval")):
-                cells.append(f"{figures[key]:.3f} {_interval(figures[interval])}")
-            for key in ("IoU, difference", "hit rate, difference"):
-                part = figures.get(key)
-                text = part and f"{part['difference']:+.3f} {_interval(part['interval'])}"
-                cells.append(f"{text}, p = {part['p']:.2g}" if part else "")
-            cells += [f"{figures[key]:.3g}" for key in ("mean scale", "median seconds")]
-            lines.append(f"| {method} | {' | '.join(cells)} |")
-        lines.append("")
-    return "\n".join(lines)
+def _interval(column: str, ends: list[float] | None) -> dict[str, float]:
+    return dict(zip(table_files.interval_columns(column), ends or (np.nan,) * 2, strict=True))
 
 
-def _interval(ends: Sequence[float] | None) -> str:
-    return f"[{ends[0]:.3f}, {ends[1]:.3f}]" if ends else ""
-
-
-def main(_) -> None:
-    work = Path(FLAGS.work_dir)
-    work.mkdir(parents=True, exist_ok=True)
-    report = {}
+def main() -> None:
+    """Runs what is missing, then writes the table."""
+    devices.prepare(FLAGS.device, FLAGS.threads)
+    croppers = {method: load_cropper(method, FLAGS.gin_file) for method in FLAGS.method}
+    networks = next(iter(croppers.values())).loss.networks
+    output, frames, notes, written, checkpoints = Path(FLAGS.output_dir), [], [], [], {}
     for given in FLAGS.manifest:
-        name, _, path = given.partition("=")
-        rows = manifest.read(Path(path))
-        boxes = work / f"{manifest.safe_name(name)}.jsonl"
-        crop_rows(rows, FLAGS.gin_file, FLAGS.method, boxes)
-        report[name] = compare_methods(rows, read_lines(boxes))
-    output = Path(FLAGS.output)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    data = json.dumps(report, indent=1).encode() + b"\n"
-    files.write_atomically(output.with_suffix(".json"), data)
-    text = table(report) + (
-        "Rows that a method refuses count as misses with IoU 0. In brackets 95 % bootstrap "
-        "intervals over photos; p of the paired permutation test.\n"
-    )
-    files.write_atomically(output.with_suffix(".md"), text.encode())
-    print(text)
+        name, equals, path = given.partition("=")
+        if not equals:
+            raise ExperimentError(f"--manifest is {given!r}; NAME=PATH is needed")
+        setup = read_setup(name, path, networks)
+        runs = {
+            method: method_runs.from_cropper(f"{name} {method}", cropper)
+            for method, cropper in croppers.items()
+        }
+        done = comparison.run(list(runs.values()), setup.rows, output)
+        records = {method: done[run.name] for method, run in runs.items()}
+        frames.append(figures(setup, records))
+        notes += [comparison.data_note(setup, records), *comparison.refusals(done)]
+        written += comparison.files_of(list(runs.values()), output)
+        checkpoints |= comparison.checkpoints_of(setup, records)
+    frame = pd.concat(frames, ignore_index=True)
+    notes += [comparison.MEASURED, comparison.REFUSED]
+    table_files.write(output, frame, COLUMNS, notes, checkpoints, written)
 
 
 if __name__ == "__main__":
     define_flags()
-    app.run(main)
+    app.run(command.main(main))

@@ -17,6 +17,8 @@ from absl import app, flags
 from tqdm import tqdm
 
 from cagic_tf.networks import checkpoints
+from cagic_tf.system import devices
+from experiments import command
 from experiments.data import photo_sets
 from experiments.training import captioner_training, self_critical, teacher_forcing
 
@@ -77,7 +79,11 @@ class Trainer:
         rng = np.random.default_rng([FLAGS.seed, epoch])
         order = rng.permutation(len(self._encoded))
         starts = range(0, len(order) - FLAGS.batch + 1, FLAGS.batch)
-        progress, losses, rewards = tqdm(starts, desc=f"epoch {epoch + 1}", mininterval=10), [], []
+        progress, losses, rewards = (
+            tqdm(starts, desc=f"epoch {epoch + 1}", mininterval=10, disable=None),
+            [],
+            [],
+        )
         for start in progress:
             photos = order[start : start + FLAGS.batch]
             contexts = self.draw_contexts(photos, rng)
@@ -114,8 +120,9 @@ class Trainer:
         return tf.nest.map_structure(tf.constant, batch), rewards.mean()
 
 
-def train() -> None:
+def main() -> None:
     """Trains from the last finished epoch on."""
+    devices.prepare(FLAGS.device, FLAGS.threads)
     checkpoint, trunk = captioner_training.load_trunk()
     start = checkpoints.load(FLAGS.init, "sat")
     if start.manifest["trunk_sha256"] != checkpoint.sha256:
@@ -148,4 +155,4 @@ def train() -> None:
 if __name__ == "__main__":
     define_flags()
     flags.mark_flag_as_required("init")
-    app.run(lambda _: captioner_training.main(train))
+    app.run(command.main(main))

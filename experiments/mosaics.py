@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from cagic_tf.photos import reading
 from cagic_tf.system import files
+from experiments import command
 from experiments.data import flickr8k
 
 TILE = flickr8k.SIDE
@@ -81,12 +82,14 @@ def define_flags() -> None:
     flags.mark_flags_as_required(["data_dir", "output_dir"])
 
 
-def main(_) -> None:
+def main() -> None:
+    """Makes the mosaics, then the manifest."""
     output = Path(FLAGS.output_dir)
     output.mkdir(parents=True, exist_ok=True)
     rows = []
     mosaics = make(Path(FLAGS.data_dir), FLAGS.split, FLAGS.count, FLAGS.seed, FLAGS.tiles_per_side)
-    for number, mosaic in enumerate(tqdm(mosaics, total=FLAGS.count, desc="mosaics")):
+    bar = tqdm(mosaics, total=FLAGS.count, desc="mosaics", disable=None)
+    for number, mosaic in enumerate(bar):
         name = f"{number:04d}"
         reading.write(output / f"{name}.png", mosaic.image)
         row = {"id": name, "image": f"{name}.png", "caption": mosaic.caption}
@@ -97,4 +100,4 @@ def main(_) -> None:
 
 if __name__ == "__main__":
     define_flags()
-    app.run(main)
+    app.run(command.main(main))

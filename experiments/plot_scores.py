@@ -1,19 +1,19 @@
 """Scores of near crops, to see whether Eq. 5 is smooth enough to descend.
 
-python -m experiments.plot_scores --output=experiments/results/vfn_scores.png
+python -m experiments.plot_scores --output=experiments/results/vfn_scores/vfn_scores.png
 """
-
-from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 from absl import app, flags
 from matplotlib.figure import Figure
 
-from cagic_tf.method import losses
+from cagic_tf.method import objective, vocabulary
 from cagic_tf.networks.bundle import Networks
 from cagic_tf.photos import reading
-from cagic_tf.system import resources
+from cagic_tf.system import devices, resources
+from experiments import command
+from experiments.figures import panels
 
 FLAGS = flags.FLAGS
 PHOTOS = ("astronaut", "workers", "lake")
@@ -21,17 +21,21 @@ PHOTOS = ("astronaut", "workers", "lake")
 
 def define_flags() -> None:
     """Flags of this script."""
-    flags.DEFINE_string("output", "experiments/results/vfn_scores.png", "picture to write")
+    panels.define_output_flag()
     flags.DEFINE_string("captioner", "sat", "checkpoint of the captioner (not plotted)")
     flags.DEFINE_string("scorer", "vfn", "checkpoint of the scorer")
+    devices.define_flags()
 
 
-def main(_) -> None:
+def main() -> None:
+    """Draws the scores along lines through crops of some samples."""
+    output = panels.output_path("vfn_scores.png")
+    devices.prepare(FLAGS.device, FLAGS.threads)
     networks = Networks(FLAGS.captioner, FLAGS.scorer)
-    loss = losses.CropLoss(losses.Objective(), networks)
-    words = np.zeros(len(networks.decoder.vocabulary), np.float32)
+    loss = objective.CropLoss(objective.Objective().without_caption(), networks)
+    words = vocabulary.no_words(networks.captioner.vocabulary)
     evaluate = tf.function(
-        lambda problem, theta: -loss(problem, theta).aesthetic,
+        lambda problem, theta: -loss(problem, theta).total,
         input_signature=[loss.signature, tf.TensorSpec([None, 3], tf.float32)],
     )
     places, scales = np.linspace(-0.4, 0.4, 81), np.linspace(0.36, 1.0, 81)
@@ -48,11 +52,9 @@ def main(_) -> None:
             axes.plot(along, evaluate(problem, tf.constant(theta, tf.float32)), label=name)
         axes.set(xlabel=label, ylabel="score g")
     axes.legend()
-    output = Path(FLAGS.output)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(output, dpi=100)
+    panels.write(output, panels.encoded(figure, output.suffix), networks.checkpoints)
 
 
 if __name__ == "__main__":
     define_flags()
-    app.run(main)
+    app.run(command.main(main))

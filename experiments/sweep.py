@@ -6,7 +6,7 @@
         --binding='Annealing.draw_starts=[@Normal(), @Uniform()]'
 
 Values are written as in a gin file; several --binding give every combination. Writes
-OUT/VALUES/results.jsonl, then OUT/sweep.md and OUT/sweep.csv; goes on where it stopped.
+OUT/VALUES/results.jsonl, then OUT/table.md, table.csv and made_by.json; goes on where it stopped.
 """
 
 import itertools
@@ -14,17 +14,18 @@ import zlib
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from absl import app, flags
 
 from cagic_tf.batch import manifest
-from experiments.tables import comparison, entries
+from experiments import command
+from experiments.errors import ExperimentError
+from experiments.tables import comparison, made_by, method_runs, table_files
 
 FLAGS = flags.FLAGS
 COLUMNS = {
-    "rows": "d",
-    "mean IoU": ".4f",
-    "95 % interval": ".3f",
-    "hit rate": ".3f",
+    **{name: comparison.METRICS[name] for name in ("rows", "refused", "mean IoU")},
+    **{name: comparison.METRICS[name] for name in (comparison.INTERVAL, "hit rate")},
     "mean loss": ".4f",
     "crops computed a photo": ".0f",
     "seconds a photo": ".3g",
@@ -35,7 +36,7 @@ OPEN, CLOSE = "([{", ")]}"
 
 def define_flags() -> None:
     """Flags of this script."""
-    entries.define_flags()
+    method_runs.define_flags()
     flags.DEFINE_multi_string("gin_file", ["fast.gin"], "what is varied; as in cagic_tf.run")
     flags.DEFINE_multi_string(
         "binding", None, "NAME.PARAMETER=[VALUE, ...]; repeatable: all combinations", required=True
@@ -46,8 +47,8 @@ def main() -> None:
     """Runs what is missing, then writes the table."""
     swept = dict(parse_binding(text) for text in FLAGS.binding)
     if len(swept) < len(FLAGS.binding):
-        raise entries.EntryError("a parameter has more than one --binding; put all values in one")
-    setup = entries.read_setup()
+        raise ExperimentError("a parameter has more than one --binding; put all values in one")
+    setup = method_runs.read_setup()
     settings = {}
     for values in itertools.product(*swept.values()):
         chosen = dict(zip(swept, values, strict=True))
@@ -55,23 +56,25 @@ def main() -> None:
     runs = []
     for name, chosen in settings.items():
         bindings = [f"{parameter} = {value}" for parameter, value in chosen.items()]
-        loaded = entries.load_cropper(setup, FLAGS.gin_file, bindings)
-        runs.append(entries.from_cropper(setup, name, *loaded))
+        cropper = method_runs.load_cropper(setup, FLAGS.gin_file, bindings)
+        runs.append(method_runs.from_cropper(name, cropper))
     directory = Path(FLAGS.output_dir or "outputs/sweep")
-    lines = comparison.run(runs, setup.rows, directory)
-    table = [
-        settings[name] | row | _search_means(lines[name])
-        for name, row in comparison.figures(lines, setup, None).items()
-    ]
+    records = comparison.run(runs, setup.rows, directory)
+    frame, _ = comparison.figures(records, setup, None)
+    means = [_search_means(records[name]) for name in frame["method"]]
+    varied = pd.DataFrame([settings[name] for name in frame["method"]])
     notes = [
-        f"All other settings are {', '.join(FLAGS.gin_file)}'s. Losses under different objectives "
-        "(weight, pyramid, blur) are different quantities."
+        f"All other settings are {', '.join(map(made_by.shortened, FLAGS.gin_file))}'s. Losses "
+        "under different objectives (weight, pyramid, blur) are different quantities.",
+        *comparison.notes(setup, records),
     ]
-    comparison.write(
-        directory / "sweep",
-        table,
+    table_files.write(
+        directory,
+        pd.concat([varied, frame, pd.DataFrame(means)], axis=1),
         dict.fromkeys(swept, "") | COLUMNS,
-        notes + comparison.notes(setup, lines),
+        notes,
+        comparison.checkpoints_of(setup, records),
+        comparison.files_of(runs, directory),
     )
 
 
@@ -79,12 +82,12 @@ def parse_binding(text: str) -> tuple[str, list[str]]:
     """`"A.b = [1, (2, 3), @C()]"` to `("A.b", ["1", "(2, 3)", "@C()"])`.
 
     Raises:
-      EntryError: It is not of that form.
+      ExperimentError: It is not of that form.
     """
     name, _, listed = (part.strip() for part in text.partition("="))
     values = split_values(listed[1:-1]) if listed[:1] + listed[-1:] == "[]" else []
     if "." not in name or not values or "" in values:
-        raise entries.EntryError(
+        raise ExperimentError(
             f"--binding is {text!r}; NAME.PARAMETER=[VALUE, ...] is needed, such as "
             "Objective.aesthetic_weight=[0, 0.01, 0.1]"
         )
@@ -117,16 +120,17 @@ def folder_name(chosen: dict[str, str]) -> str:
     return f"{name[: LONGEST - 9]}-{zlib.crc32(text.encode()):08x}"
 
 
-def _search_means(lines: comparison.Lines) -> dict[str, float]:
-    good = [line for line in lines.values() if line["status"] == "ok"]
-    if not good:
-        return {}
+def _search_means(records: comparison.Records) -> dict[str, float]:
+    """Over the rows that were not refused; NaN where all were."""
+    good = [record for record in records.values() if record.ok]
+    losses = [record.loss["total"] for record in good if record.loss]
+    evaluations = [record.evaluations for record in good if record.evaluations is not None]
     return {
-        "mean loss": float(np.mean([line["loss"]["total"] for line in good])),
-        "crops computed a photo": float(np.mean([line["evaluations"] for line in good])),
+        "mean loss": float(np.mean(losses)) if losses else np.nan,
+        "crops computed a photo": float(np.mean(evaluations)) if evaluations else np.nan,
     }
 
 
 if __name__ == "__main__":
     define_flags()
-    app.run(comparison.main(main))
+    app.run(command.main(main))

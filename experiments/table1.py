@@ -4,19 +4,23 @@
     python -m experiments.table1 --dataset=ROWS.jsonl --methods=whole,grad_cam,paper.gin \\
         --predictions=MAttNet=boxes.jsonl --output_dir=OUT
 
-Writes OUT/METHOD/results.jsonl, as `cagic_tf.run` does, then OUT/table1.md and OUT/table1.csv. The
-same command goes on where it stopped. The first gin file is CAGIC, with which the rest is compared.
+Writes OUT/METHOD/results.jsonl, as `cagic_tf.run` does, then OUT/table.md, table.csv and
+made_by.json. The same command goes on where it stopped. The first gin file is the method with which
+the rest is compared.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 
+import pandas as pd
 from absl import app, flags
 
-from experiments.tables import comparison, entries
+from experiments import command
+from experiments.methods.named import METHODS
+from experiments.tables import comparison, method_runs, table_files
 
 FLAGS = flags.FLAGS
-DEFAULT = ["whole", "centre", "random", "prior", "grad_cam", "grad_cam_mask", "vfn"]
-DEFAULT += ["grad_cam+vfn", "grid", "fast.gin"]
+DEFAULT = [*METHODS, method_runs.GRID, "fast.gin"]
 # Table 1 of the paper: "Mean ± Std." of the IoU.
 PAPER = {
     "Original": "0.2869 ± 0.0280",
@@ -32,17 +36,23 @@ PAPER = {
 }
 # Our names of its methods; the whole method stands for CAGIC, the ablations are Table 4's.
 OURS = {"whole": "Original", "grad_cam": "GradCAM", "grad_cam_mask": "GradCAM"}
-OURS |= {"paper.gin": "CAGIC", "fast.gin": "CAGIC", "original.gin": "CAGIC"}
+OURS |= {"paper.gin": "CAGIC", "original.gin": "CAGIC"}
 OURS |= {name.lower(): name for name in PAPER} | {"gaic": "Anchor"}
+THEIRS = "the paper's"
+FAST = (
+    "fast.gin is this project's own search, not the paper's method: it adds the loss of a lexicon "
+    "to the objective, scans another picture than the one whose loss counts, and smooths what it "
+    "scans. The paper has no figure for it."
+)
 
 
 def define_flags() -> None:
     """Flags of this script."""
-    entries.define_flags()
+    method_runs.define_flags()
     flags.DEFINE_list(
         "methods",
         DEFAULT,
-        f"methods in the table's order: {', '.join([*entries.METHODS, entries.GRID])}, gin files",
+        f"methods in the table's order: {', '.join([*METHODS, method_runs.GRID])}, gin files",
     )
     flags.DEFINE_multi_string(
         "predictions",
@@ -53,24 +63,25 @@ def define_flags() -> None:
 
 def main() -> None:
     """Runs what is missing, then writes the table."""
-    setup = entries.read_setup()
-    chosen = entries.from_names(setup, FLAGS.methods, FLAGS.predictions)
+    setup = method_runs.read_setup()
+    methods = method_runs.from_names(setup, FLAGS.methods, FLAGS.predictions)
     directory = Path(FLAGS.output_dir or "outputs/table1")
-    lines = comparison.run(chosen, setup.rows, directory)
-    cagic = next((name for name in FLAGS.methods if name.endswith(".gin")), None)
-    found = comparison.figures(lines, setup, cagic)
-    columns = {"method": "", **comparison.METRICS}
-    if cagic:
-        columns[comparison.p_column(cagic)] = ".2g"
-    table = [
-        {"method": name, **row, "the paper's": paper_cell(name)} for name, row in found.items()
-    ]
-    table += rows_not_run(found)
-    notes = comparison.notes(setup, lines)
+    records = comparison.run(methods, setup.rows, directory)
+    reference = next((name for name in FLAGS.methods if name.endswith(".gin")), None)
+    frame, _ = comparison.figures(records, setup, reference)
+    formats = {"method": "", **comparison.METRICS, comparison.p_column(reference): ".2g"}
+    frame[THEIRS] = [paper_cell(name) for name in frame["method"]]
+    notes = comparison.notes(setup, records)
     notes.append("The paper's: its Table 1, mean IoU ± Std.; rows without figures were not run.")
-    if "fast.gin" in found:
-        notes.append("fast.gin searches the paper's objective with a laptop's budget.")
-    comparison.write(directory / "table1", table, columns | {"the paper's": ""}, notes)
+    notes += [FAST] * ("fast.gin" in records)
+    table_files.write(
+        directory,
+        pd.concat([frame, rows_not_run(records)], ignore_index=True),
+        formats | {THEIRS: ""},
+        notes,
+        comparison.checkpoints_of(setup, records),
+        comparison.files_of(methods, directory),
+    )
 
 
 def paper_cell(name: str) -> str | None:
@@ -79,12 +90,13 @@ def paper_cell(name: str) -> str | None:
     return theirs and f"{theirs} {PAPER[theirs]}"
 
 
-def rows_not_run(found) -> list[dict]:
-    """Rows of the paper's table for which the names in `found` have none."""
-    run = {OURS.get(name.lower()) for name in found}
-    return [{"method": name, "the paper's": paper_cell(name)} for name in PAPER if name not in run]
+def rows_not_run(names: Iterable[str]) -> pd.DataFrame:
+    """Rows of the paper's table for which our names have none."""
+    run = {OURS.get(name.lower()) for name in names}
+    missing = [name for name in PAPER if name not in run]
+    return pd.DataFrame({"method": missing, THEIRS: [paper_cell(name) for name in missing]})
 
 
 if __name__ == "__main__":
     define_flags()
-    app.run(comparison.main(main))
+    app.run(command.main(main))

@@ -12,9 +12,11 @@ from typing import NamedTuple
 
 from absl import app, flags
 
-from experiments.tables import comparison, entries
+from experiments import command
+from experiments.tables import comparison, method_runs, table_files
 
 FLAGS = flags.FLAGS
+THEIRS = "the paper's"
 # What makes a schedule short.
 FEWER_ITERATIONS = "Minimizer.max_iterations = 5"  # Instead of 50.
 FEWER_SCALES = "Annealing.scale_factor = 0.8"  # 4 scales instead of 45.
@@ -44,34 +46,39 @@ ROWS = (
 
 def define_flags() -> None:
     """Flags of this script."""
-    entries.define_flags()
+    method_runs.define_flags()
     flags.DEFINE_bool("full", False, "the paper's schedules: minutes a photo instead of seconds")
 
 
 def main() -> None:
     """Runs what is missing, then writes the table."""
-    setup = entries.read_setup()
-    chosen = []
+    setup = method_runs.read_setup()
+    methods = []
     for row in ROWS:
-        loaded = entries.load_cropper(setup, [row.gin_file], [] if FLAGS.full else row.short)
-        chosen.append(entries.from_cropper(setup, row.name, *loaded))
+        cropper = method_runs.load_cropper(setup, [row.gin_file], [] if FLAGS.full else row.short)
+        methods.append(method_runs.from_cropper(row.name, cropper))
     directory = Path(FLAGS.output_dir or "outputs/table4")
-    lines = comparison.run(chosen, setup.rows, directory)
+    records = comparison.run(methods, setup.rows, directory)
     full = ROWS[-1].name
-    found = comparison.figures(lines, setup, full)
-    paper = {row.name: row.paper for row in ROWS}
-    table = [{"method": name, **row, "the paper's": paper[name]} for name, row in found.items()]
-    columns = {"method": "", **comparison.METRICS, comparison.p_column(full): ".2g"}
-    notes = comparison.notes(setup, lines)
+    frame, _ = comparison.figures(records, setup, full)
+    frame[THEIRS] = [row.paper for row in ROWS]
+    notes = comparison.notes(setup, records)
     notes.append("The paper's: its Table 4, mean IoU ± Std.")
     if not FLAGS.full:
         notes.append(
             f"Short schedules ({FEWER_ITERATIONS} for CN, {FEWER_SCALES}, {FEWER_RESTARTS}), so "
             "these are not the paper's ablations: --full has its schedules."
         )
-    comparison.write(directory / "table4", table, columns | {"the paper's": ""}, notes)
+    table_files.write(
+        directory,
+        frame,
+        {"method": "", **comparison.METRICS, comparison.p_column(full): ".2g", THEIRS: ""},
+        notes,
+        comparison.checkpoints_of(setup, records),
+        comparison.files_of(methods, directory),
+    )
 
 
 if __name__ == "__main__":
     define_flags()
-    app.run(comparison.main(main))
+    app.run(command.main(main))

@@ -24,6 +24,8 @@ from absl import app, flags
 from tqdm import tqdm
 
 from cagic_tf.networks import checkpoints, sat
+from cagic_tf.system import devices
+from experiments import command
 from experiments.data import flickr8k
 from experiments.training import captioner_training, teacher_forcing
 
@@ -76,7 +78,10 @@ class Trainer:
         """One pass over the captions; returns the mean loss."""
         rng = np.random.default_rng([FLAGS.seed, epoch])
         batches = teacher_forcing.make_batches(self._encoded, FLAGS.batch, rng)
-        progress, losses = tqdm(batches, desc=f"epoch {epoch + 1}", mininterval=10), []
+        progress, losses = (
+            tqdm(batches, desc=f"epoch {epoch + 1}", mininterval=10, disable=None),
+            [],
+        )
         for rows in progress:
             targets, weights = teacher_forcing.pad(rows, self._encoded)
             drawn = zip(
@@ -88,8 +93,9 @@ class Trainer:
         return float(np.mean(losses))
 
 
-def train() -> None:
+def main() -> None:
     """Caches the features, then trains from the last finished epoch on."""
+    devices.prepare(FLAGS.device, FLAGS.threads)
     checkpoint, trunk = captioner_training.load_trunk()
     dev_photos, photos = (captioner_training.read_split(split) for split in ("dev", "train"))
     dev = captioner_training.dev_features(dev_photos, trunk)
@@ -122,4 +128,4 @@ def train() -> None:
 
 if __name__ == "__main__":
     define_flags()
-    app.run(lambda _: captioner_training.main(train))
+    app.run(command.main(main))

@@ -18,7 +18,8 @@ from tqdm import trange
 from cagic_tf.networks import checkpoints
 from cagic_tf.networks.trunks.lite0 import Lite0
 from cagic_tf.networks.vfn import ViewFindingNetwork, spatial_pyramid
-from cagic_tf.system import provenance
+from cagic_tf.system import devices, provenance
+from experiments import command
 from experiments.data import flickr8k
 from experiments.training import views
 
@@ -45,6 +46,7 @@ def define_flags() -> None:
     flags.DEFINE_list("bins", ["1", "2", "4"], "pooling bins a side, level by level")
     flags.DEFINE_integer("hidden", 64, "units of the hidden layer")
     flags.DEFINE_integer("seed", 1, "seed of crops, initial weights, order and dropout")
+    devices.define_flags()
     flags.mark_flags_as_required(["data_dir", "work_dir", "output"])
 
 
@@ -144,7 +146,7 @@ def train(pooled: np.ndarray, dev: np.ndarray, bins: list[int]) -> tuple[dict, f
         return loss
 
     best, best_accuracy = {}, 0.0
-    progress = trange(FLAGS.epochs, desc="vfn", mininterval=5)
+    progress = trange(FLAGS.epochs, desc="vfn", disable=None)
     for _ in progress:
         order = rng.permutation(len(pooled))
         for at in range(0, len(order) - FLAGS.batch + 1, FLAGS.batch):
@@ -174,7 +176,9 @@ def measure(network: ViewFindingNetwork, trunk, bins: list[int]) -> dict[str, fl
     return figures
 
 
-def main(_) -> None:
+def main() -> None:
+    """Caches the features, then trains, measures and saves."""
+    devices.prepare(FLAGS.device, FLAGS.threads)
     bins = [int(count) for count in FLAGS.bins]
     checkpoint = checkpoints.load(FLAGS.trunk, "lite0")
     trunk = tf.function(Lite0(checkpoint.tensors), reduce_retracing=True)
@@ -207,4 +211,4 @@ def tensors_to_float(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 if __name__ == "__main__":
     define_flags()
-    app.run(main)
+    app.run(command.main(main))

@@ -1,8 +1,12 @@
-"""Set before TensorFlow is imported; makes `experiments` importable from a source tree."""
+"""What holds of all tests; the first line is set before TensorFlow is imported."""
 
 import os
-import sys
-from pathlib import Path
+
+from hypothesis import settings
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+# The same examples each time, however long one takes; --hypothesis-profile=full tries more.
+settings.register_profile("short", deadline=None, derandomize=True, max_examples=40)
+settings.register_profile("full", settings.get_profile("short"), max_examples=200)
+settings.load_profile("short")

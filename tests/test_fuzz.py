@@ -20,9 +20,6 @@ from cagic_tf.networks import checkpoints
 from cagic_tf.photos import crop_files, reading
 from cagic_tf.port import npy, vocabulary_csv
 
-settings.register_profile("here", deadline=None, derandomize=True, max_examples=200)
-settings.load_profile("here")
-
 FINITE = {"allow_nan": False, "allow_infinity": False}
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -129,12 +126,12 @@ def test_npy_of_a_few_bytes_takes_little_memory(folder):
     try:
         with pytest.raises(checkpoints.CheckpointError, match="no dict"):
             npy.read(folder / "w.npy")
-        assert tracemalloc.get_traced_memory()[1] < 2**20
+        assert tracemalloc.get_traced_memory()[1] < 2**26  # They would take 2 ** 30 bytes.
     finally:
         tracemalloc.stop()
 
 
-@settings(max_examples=1500)
+@settings(max_examples=8 * settings.default.max_examples)
 @given(
     changes=st.lists(st.tuples(st.integers(0, len(NPY) - 1), st.integers(0, 255)), max_size=4),
     end=st.integers(0, len(NPY)) | st.just(len(NPY)),

@@ -8,7 +8,7 @@ from PIL import Image
 
 from cagic_tf import results
 from cagic_tf.batch import records
-from cagic_tf.method import annealing
+from cagic_tf.method.search import Losses, Path, Step
 from cagic_tf.photos import reading
 from tests import odd_files
 
@@ -17,7 +17,7 @@ OTHER = results.Candidate((0, 0, 20, 15), (0, 0, 0.3, 0.4), (-1, -1), 0.3, {"tot
 
 
 def made(source, **changes):
-    step = annealing.Step(0.6, np.zeros(2), (1, 1, 1), *(np.zeros(1),) * 4, 1)
+    step = Step(0.6, np.zeros(2), Losses(1), *(np.zeros(1),) * 4, 1)
     fields = {
         "matched_words": {"captioner": ["dog"], "lexicon": {}},
         "unknown_words": {"dogg": ("dog",)},
@@ -26,7 +26,7 @@ def made(source, **changes):
         "seed": 3,
         "checkpoints": {"sat": "00"},
         "photo": reading.read(source),
-        "path": annealing.Path(np.array([0, 0, 0.6]), 1.0, [step], 5),
+        "path": Path(np.array([0, 0, 0.6]), 1.0, [step], 5),
         "candidates": (BEST, OTHER),
         "source": source,
     }

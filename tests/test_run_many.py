@@ -1,73 +1,18 @@
 """The command on folders and manifests, with a cropper that takes no time."""
 
-import json
-import time
-import types
-
 import numpy as np
 import pytest
-from absl import flags
-from absl.testing import flagsaver
 from PIL import Image
 
-from cagic_tf import config, run
+from cagic_tf import run
 from cagic_tf.batch import output_folder
-from cagic_tf.method import geometry
-from cagic_tf.photos import drawing, reading
-from cagic_tf.system import files
-from tests import odd_files
-
-if not flags.FLAGS.is_parsed():
-    flags.FLAGS(["test"])
-
-
-class FakeCropper:
-    """Crops to the upper left quarter."""
-
-    configuration = "# config\n"
-    loss = types.SimpleNamespace(networks=types.SimpleNamespace(checkpoints={"sat": "5a7"}))
-
-    def __init__(self):
-        self.calls, self.images = [], []
-        self.meanwhile = lambda: None
-
-    def crop(self, image, caption, progress, shape, smallest_side, candidate_count):
-        photo = reading.read(image)
-        self.calls.append(caption)
-        self.images.append(image)
-        self.meanwhile()
-        if caption == "crash":
-            raise RuntimeError("out of memory")
-        width, height = photo.shape[1::-1]
-        scale = max(0.5, smallest_side / height)
-        box = geometry.pixel_box((-1, -1), scale, width, height, shape.base_size(width, height))
-        found = {"box": list(box), "loss": {"total": 1.0}, "predicted_caption": "", "seconds": 0.5}
-        found |= {"matched_words": {"captioner": [], "lexicon": {}}, "unknown_words": {}}
-        if candidate_count > 1:  # As many as there are, which is one fewer.
-            shifted = [[at, 0, *box[2:]] for at in range(candidate_count - 1)]
-            found["candidates"] = [{"box": each, "loss": {"total": 2.0}} for each in shifted]
-        steps = [types.SimpleNamespace(center=(0.0, 0.0))]
-        return types.SimpleNamespace(
-            photo=photo, box=box, path=types.SimpleNamespace(steps=steps), to_dict=lambda: found
-        )
+from tests import fake_cropper, odd_files
+from tests.fake_cropper import call, lines_of
 
 
 @pytest.fixture
 def cropper(monkeypatch):
-    made = FakeCropper()
-    monkeypatch.setattr(config, "load_cropper", lambda *_, **__: made)
-    monkeypatch.setattr(drawing, "has_matplotlib", lambda: False)
-    return made
-
-
-def call(**values):
-    with flagsaver.flagsaver(**values):
-        return run.main(["run"])
-
-
-def lines_of(directory):
-    text = (directory / output_folder.RESULTS).read_text(encoding="utf-8")
-    return [json.loads(line) for line in text.splitlines()]
+    return fake_cropper.install(monkeypatch)
 
 
 def test_a_folder_of_good_and_bad_files(cropper, tmp_path, capsys):
@@ -222,72 +167,6 @@ def test_shards_do_all_rows_once(cropper, tmp_path):
     assert captions == [["dog 0", "dog 2", "dog 4"], ["dog 1", "dog 3"]]
 
 
-def wait_until(condition):
-    for _ in range(2000):
-        if condition():
-            return
-        time.sleep(0.01)
-    raise AssertionError("it did not happen meanwhile")
-
-
-def written_lines(directory):
-    """How many there are while they are being written."""
-    path = directory / output_folder.RESULTS
-    return path.read_bytes().count(b"\n") if path.exists() else 0
-
-
-def three_photos(tmp_path):
-    for name in "abc":
-        pixels = np.random.default_rng(ord(name)).integers(0, 256, (20, 30, 3), np.uint8)
-        Image.fromarray(pixels).save(tmp_path / f"{name}.png")
-    return {"images": str(tmp_path / "*.png"), "caption": "x", "output_dir": str(tmp_path / "out")}
-
-
-def test_the_next_photo_is_read_and_the_last_row_written_meanwhile(cropper, tmp_path, monkeypatch):
-    values, seen, read = three_photos(tmp_path), [], reading.read
-    monkeypatch.setattr(reading, "read", lambda image: seen.append(image) or read(image))
-
-    def meanwhile():
-        done = len(cropper.calls)
-        paths = [f"{name}.png" for name in "abc"[: done + 1]]
-        wait_until(lambda: [p.name for p in seen if not isinstance(p, np.ndarray)] == paths)
-        wait_until(lambda: written_lines(tmp_path / "out") == done - 1)
-
-    cropper.meanwhile = meanwhile
-    assert call(**values) == run.EXIT_OK
-    assert [line["id"] for line in lines_of(tmp_path / "out")] == ["a", "b", "c"]
-    for name in "abc":
-        photo = read(tmp_path / f"{name}.png")
-        crop = read(tmp_path / "out" / f"{name}_crop.png")
-        np.testing.assert_array_equal(crop, photo[:10, :15])
-
-
-def test_of_large_photos_one_is_in_memory(cropper, tmp_path, monkeypatch):
-    values = three_photos(tmp_path)
-    monkeypatch.setattr(run, "LARGE", 599)
-    counts = []
-    cropper.meanwhile = lambda: counts.append(written_lines(tmp_path / "out"))
-    assert call(**values) == run.EXIT_OK
-    assert counts == [0, 1, 2]
-    assert cropper.images == [tmp_path / f"{name}.png" for name in "abc"]
-
-
-def test_a_full_disk_ends_the_run_and_the_same_command_goes_on(cropper, tmp_path, monkeypatch):
-    values, append = three_photos(tmp_path), files.append_whole
-    with monkeypatch.context() as patched:
-
-        def fail(path, data):
-            if path.exists():
-                raise OSError(28, "No space left on device")
-            append(path, data)
-
-        patched.setattr(files, "append_whole", fail)
-        assert call(**values) == run.EXIT_NOTHING
-    assert [line["id"] for line in lines_of(tmp_path / "out")] == ["a"]
-    assert call(**values) == run.EXIT_OK
-    assert [line["id"] for line in lines_of(tmp_path / "out")] == ["a", "b", "c"]
-
-
 def test_captions_of_photos_stay_out_of_logs(cropper, tmp_path, capsys):
     exif = odd_files.exif(ImageDescription="a secret")
     (tmp_path / "a.jpg").write_bytes(odd_files.encoded(odd_files.RGB, "JPEG", exif=exif))
@@ -332,13 +211,3 @@ def test_mistakes(cropper, values, message, tmp_path, capsys):
     error = capsys.readouterr().err
     assert error.startswith("error: ") and message in error and error.count("\n") == 1
     assert not (tmp_path / "out").exists()
-
-
-@pytest.mark.slow
-def test_a_photo_of_100_megapixels(cropper, tmp_path, recwarn):
-    Image.new("L", (10_000, 10_000), 77).save(tmp_path / "a.png")
-    values = {"image": str(tmp_path / "a.png"), "caption": "x", "output_dir": str(tmp_path / "o")}
-    assert call(**values) == run.EXIT_OK
-    assert not [each for each in recwarn if each.category is Image.DecompressionBombWarning]
-    crop = Image.open(tmp_path / "o" / "a-x_crop.png")
-    assert crop.size == (5000, 5000) and np.asarray(crop).max() == 77

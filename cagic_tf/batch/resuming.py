@@ -66,7 +66,17 @@ def read(directory: Path) -> dict[str, Any] | None:
       OSError, ValueError: It cannot be read.
     """
     path = directory / PROVENANCE
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+    if not path.exists():
+        return None
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path} is no JSON object: {error}") from error
+    if not isinstance(found, dict) or not all(
+        isinstance(found.get(key, {}), dict) for key in ("versions", "checkpoints")
+    ):
+        raise ValueError(f"{path} does not say what made the rows")
+    return found
 
 
 def merged(
@@ -123,9 +133,9 @@ def _shared(
 
 def _facts(provenance: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     return {
-        "version": {"cagic_tf": (provenance.get("versions") or {}).get("cagic_tf")},
+        "version": {"cagic_tf": provenance.get("versions", {}).get("cagic_tf")},
         "thread count": {"threads": provenance.get("threads")},
-        "checkpoint": provenance.get("checkpoints") or {},
+        "checkpoint": provenance.get("checkpoints", {}),
     }
 
 

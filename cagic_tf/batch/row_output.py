@@ -151,7 +151,7 @@ def _draw(
 
 def _loss_plot(path: "search.Path", caption: str | None) -> bytes:
     steps = path.steps
-    names = list(steps[0].losses.terms)
+    names = list(steps[0].losses.terms) if steps else []  # A scan without refinement has none.
     return drawing.loss_plot(
         [step.scale for step in steps],
         {"total": [float(step.losses.total) for step in steps]}

@@ -17,7 +17,7 @@ from cagic_tf.method.losses import Problem
 from cagic_tf.method.search import UNBOUNDED, LossFunction, RunSearch
 
 BATCH = 35  # Crops a forward pass; more needs memory and gains no speed on a CPU.
-FARTHEST = 0.5  # Of a crop's side: scanned neighbours overlap by half, whatever the window's shape.
+FARTHEST = 0.5  # Of a crop's side: scanned neighbours overlap by half, whatever the crop's shape.
 # Pixels of the photo's shorter side for `sharp_view`: of half the photo a crop of the networks' 224
 # pixels has about one for each.
 SHARP_SIDE = 448
@@ -64,10 +64,9 @@ class CoarseToFine:
     def compile(self, loss: LossFunction, signature: Any) -> RunSearch:
         """Makes the search for one loss; its graphs are traced once."""
         step = annealing.compile_step(self.refinement, loss, signature)
-        view = lambda problem: problem  # noqa: E731
-        view = self.scan_view and tf.function(
-            self.scan_view, input_signature=[signature], autograph=False
-        )
+        view: Any = None
+        if self.scan_view is not None:
+            view = tf.function(self.scan_view, input_signature=[signature], autograph=False)
 
         @tf.function(
             input_signature=[signature, tf.TensorSpec([None, 3], tf.float32)],
@@ -79,7 +78,7 @@ class CoarseToFine:
         def search(problem, seed, progress=None, bounds=UNBOUNDED):
             scales = bounds.scales(self.scan_scales)
             grid = scan_grid(scales, self.scan_centers, bounds.base_size, FARTHEST)
-            seen = view(problem) if view else problem
+            seen = problem if view is None else view(problem)
             totals = np.concatenate(
                 [
                     evaluate(seen, tf.constant(grid[at : at + BATCH], tf.float32)).numpy()

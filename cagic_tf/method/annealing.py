@@ -85,7 +85,7 @@ def compile_step(settings: Annealing, loss: LossFunction, signature: Any) -> Cal
     """The graph of one iteration of Alg. 1's outer loop: restarts, L-BFGS, their mean."""
     scalar = tf.TensorSpec([], tf.float32)
     count = settings.restart_count
-    known = evaluation_cache.Evaluated(count, 2)
+    known = evaluation_cache.EvaluationCache(count, 2)
 
     @tf.function(
         input_signature=[

@@ -13,7 +13,7 @@ import tensorflow as tf
 SIZE = 32  # Points remembered a member; one line search asks for fewer.
 
 
-class Evaluated:
+class EvaluationCache:
     """Memory of one batch of minimizations; one run at a time may use it.
 
     Attributes:

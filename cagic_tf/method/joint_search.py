@@ -38,7 +38,7 @@ class JointSearch:
     def compile(self, loss: LossFunction, signature: Any) -> RunSearch:
         """Makes the search for one loss; its graph is traced once."""
         upper = tf.constant([1.0, 1.0, 1.0])
-        known = evaluation_cache.Evaluated(1, 3)
+        known = evaluation_cache.EvaluationCache(1, 3)
 
         def inside(theta, base_size):
             reach = theta[:, 2:] * base_size

@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from cagic_tf.method.evaluation_cache import Evaluated
+from cagic_tf.method.evaluation_cache import EvaluationCache
 
 
 class Minimum(NamedTuple):
@@ -65,7 +65,7 @@ class Minimizer:
         starts: tf.Tensor,
         lower: tf.Tensor,
         upper: tf.Tensor,
-        evaluated: Evaluated,
+        evaluated: EvaluationCache,
     ) -> Minimum:
         """Minimizes `function` from every start.
 

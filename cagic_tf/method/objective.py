@@ -49,7 +49,7 @@ class Objective:
         user_end_word: bool = False,
         pyramid: Sequence[float] = (1 / 4, 1 / 3, 1 / 2, 1),
         blur_sigma: float = 1.0,
-        **weights: float,
+        **weights: float | None,
     ):
         """Takes the settings; the defaults are the paper's.
 
@@ -61,7 +61,8 @@ class Objective:
           user_end_word: See there.
           pyramid: See there.
           blur_sigma: See there.
-          **weights: `NAME_weight` is the weight of the term of that name; 1 where it is not given.
+          **weights: `NAME_weight` is the weight of the term of that name; 1 where it is not given
+            or None. None takes a file's weight back whose term is left out.
 
         Raises:
           ValueError: A value is out of its range, or a weight is of no term.
@@ -71,9 +72,10 @@ class Objective:
         self.count_end_word, self.user_end_word = count_end_word, user_end_word
         self.pyramid = tuple(pyramid)
         names = [term.name for term in self.terms]
-        given = {"aesthetic_weight": aesthetic_weight, **weights}
+        named = {name: weight for name, weight in weights.items() if weight is not None}
+        given = {"aesthetic_weight": aesthetic_weight, **named}
         self.weights = {name: given.get(f"{name}_weight", 1.0) for name in names}
-        self._check(names, weights)
+        self._check(names, named)
 
     def _check(self, names, weights):
         unknown = [key for key in weights if key not in {f"{name}_weight" for name in names}]

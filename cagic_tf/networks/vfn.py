@@ -33,8 +33,8 @@ def spatial_pyramid(features: tf.Tensor, bins: Sequence[int], pooling: str = "me
     """
     side = round(features.shape[1] ** 0.5)
     if pooling == "mean":  # One product, forward and backward.
-        shares = tf.constant(_shares(side, bins), features.dtype)
-        pooled = shares @ features  # [N, sum(n * n), D]
+        weights = tf.constant(_bin_weights(side, bins), features.dtype)
+        pooled = weights @ features  # [N, sum(n * n), D]
         return tf.reshape(pooled, [-1, pooled.shape[1] * pooled.shape[2]])
     grid = tf.reshape(features, [-1, side, side, features.shape[2]])
     pooled = [
@@ -51,14 +51,14 @@ def _windows(side, bins):
         yield from ((*rows, *columns) for rows in edges for columns in edges)
 
 
-def _shares(side, bins):
+def _bin_weights(side, bins):
     """`[sum(n * n), side * side]`: what each place has in each bin's mean."""
-    shares = []
+    weights = []
     for top, bottom, left, right in _windows(side, bins):
         inside = np.zeros((side, side))
         inside[top:bottom, left:right] = 1 / ((bottom - top) * (right - left))
-        shares.append(inside.reshape(-1))
-    return np.array(shares)
+        weights.append(inside.reshape(-1))
+    return np.array(weights)
 
 
 class ViewFindingNetwork:

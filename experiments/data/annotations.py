@@ -1,4 +1,4 @@
-"""What the readers of data sets share: an entry, its boxes, JSON and CSV files, errors."""
+"""What the readers of data sets share: annotations, boxes, JSON and CSV files, errors."""
 
 import csv
 import json
@@ -7,17 +7,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from experiments.errors import ExperimentError
+
 Box = tuple[float, float, float, float]
 
 # What a file of another form raises where a reader takes it apart.
 MALFORMED = (ValueError, KeyError, TypeError, AttributeError, IndexError)
 
 
-class DataError(Exception):
-    """A data set's file is not what it should be; the message is one line."""
+class DataError(ExperimentError):
+    """A data set's file is not what it should be."""
 
 
-class Entry(NamedTuple):
+class Annotation(NamedTuple):
     """One phrase about a part of a photo, as a data set's files give it.
 
     Attributes:

@@ -13,13 +13,13 @@ from typing import Any
 
 from cagic_tf.port import plain_pickle
 from experiments.data import annotations
-from experiments.data.annotations import MALFORMED, DataError, Entry
+from experiments.data.annotations import MALFORMED, Annotation, DataError
 
-SMALLEST, LARGEST = 0.03, 0.5  # Share of the picture that an object's box may cover.
+SMALLEST, LARGEST = 0.03, 0.5  # Fraction of the picture that an object's box may cover.
 PAIRS = ("scissors", "skis")  # Categories whose names are plurals.
 
 
-def objects(instances: Path) -> list[Entry]:
+def objects(instances: Path) -> list[Annotation]:
     """Queries "a CATEGORY" with the box of the only object of that category in the picture.
 
     The box, cut to the picture, covers 3 to 50 % of it. A category of which the picture also has a
@@ -35,13 +35,13 @@ def objects(instances: Path) -> list[Entry]:
         found = collections.defaultdict(list)
         for annotation in content["annotations"]:
             found[annotation["image_id"], annotation["category_id"]].append(annotation)
-        entries = []
+        made = []
         for (image, category), of_category in sorted(found.items()):
             if len(of_category) == 1 and not of_category[0].get("iscrowd", 0):
-                entries.append(_entry(photos[image], names[category], of_category[0]["bbox"]))
+                made.append(_annotation(photos[image], names[category], of_category[0]["bbox"]))
     except MALFORMED as error:
         raise DataError(f"{instances} is no COCO instances file: {error!r}") from error
-    return [entry for entry in entries if entry is not None]
+    return [annotation for annotation in made if annotation is not None]
 
 
 def query(category: str) -> str:
@@ -51,8 +51,8 @@ def query(category: str) -> str:
     return f"{'an' if category[0] in 'aeiou' else 'a'} {category}"
 
 
-def referring_sentences(refs: Path, instances: Path, split: str) -> list[Entry]:
-    """RefCOCO's sentences, each an entry with the box of the object it refers to.
+def referring_sentences(refs: Path, instances: Path, split: str) -> list[Annotation]:
+    """RefCOCO's sentences, each an annotation with the box of the object it refers to.
 
     A row a sentence, as the set's own evaluation counts; an object has about three.
 
@@ -67,13 +67,13 @@ def referring_sentences(refs: Path, instances: Path, split: str) -> list[Entry]:
     content, found = annotations.read_json(instances), read_pickle(refs)
     try:
         photos = {image["id"]: image for image in content["images"]}
-        boxes = {entry["id"]: entry["bbox"] for entry in content["annotations"]}
+        boxes = {each["id"]: each["bbox"] for each in content["annotations"]}
     except MALFORMED as error:
         raise DataError(f"{instances} is no COCO instances file: {error!r}") from error
     try:
         splits = sorted({ref["split"] for ref in found})
-        entries = [
-            Entry(
+        made = [
+            Annotation(
                 f"{ref['image_id']}-{sentence['sent_id']}",
                 str(Path(photos[ref["image_id"]]["file_name"])),
                 sentence["sent"],
@@ -88,7 +88,7 @@ def referring_sentences(refs: Path, instances: Path, split: str) -> list[Entry]:
         raise DataError(f"{refs} is no RefCOCO file that fits {instances}: {error!r}") from error
     if split not in splits:
         raise DataError(f"{refs} has no split {split!r}; it has {splits}")
-    return entries
+    return made
 
 
 def read_pickle(path: Path) -> Any:
@@ -106,13 +106,13 @@ def read_pickle(path: Path) -> Any:
         raise DataError(f"{path} is no pickle of plain data: {error}") from error
 
 
-def _entry(photo: dict, category: str, bbox: list) -> Entry | None:
+def _annotation(photo: dict, category: str, bbox: list) -> Annotation | None:
     size = _size(photo)
     box = annotations.clip(annotations.finite(bbox), size)
     if box is None or not SMALLEST <= box[2] * box[3] / (size[0] * size[1]) <= LARGEST:
         return None
     name = photo["file_name"]
-    return Entry(f"{Path(name).stem}-{category}", name, query(category), (box,), size)
+    return Annotation(f"{Path(name).stem}-{category}", name, query(category), (box,), size)
 
 
 def _size(photo: dict) -> tuple[int, int]:

@@ -13,13 +13,13 @@ is the crop's upper left corner and `w, h` its size, in pixels of the upright ph
 from pathlib import Path
 
 from experiments.data import annotations
-from experiments.data.annotations import Box, DataError, Entry
+from experiments.data.annotations import Annotation, Box, DataError
 
 COLUMNS = ("image", "caption", "annotator", "x", "y", "w", "h")
 
 
-def read(path: Path) -> list[Entry]:
-    """One entry for each image and caption, in the file's order.
+def read(path: Path) -> list[Annotation]:
+    """One annotation for each image and caption, in the file's order.
 
     The crops are in the order of the annotators' names, so that the j-th is the same person's
     everywhere: `experiments.tables.metrics` needs that for its deviation over annotators.
@@ -37,14 +37,14 @@ def read(path: Path) -> list[Entry]:
             )
         found[line["annotator"]] = _box(line, f"{path}, line {number}")
     annotators = sorted({name for found in crops.values() for name in found})
-    entries = []
+    made = []
     for number, ((image, caption), found) in enumerate(crops.items(), 1):
         missing = [name for name in annotators if name not in found]
         if missing:
             raise DataError(f"{path}: no crop of {image} ({caption!r}) by annotator {missing[0]!r}")
         boxes = tuple(found[name] for name in annotators)
-        entries.append(Entry(f"{number:04d}-{Path(image).stem}", image, caption, boxes))
-    return entries
+        made.append(Annotation(f"{number:04d}-{Path(image).stem}", image, caption, boxes))
+    return made
 
 
 def _box(line: dict[str, str], where: str) -> Box:

@@ -16,7 +16,7 @@ import numpy as np
 from experiments.data import flickr8k
 from experiments.data.annotations import DataError
 
-DEV_SHARE, DEV_PHOTOS = 20, 1000
+DEV_STEP, DEV_PHOTOS = 20, 1000
 
 
 class PhotoSet(NamedTuple):
@@ -51,13 +51,13 @@ def coco_split(captions_file: Path, images: Path, split: str) -> PhotoSet:
     captions = collections.defaultdict(list)
     try:
         content = json.loads(captions_file.read_text(encoding="utf-8"))
-        names = {entry["id"]: entry["file_name"] for entry in content["images"]}
-        for entry in content["annotations"]:
-            captions[names[entry["image_id"]]].append(entry["caption"])
+        names = {image["id"]: image["file_name"] for image in content["images"]}
+        for annotation in content["annotations"]:
+            captions[names[annotation["image_id"]]].append(annotation["caption"])
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(f"{captions_file} is no COCO captions file: {error!r}") from error
     ordered = sorted(captions)
-    step = max(DEV_SHARE, len(ordered) // DEV_PHOTOS)
+    step = max(DEV_STEP, len(ordered) // DEV_PHOTOS)
     kept = set(ordered[::step])
     chosen = [name for name in ordered if (name in kept) == (split == "dev")]
     return PhotoSet(

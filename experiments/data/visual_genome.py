@@ -9,24 +9,24 @@ is read as a whole: 700 MB on the disk, several times that in memory.
 from pathlib import Path
 
 from experiments.data import annotations
-from experiments.data.annotations import MALFORMED, DataError, Entry
+from experiments.data.annotations import MALFORMED, Annotation, DataError
 
 
-def regions(path: Path) -> list[Entry]:
-    """Every region description, an entry each, in the file's order.
+def regions(path: Path) -> list[Annotation]:
+    """Every region description, an annotation each, in the file's order.
 
     Raises:
       DataError: The file is no such file.
     """
     content = annotations.read_json(path)
     try:
-        return [_entry(region) for photo in content for region in photo["regions"]]
+        return [_annotation(region) for photo in content for region in photo["regions"]]
     except MALFORMED as error:
         raise DataError(f"{path} is no file of region descriptions: {error!r}") from error
 
 
-def _entry(region: dict) -> Entry:
+def _annotation(region: dict) -> Annotation:
     image = int(region["image_id"])
     box = annotations.finite([region[name] for name in ("x", "y", "width", "height")])
     name = f"{image}-{int(region['region_id'])}"
-    return Entry(name, f"{image}.jpg", region["phrase"], (box,))
+    return Annotation(name, f"{image}.jpg", region["phrase"], (box,))

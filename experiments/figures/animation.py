@@ -20,9 +20,10 @@ from absl import app
 from PIL import Image, ImageDraw, ImageFont
 
 from cagic_tf import pipeline
-from cagic_tf.method import annealing, geometry
-from experiments.figures import drawing, one_search, restarts
-from experiments.tables import comparison
+from cagic_tf.method import geometry
+from cagic_tf.method.search import Step
+from experiments import command
+from experiments.figures import one_search, panels, restarts
 
 LONGER_SIDE = 360  # Pixels of the photo in the frames.
 FRAME, LAST_FRAME = 200, 3000  # Milliseconds.
@@ -39,9 +40,10 @@ LETTER, LINE, MARGIN = 8, 18, 6  # Pixels: width of a letter, height of a line, 
 
 def main() -> None:
     """Searches and writes the animation."""
-    output = drawing.output_path("animation.gif", (".gif",))
+    output = panels.output_path("animation.gif", (".gif",))
     searched = one_search.run()
-    drawing.write(output, encode(frames(searched.result, searched.caption)))
+    data = encode(frames(searched.result, searched.caption))
+    panels.write(output, data, searched.result.checkpoints, searched.cropper.configuration)
 
 
 def frames(result: pipeline.CropResult, caption: str) -> list[Image.Image]:
@@ -81,7 +83,7 @@ def small_photo(pixels: np.ndarray) -> Image.Image:
     return photo
 
 
-def draw_step(frame: Image.Image, step: annealing.Step) -> None:
+def draw_step(frame: Image.Image, step: Step) -> None:
     """Draws the restarts, their mean and its crop on a photo of `small_photo`."""
     draw = ImageDraw.Draw(frame)
     draw_crop(frame, step.center, step.scale, "orange")
@@ -132,4 +134,4 @@ def encode(pictures: list[Image.Image]) -> bytes:
 
 if __name__ == "__main__":
     one_search.define_flags()
-    app.run(comparison.main(main))
+    app.run(command.main(main))

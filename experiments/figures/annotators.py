@@ -17,11 +17,13 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from cagic_tf.batch import manifest
+from cagic_tf.batch import manifest, output_folder, records
 from cagic_tf.method import geometry
 from cagic_tf.photos import reading
-from experiments.figures import drawing
-from experiments.tables import comparison, entries
+from experiments import command
+from experiments.errors import ExperimentError
+from experiments.figures import panels
+from experiments.tables import method_runs
 
 FLAGS = flags.FLAGS
 PHOTOS = 5  # Shown by default.
@@ -30,7 +32,7 @@ MOST_NAMES = 30  # Box plots that are named by their row's id; more are numbered
 
 def define_flags() -> None:
     """Flags of this script."""
-    drawing.define_output_flag()
+    panels.define_output_flag()
     flags.DEFINE_string("dataset", None, "manifest with two or more crops a row", required=True)
     flags.DEFINE_list("rows", None, f"ids of the photos to show; the first {PHOTOS} by default")
     flags.DEFINE_string("results", None, "folder of a method's results")
@@ -38,22 +40,26 @@ def define_flags() -> None:
 
 def main() -> None:
     """Reads the annotations and draws them."""
-    output = drawing.output_path("annotators.jpg")
-    rows = [row for row in entries.read_rows(FLAGS.dataset) if len(row.crops) > 1]
+    output = panels.output_path("annotators.jpg")
+    rows = [row for row in method_runs.read_rows(FLAGS.dataset) if len(row.crops) > 1]
     if not rows:
-        raise entries.EntryError(
+        raise ExperimentError(
             f"no row of {FLAGS.dataset} has two or more crops, so there is no agreement to show"
         )
     by_id = {row.id: row for row in rows}
     missing = [name for name in FLAGS.rows or [] if name not in by_id]
     if missing:
-        raise entries.EntryError(f"--rows has {missing}, which have not two crops or are not there")
+        raise ExperimentError(f"--rows has {missing}, which have not two crops or are not there")
     shown = [by_id[name] for name in FLAGS.rows] if FLAGS.rows else rows[:PHOTOS]
-    boxes = {}
+    boxes, checkpoints, sources = {}, {}, []
     if FLAGS.results is not None:
-        lines = drawing.read_results(Path(FLAGS.results)).values()
-        boxes = {line["id"]: line["box"] for line in lines if line["status"] == "ok"}
-    drawing.save(draw(rows, shown, boxes), output)
+        sources = [Path(FLAGS.results) / output_folder.RESULTS]
+        for record in records.read(sources[0]).values():
+            if record.ok:
+                boxes[record.id] = record.box
+                checkpoints |= record.checkpoints or {}
+    data = panels.encoded(draw(rows, shown, boxes), output.suffix)
+    panels.write(output, data, checkpoints, sources=sources)
 
 
 def agreement(crops: Sequence[Sequence[float]]) -> list[float]:
@@ -84,12 +90,12 @@ def draw(
     above, below = figure.subfigures(2, 1, height_ratios=(tall, 3.2))
     panels = above.subplots(1, len(shown), squeeze=False)[0]
     for axes, photo, row in zip(panels, photos, shown, strict=True):
-        drawing.show_photo(axes, photo)
+        panels.show_photo(axes, photo)
         for number, crop in enumerate(row.crops):
-            drawing.draw_box(axes, crop, colormaps["tab10"](number % 10), width=1.2)
+            panels.draw_box(axes, crop, colormaps["tab10"](number % 10), width=1.2)
         if row.id in boxes:
-            drawing.draw_box(axes, boxes[row.id], "white", "--")
-        drawing.write_below(axes, f"“{row.caption}”", cell)
+            panels.draw_box(axes, boxes[row.id], "white", "--")
+        panels.write_below(axes, f"“{row.caption}”", cell)
     draw_overlaps(below.subplots(), rows, boxes)
     return figure
 
@@ -127,4 +133,4 @@ def draw_overlaps(
 
 if __name__ == "__main__":
     define_flags()
-    app.run(comparison.main(main))
+    app.run(command.main(main))

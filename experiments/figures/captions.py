@@ -16,11 +16,13 @@ from absl import app, flags
 from matplotlib.figure import Figure
 from tqdm import tqdm
 
-from cagic_tf import config
+from cagic_tf import config, pipeline
+from cagic_tf.batch import output_folder, records
 from cagic_tf.photos import reading
-from cagic_tf.system import resources
-from experiments.figures import drawing, one_search
-from experiments.tables import comparison, entries
+from cagic_tf.system import devices, resources
+from experiments import command
+from experiments.errors import ExperimentError
+from experiments.figures import one_search, panels
 
 FLAGS = flags.FLAGS
 SAMPLE_CAPTIONS = [
@@ -35,69 +37,78 @@ COLOURS = ("#ff5050", "#50b0ff", "#ffc020", "#60e060", "#ff70e0", "#40e0d0", "#f
 
 def define_flags() -> None:
     """Flags of this script."""
-    drawing.define_output_flag()
+    panels.define_output_flag()
     flags.DEFINE_string("image", None, "the photo; by default a sample")
     flags.DEFINE_multi_string("caption", None, "what a crop should show; repeatable")
     flags.DEFINE_string("results", None, "folder of results that has rows of the photo")
     flags.DEFINE_multi_string("gin_file", ["fast.gin"], "without --results; as in cagic_tf.run")
     flags.DEFINE_multi_string("gin_param", [], "a single binding, as in cagic_tf.run")
+    devices.define_flags()
 
 
 def main() -> None:
     """Finds or reads the crops, and draws them."""
-    output = drawing.output_path("captions.jpg")
+    output = panels.output_path("captions.jpg")
     if FLAGS.image is not None and not FLAGS.caption and FLAGS.results is None:
-        raise entries.EntryError("--image needs --caption, once or more, or --results")
+        raise ExperimentError("--image needs --caption, once or more, or --results")
     image = Path(FLAGS.image or resources.package_path("samples") / one_search.SAMPLE)
     photo = reading.read(image)
     if FLAGS.results is not None:
-        boxes = read_boxes(Path(FLAGS.results), image.name, FLAGS.caption)
+        sources = [Path(FLAGS.results) / output_folder.RESULTS]
+        found, text = read_records(sources[0], image.name, FLAGS.caption), ""
+        checkpoints = {k: v for one in found.values() for k, v in (one.checkpoints or {}).items()}
     else:
-        boxes = find_boxes(photo, FLAGS.caption or SAMPLE_CAPTIONS)
-    drawing.save(draw(photo, boxes), output)
+        devices.prepare(FLAGS.device, FLAGS.threads)
+        cropper = config.load_cropper(*FLAGS.gin_file, bindings=FLAGS.gin_param)
+        sources, text = [], cropper.configuration
+        found = crops(cropper, photo, FLAGS.caption or SAMPLE_CAPTIONS)
+        checkpoints = cropper.loss.networks.checkpoints
+    figure = draw(photo, {caption: one.box for caption, one in found.items()})
+    panels.write(output, panels.encoded(figure, output.suffix), checkpoints, text, sources)
 
 
-def find_boxes(photo: np.ndarray, captions: Sequence[str]) -> dict[str, Sequence[float]]:
-    """Caption to box `(x, y, w, h)`, by the search that the flags name.
+def crops(
+    cropper: pipeline.Cropper, photo: np.ndarray, captions: Sequence[str]
+) -> dict[str, pipeline.CropResult]:
+    """Caption to its crop of a photo.
 
     Raises:
-      entries.EntryError: A caption cannot be used.
-      config.ConfigError, checkpoints.CheckpointError: See there.
+      ExperimentError: A caption cannot be used.
     """
-    cropper = config.load_cropper(*FLAGS.gin_file, bindings=FLAGS.gin_param)
-    boxes = {}
-    for caption in tqdm(captions, desc="captions", unit="crop"):
+    found = {}
+    for caption in tqdm(captions, desc="captions", unit="crop", disable=None):
         try:
-            boxes[caption] = cropper.crop(photo, caption).box
+            found[caption] = cropper.crop(photo, caption)
         except ValueError as error:
-            raise entries.EntryError(f"--caption is {caption!r}: {error}") from error
-    return boxes
+            raise ExperimentError(f"--caption is {caption!r}: {error}") from error
+    return found
 
 
-def read_boxes(
-    folder: Path, photo: str, captions: Sequence[str] | None
-) -> dict[str, Sequence[float]]:
-    """Caption to box, from a folder of results.
+def read_records(
+    path: Path, photo: str, captions: Sequence[str] | None
+) -> dict[str, records.Record]:
+    """Caption to record, from a file of results.
 
     Args:
-      folder: Where `results.jsonl` is.
+      path: The `results.jsonl`.
       photo: File name of the photo.
       captions: Which captions; None takes all that there are.
 
     Raises:
-      entries.EntryError: There is no result of the photo, or of a caption.
+      ExperimentError: There is no result of the photo, or of a caption.
+      records.RecordError: See there.
     """
-    boxes = {
-        line["caption"]: line["box"]
-        for line in drawing.read_results(folder).values()
-        if line["status"] == "ok" and Path(line["image"]).name == photo
+    found = {
+        record.caption: record
+        for record in records.read(path).values()
+        if record.ok and record.caption and Path(record.image).name == photo
     }
-    missing = [caption for caption in captions or [] if caption not in boxes]
-    if missing or not boxes:
-        raise entries.EntryError(
-            f"{folder} has no crop of {photo} for {missing or 'any caption'}; it has {list(boxes)}"
+    missing = [caption for caption in captions or [] if caption not in found]
+    if missing or not found:
+        raise ExperimentError(
+            f"{path} has no crop of {photo} for {missing or 'any caption'}; it has {list(found)}"
         )
-    return {caption: boxes[caption] for caption in captions or boxes}
+    return {caption: found[caption] for caption in captions or found}
 
 
 def draw(photo: np.ndarray, boxes: Mapping[str, Sequence[float]]) -> Figure:
@@ -111,19 +122,19 @@ def draw(photo: np.ndarray, boxes: Mapping[str, Sequence[float]]) -> Figure:
     figure = Figure(figsize=(whole + columns * cell + 0.3, tall), layout="constrained")
     grid = figure.add_gridspec(rows, 1 + columns, width_ratios=[whole] + [cell] * columns)
     left = figure.add_subplot(grid[:, 0])
-    drawing.show_photo(left, photo)
+    panels.show_photo(left, photo)
     left.set_anchor("C")
     for number, (caption, box) in enumerate(boxes.items()):
         colour, mark = COLOURS[number % len(COLOURS)], f"({chr(ord('a') + number % 26)})"
-        drawing.draw_box(left, box, colour)
-        drawing.draw_mark(left, box, mark, colour)
+        panels.draw_box(left, box, colour)
+        panels.draw_mark(left, box, mark, colour)
         axes = figure.add_subplot(grid[number // columns, 1 + number % columns])
-        drawing.show_photo(axes, drawing.cut(photo, box))
+        panels.show_photo(axes, panels.cut(photo, box))
         axes.spines[:].set(visible=True, color=colour, linewidth=3)
-        drawing.write_below(axes, f"{mark} {caption}", cell)
+        panels.write_below(axes, f"{mark} {caption}", cell)
     return figure
 
 
 if __name__ == "__main__":
     define_flags()
-    app.run(comparison.main(main))
+    app.run(command.main(main))

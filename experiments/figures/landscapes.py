@@ -5,7 +5,7 @@
         --image=photo.jpg --caption="a dog on the grass"
 
 The first row shows the photo with the place of the lowest total loss at each scale; below it are
-the total (Eq. 3), caption (Eq. 4) and aesthetic loss (Eq. 5) of crops centred on a grid.
+the total (Eq. 3) and each of its terms (Eq. 4 and 5) of crops centred on a grid.
 """
 
 from collections.abc import Sequence
@@ -19,11 +19,12 @@ from tqdm import tqdm
 
 from cagic_tf import pipeline
 from cagic_tf.beyond import coarse_to_fine
-from cagic_tf.method import annealing, geometry, losses
+from cagic_tf.method import geometry
+from cagic_tf.method.search import Losses, Step
 from cagic_tf.system import devices
-from experiments.figures import drawing, one_search
+from experiments import command
+from experiments.figures import one_search, panels
 from experiments.methods import grid_search
-from experiments.tables import comparison
 
 FLAGS = flags.FLAGS
 SCALES = 5  # At most so many columns.
@@ -38,15 +39,16 @@ def define_flags() -> None:
 
 def main() -> None:
     """Searches, computes the landscapes at some of the search's scales, and draws them."""
-    output = drawing.output_path("landscapes.jpg")
+    output = panels.output_path("landscapes.jpg")
     searched = one_search.run()
     steps = searched.result.path.steps
-    chosen = drawing.evenly(len(steps), SCALES)
+    chosen = panels.evenly(len(steps), SCALES)
     scales = [steps[at].scale for at in chosen]
     grids = landscapes(
         searched.cropper, searched.result.photo, searched.caption, scales, FLAGS.centers
     )
-    drawing.save(draw(searched, chosen, grids), output)
+    data = panels.encoded(draw(searched, chosen, grids), output.suffix)
+    panels.write(output, data, searched.result.checkpoints, searched.cropper.configuration)
 
 
 def landscapes(
@@ -55,7 +57,7 @@ def landscapes(
     caption: str,
     scales: Sequence[float],
     centers: int,
-) -> list[losses.Losses]:
+) -> list[Losses]:
     """The losses on a grid of centres at each scale.
 
     Args:
@@ -66,7 +68,7 @@ def landscapes(
       centers: Centres a side.
 
     Returns:
-      One `Losses` a scale, each field `[centers, centers]`: row j, column i is of the centre
+      One `Losses` a scale, each array `[centers, centers]`: row j, column i is of the centre
       `(t_i (1 - s), t_j (1 - s))` with t evenly from -1 to 1.
     """
     evaluate = tf.function(
@@ -76,16 +78,14 @@ def landscapes(
     found = []
     with devices.reproducible():
         problem, _ = cropper.problem(photo, caption)
-        for scale in tqdm(scales, desc="landscapes", unit="scale"):
+        for scale in tqdm(scales, desc="landscapes", unit="scale", disable=None):
             grid = coarse_to_fine.scan_grid([scale], centers)
             values = grid_search.in_batches(evaluate, problem, grid)
             found.append(tf.nest.map_structure(lambda each: each.reshape(centers, centers), values))
     return found
 
 
-def draw(
-    searched: one_search.Searched, chosen: Sequence[int], grids: Sequence[losses.Losses]
-) -> Figure:
+def draw(searched: one_search.Searched, chosen: Sequence[int], grids: Sequence[Losses]) -> Figure:
     """The figure: a column a scale, one colour scale a row.
 
     Args:
@@ -97,8 +97,7 @@ def draw(
     height, width = result.photo.shape[:2]
     aspect = height / width
     row = 1.85 * aspect + 0.2
-    # Without a lexicon there is no loss of it.
-    names = [name for name, values in grids[0]._asdict().items() if not isinstance(values, tuple)]
+    names = ["total", *grids[0].terms]
     rows = 1 + len(names)
     figure = Figure(figsize=(2.1 * columns + 1.4, rows * row + 1.1), layout="constrained")
     title = f"“{searched.caption}”, white: the crop of the lowest total loss at each scale, dotted:"
@@ -109,7 +108,7 @@ def draw(
         axes[0, column].set_title(f"{step.scale:.0%}", fontsize=11)
         _draw_photo(axes[0, column], result.photo, step.scale, grid.total)
     for at, name in enumerate(names, 1):
-        values = [getattr(grid, name) for grid in grids]
+        values = [grid.total if name == "total" else grid.terms[name] for grid in grids]
         norm = Normalize(min(map(np.nanmin, values)), max(map(np.nanmax, values)))
         for column, (number, shown) in enumerate(zip(chosen, values, strict=True)):
             here = axes[at, column]
@@ -123,18 +122,18 @@ def draw(
         axes[at, 0].set_ylabel("y of the centre", fontsize=9)
     for here in axes[-1]:
         here.set_xlabel("x of the centre", fontsize=9)
-    drawing.legend_below(figure, axes[1, -1])
+    panels.legend_below(figure, axes[1, -1])
     return figure
 
 
 def _draw_photo(axes, photo: np.ndarray, scale: float, total: np.ndarray) -> None:
     """The photo with the best crop of this scale's grid, and where centres can be, dotted."""
     height, width = photo.shape[:2]
-    drawing.show_photo(axes, photo)
+    panels.show_photo(axes, photo)
     center = lowest_center(total, scale)
-    drawing.draw_box(axes, geometry.pixel_box(center, scale, width, height), "white")
+    panels.draw_box(axes, geometry.pixel_box(center, scale, width, height), "white")
     free = 1 - scale
-    drawing.draw_box(
+    panels.draw_box(
         axes, (scale / 2 * width, scale / 2 * height, free * width, free * height), "orange", ":"
     )
 
@@ -160,7 +159,7 @@ def _draw_landscape(axes, values: np.ndarray, scale: float, norm: Normalize, asp
     return image
 
 
-def draw_path(axes, steps: Sequence[annealing.Step], number: int) -> None:
+def draw_path(axes, steps: Sequence[Step], number: int) -> None:
     """The restarts of one step, and the path of the means up to it."""
     step = steps[number]
     for start, end in zip(step.starts, step.ends, strict=True):
@@ -174,4 +173,4 @@ def draw_path(axes, steps: Sequence[annealing.Step], number: int) -> None:
 
 if __name__ == "__main__":
     define_flags()
-    app.run(comparison.main(main))
+    app.run(command.main(main))

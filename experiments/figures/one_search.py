@@ -6,9 +6,9 @@ from absl import flags
 from tqdm import tqdm
 
 from cagic_tf import config, pipeline
-from cagic_tf.system import resources
-from experiments.figures import drawing
-from experiments.tables import entries
+from cagic_tf.system import devices, resources
+from experiments.errors import ExperimentError
+from experiments.figures import panels
 
 FLAGS = flags.FLAGS
 SAMPLE, SAMPLE_CAPTION = "workers.jpg", "a woman in a blue shirt"
@@ -31,31 +31,34 @@ class Searched(NamedTuple):
 
 def define_flags() -> None:
     """Flags of every figure of one search."""
-    drawing.define_output_flag()
+    panels.define_output_flag()
     flags.DEFINE_string("image", None, "the photo; needs --caption; by default a sample")
     flags.DEFINE_string("caption", None, "what the crop should show; needs --image")
     flags.DEFINE_multi_string(
         "gin_file", None, f"as in cagic_tf.run; by default paper.gin, shortened by {SHORT!r}"
     )
     flags.DEFINE_multi_string("gin_param", [], "a single binding, as in cagic_tf.run")
+    devices.define_flags()
 
 
 def run() -> Searched:
-    """Runs the search that the flags describe.
+    """Sets TensorFlow up and runs the search that the flags describe.
 
     Raises:
-      entries.EntryError: --image or --caption is missing, or the caption cannot be used.
-      config.ConfigError, checkpoints.CheckpointError, reading.ImageError: See there.
+      ExperimentError: --image or --caption is missing, or the caption cannot be used.
+      devices.DeviceError, config.ConfigError, checkpoints.CheckpointError, reading.ImageError: See
+        there.
     """
     if (FLAGS.image is None) != (FLAGS.caption is None):
-        raise entries.EntryError("--image and --caption go together; with neither, a sample")
+        raise ExperimentError("--image and --caption go together; with neither, a sample")
     image = FLAGS.image or resources.package_path("samples") / SAMPLE
     caption = SAMPLE_CAPTION if FLAGS.caption is None else FLAGS.caption
+    devices.prepare(FLAGS.device, FLAGS.threads)
     short = [] if FLAGS.gin_file else [SHORT]
     cropper = config.load_cropper(
         *(FLAGS.gin_file or ["paper.gin"]), bindings=[*short, *FLAGS.gin_param]
     )
-    with tqdm(desc="search", unit="scale") as bar:
+    with tqdm(desc="search", unit="scale", disable=None) as bar:
 
         def progress(done: int, total: int, loss: float) -> None:
             bar.total = total
@@ -64,5 +67,5 @@ def run() -> Searched:
         try:
             result = cropper.crop(image, caption, progress=progress)
         except ValueError as error:
-            raise entries.EntryError(f"--caption is {caption!r}: {error}") from error
+            raise ExperimentError(f"--caption is {caption!r}: {error}") from error
     return Searched(cropper, caption, result)

@@ -2,11 +2,10 @@
 
     python -m experiments.figures.pareto --sweep=OUT --sweep=OUT2 --timing=IDLE --timing=IDLE2
 
-Reads `sweep.csv` of folders of `experiments.sweep`. A sweep of many rows is slow, and seldom alone
+Reads `table.csv` of folders of `experiments.sweep`. A sweep of many rows is slow, and seldom alone
 on its machine; a second sweep of the same values on a few rows of an idle one may give the seconds.
 """
 
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -15,9 +14,10 @@ import numpy as np
 from absl import app, flags
 from matplotlib.figure import Figure
 
-from experiments import sweep
-from experiments.figures import drawing
-from experiments.tables import comparison, entries
+from experiments import command, sweep
+from experiments.errors import ExperimentError
+from experiments.figures import panels
+from experiments.tables import comparison, made_by, table_files
 
 FLAGS = flags.FLAGS
 
@@ -34,7 +34,7 @@ class Point(NamedTuple):
 
 def define_flags() -> None:
     """Flags of this figure."""
-    drawing.define_output_flag()
+    panels.define_output_flag()
     flags.DEFINE_multi_string("sweep", None, "folder of experiments.sweep; repeatable")
     flags.DEFINE_multi_string("timing", [], "folder of a sweep whose seconds count; repeatable")
     flags.mark_flags_as_required(["sweep"])
@@ -42,31 +42,35 @@ def define_flags() -> None:
 
 def main() -> None:
     """Draws the settings of all sweeps."""
-    output = drawing.output_path("pareto.png")
+    output = panels.output_path("pareto.png")
     points = read(FLAGS.sweep)
     if FLAGS.timing:
         seconds = {point.label: point.seconds for point in read(FLAGS.timing)}
         missing = [point.label for point in points if point.label not in seconds]
         if missing:
-            raise entries.EntryError(f"no --timing has the setting {missing[0]}")
+            raise ExperimentError(f"no --timing has the setting {missing[0]}")
         points = [point._replace(seconds=seconds[point.label]) for point in points]
-    drawing.save(draw(points), output)
+    checkpoints: dict[str, str] = {}
+    for folder in FLAGS.sweep:
+        checkpoints |= made_by.read(Path(folder)).get("checkpoints", {})
+    tables = [Path(folder) / table_files.CSV for folder in [*FLAGS.sweep, *FLAGS.timing]]
+    data = panels.encoded(draw(points), output.suffix)
+    panels.write(output, data, checkpoints, sources=tables)
 
 
 def read(folders: Sequence[str]) -> list[Point]:
     """The settings of sweeps, fastest first.
 
     Raises:
-      entries.EntryError: A folder has no table of a sweep, or a sweep measured nothing.
+      ExperimentError: A folder has no table of a sweep, or a sweep measured nothing.
     """
     points = []
     for folder in folders:
-        path = Path(folder) / "sweep.csv"
+        path = Path(folder) / table_files.CSV
         try:
-            with open(path, encoding="utf-8", newline="") as file:
-                points += [_point(row) for row in csv.DictReader(file)]
+            points += [_point(row) for row in table_files.read(path).to_dict("records")]
         except (OSError, KeyError, ValueError) as error:
-            raise entries.EntryError(f"no sweep's table in {path}: {error}") from error
+            raise ExperimentError(f"no sweep's table in {path}: {error}") from error
     return sorted(points, key=lambda point: point.seconds)
 
 
@@ -96,14 +100,14 @@ def draw(points: Sequence[Point]) -> Figure:
 
 
 def _point(row: dict[str, str]) -> Point:
-    """A line of sweep.csv; its label names every value that was varied."""
-    figures = {f"95 % interval, {end}" for end in ("low", "high")} | set(sweep.COLUMNS)
+    """A line of a sweep's table; its label names every value that was varied."""
+    ends = table_files.interval_columns(comparison.INTERVAL)
+    figures = {*ends, *sweep.COLUMNS}
     label = ", ".join(f"{name.split('.')[-1]} {row[name]}" for name in row if name not in figures)
     seconds, iou = float(row["seconds a photo"]), float(row["mean IoU"])
-    ends = (float(row[f"95 % interval, {end}"]) for end in ("low", "high"))
-    return Point(label, seconds, iou, *ends)
+    return Point(label, seconds, iou, *(float(row[end]) for end in ends))
 
 
 if __name__ == "__main__":
     define_flags()
-    app.run(comparison.main(main))
+    app.run(command.main(main))

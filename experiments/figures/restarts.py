@@ -14,24 +14,27 @@ from absl import app
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from cagic_tf.method import annealing, geometry
-from experiments.figures import drawing, one_search
-from experiments.tables import comparison
+from cagic_tf.method import geometry
+from cagic_tf.method.search import Step
+from experiments import command
+from experiments.figures import one_search, panels
 
 SCALES = 5  # At most so many photos.
 
 
 def main() -> None:
     """Searches and draws the restarts."""
-    output = drawing.output_path("restarts.jpg")
-    drawing.save(draw(one_search.run()), output)
+    output = panels.output_path("restarts.jpg")
+    searched = one_search.run()
+    data = panels.encoded(draw(searched), output.suffix)
+    panels.write(output, data, searched.result.checkpoints, searched.cropper.configuration)
 
 
 def draw(searched: one_search.Searched) -> Figure:
     """The figure of one search."""
     result = searched.result
     steps = result.path.steps
-    chosen = drawing.evenly(len(steps), SCALES)
+    chosen = panels.evenly(len(steps), SCALES)
     height, width = result.photo.shape[:2]
     figure = Figure(figsize=(12, 12 / SCALES * height / width + 4.1), layout="constrained")
     title = f"“{searched.caption}”, orange: the crop around the mean"
@@ -44,15 +47,15 @@ def draw(searched: one_search.Searched) -> Figure:
     for at, axes in enumerate(below.subplots(1, 2)):
         draw_coordinate(axes, steps, at)
         axes.plot(result.scale, result.center[at], "r*", markersize=12, label="returned")
-    drawing.legend_below(figure, axes)
+    panels.legend_below(figure, axes)
     return figure
 
 
-def draw_step(axes: Axes, photo: np.ndarray, step: annealing.Step) -> None:
+def draw_step(axes: Axes, photo: np.ndarray, step: Step) -> None:
     """One scale on the photo: where restarts begin and end, their mean, and the mean's crop."""
     size = photo.shape[1::-1]
-    drawing.show_photo(axes, photo)
-    drawing.draw_box(axes, geometry.pixel_box(step.center, step.scale, *size), "orange")
+    panels.show_photo(axes, photo)
+    panels.draw_box(axes, geometry.pixel_box(step.center, step.scale, *size), "orange")
     starts, ends = (on_photo(points, size) for points in (step.starts, step.ends))
     for start, end in zip(starts, ends, strict=True):
         axes.plot(*zip(start, end, strict=True), "-", color="white", linewidth=1)
@@ -66,7 +69,7 @@ def on_photo(centers: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return (np.asarray(centers, np.float64) + 1) / 2 * size
 
 
-def draw_coordinate(axes: Axes, steps: Sequence[annealing.Step], at: int) -> None:
+def draw_coordinate(axes: Axes, steps: Sequence[Step], at: int) -> None:
     """Draws x (0) or y (1) of the restarts and their mean over the scales."""
     scales = np.array([step.scale for step in steps])
     places = np.repeat(scales, [len(step.ends) for step in steps])
@@ -92,4 +95,4 @@ def draw_coordinate(axes: Axes, steps: Sequence[annealing.Step], at: int) -> Non
 
 if __name__ == "__main__":
     one_search.define_flags()
-    app.run(comparison.main(main))
+    app.run(command.main(main))

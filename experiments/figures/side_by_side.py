@@ -10,7 +10,6 @@ The first after `experiments.table1` (Fig. 9: CAGIC and other methods), the seco
 row is a photo: with its ground truths in red and the caption, then each method's crop and its IoU.
 """
 
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -18,11 +17,12 @@ from typing import NamedTuple
 from absl import app, flags
 from matplotlib.figure import Figure
 
-from cagic_tf.batch import manifest
+from cagic_tf.batch import manifest, output_folder, records
 from cagic_tf.photos import reading
-from experiments import sweep
-from experiments.figures import drawing
-from experiments.tables import comparison, entries
+from experiments import command, sweep
+from experiments.errors import ExperimentError
+from experiments.figures import panels
+from experiments.tables import comparison, method_runs, table_files
 
 FLAGS = flags.FLAGS
 ROWS = 6  # Shown by default.
@@ -31,15 +31,16 @@ SHORT_NAMES = {"Objective.aesthetic_weight": "λ"}
 
 
 class Column(NamedTuple):
-    """A method: the heading of its column, and row id to result line."""
+    """A method: the heading of its column, its records by row id, and where they were read."""
 
     heading: str
-    lines: comparison.Lines
+    records: comparison.Records
+    source: Path
 
 
 def define_flags() -> None:
     """Flags of this script."""
-    drawing.define_output_flag()
+    panels.define_output_flag()
     flags.DEFINE_string("results", "outputs/table1", "folder that a table or sweep wrote")
     flags.DEFINE_string("dataset", "samples", "'samples', or the manifest of the results")
     flags.DEFINE_list("methods", None, "headings of the columns to show; all by default")
@@ -49,24 +50,29 @@ def define_flags() -> None:
 def main() -> None:
     """Reads the results and draws them."""
     directory = Path(FLAGS.results)
-    output = drawing.output_path(f"{directory.name}.jpg")
+    output = panels.output_path(f"{directory.name}.jpg")
     columns = read_columns(directory)
     if FLAGS.methods:
         columns = chosen(FLAGS.methods, {one.heading: one for one in columns}, "methods")
-    rows = entries.read_rows(FLAGS.dataset)
+    rows = method_runs.read_rows(FLAGS.dataset)
     rows = chosen(FLAGS.rows, {row.id: row for row in rows}, "rows") if FLAGS.rows else rows[:ROWS]
-    drawing.save(draw(rows, columns), output)
+    checkpoints: dict[str, str] = {}
+    for column in columns:
+        for record in column.records.values():
+            checkpoints |= record.checkpoints or {}
+    data = panels.encoded(draw(rows, columns), output.suffix)
+    panels.write(output, data, checkpoints, sources=[column.source for column in columns])
 
 
 def chosen(names: Sequence[str], found: dict, flag: str) -> list:
     """The values of some names, in the order of the names.
 
     Raises:
-      entries.EntryError: There is no such name.
+      ExperimentError: There is no such name.
     """
     missing = [name for name in names if name not in found]
     if missing:
-        raise entries.EntryError(f"--{flag} has {missing}; there are {', '.join(found)}")
+        raise ExperimentError(f"--{flag} has {missing}; there are {', '.join(found)}")
     return [found[name] for name in names]
 
 
@@ -74,25 +80,28 @@ def read_columns(directory: Path) -> list[Column]:
     """The methods of a table or the settings of a sweep, in its order.
 
     Args:
-      directory: Of `experiments.table1`, `table4` or `sweep`: NAME.csv and FOLDER/results.jsonl.
+      directory: Of `experiments.table1`, `table4` or `sweep`: table.csv and FOLDER/results.jsonl.
 
     Raises:
-      entries.EntryError: There is no table, or no results.
+      ExperimentError: There is no table, or no results.
+      records.RecordError: See there.
     """
-    tables = sorted(directory.glob("*.csv"))
-    if len(tables) != 1:
-        raise entries.EntryError(
-            f"{directory} has {len(tables)} tables (.csv), one is needed: write it by "
-            f"python -m experiments.table1 (table4, sweep) --output_dir={directory}"
-        )
+    path = directory / table_files.CSV
+    try:
+        table = table_files.read(path)
+    except (OSError, ValueError) as error:
+        raise ExperimentError(
+            f"cannot read {path}, so write it by python -m experiments.table1 (table4, sweep) "
+            f"--output_dir={directory}: {error}"
+        ) from error
     columns = []
-    with open(tables[0], encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            heading, folder = name_of(row)
-            if (directory / folder).is_dir():  # Rows of the paper alone have none.
-                columns.append(Column(heading, drawing.read_results(directory / folder)))
+    for row in table.to_dict("records"):
+        heading, folder = name_of(row)
+        source = directory / folder / output_folder.RESULTS
+        if source.is_file():  # Rows of the paper alone have none.
+            columns.append(Column(heading, records.read(source), source))
     if not columns:
-        raise entries.EntryError(f"{tables[0]} names no folder of results beside it")
+        raise ExperimentError(f"{path} names no folder of results beside it")
     return columns
 
 
@@ -112,7 +121,7 @@ def draw(rows: Sequence[manifest.Row], columns: Sequence[Column]) -> Figure:
     """The figure: a row a photo, a column a method.
 
     Raises:
-      entries.EntryError: A result is of another caption than its row.
+      ExperimentError: A result is of another caption than its row.
       reading.ImageError: A photo cannot be read.
     """
     photos = {row.path: reading.read(row.path) for row in rows}
@@ -131,10 +140,10 @@ def draw(rows: Sequence[manifest.Row], columns: Sequence[Column]) -> Figure:
     )
     for row, line in zip(rows, axes, strict=True):
         photo = photos[row.path]
-        drawing.show_photo(line[0], photo)
+        panels.show_photo(line[0], photo)
         for truth in row.crops:
-            drawing.draw_box(line[0], truth, "red", width=1)
-        drawing.write_below(line[0], f"“{row.caption}”", CELL, fontsize=8)
+            panels.draw_box(line[0], truth, "red", width=1)
+        panels.write_below(line[0], f"“{row.caption}”", CELL, fontsize=8)
         for column, here in zip(columns, line[1:], strict=True):
             draw_crop(here, photo, row, column)
     for heading, here in zip(["photo", *(c.heading for c in columns)], axes[0], strict=True):
@@ -144,21 +153,21 @@ def draw(rows: Sequence[manifest.Row], columns: Sequence[Column]) -> Figure:
 
 def draw_crop(axes, photo, row: manifest.Row, column: Column) -> None:
     """A method's crop of a row with its IoU, or why there is none."""
-    found = column.lines.get(row.id)
-    if found and found["caption"] != row.caption:
-        raise entries.EntryError(
-            f"the results' row {row.id!r} is of the caption {found['caption']!r}, the data set's "
+    found = column.records.get(row.id)
+    if found and found.caption != row.caption:
+        raise ExperimentError(
+            f"the results' row {row.id!r} is of the caption {found.caption!r}, the data set's "
             f"of {row.caption!r}: give the --dataset of the results"
         )
-    if not found or found["status"] != "ok":
+    if not found or not found.ok:
         axes.set(xticks=[], yticks=[])
-        axes.text(0.5, 0.5, "failed" if found else "not run", ha="center", fontsize=9)
+        axes.text(0.5, 0.5, "refused" if found else "not run", ha="center", fontsize=9)
         return
-    drawing.show_photo(axes, drawing.cut(photo, found["box"]))
-    if found["iou"] is not None:
-        drawing.write_below(axes, f"IoU {found['iou']:.2f}", CELL, fontsize=8)
+    panels.show_photo(axes, panels.cut(photo, found.box))
+    if found.iou is not None:
+        panels.write_below(axes, f"IoU {found.iou:.2f}", CELL, fontsize=8)
 
 
 if __name__ == "__main__":
     define_flags()
-    app.run(comparison.main(main))
+    app.run(command.main(main))

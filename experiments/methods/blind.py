@@ -24,7 +24,7 @@ class Centre:
     """A crop in the middle; with scale 1 the whole picture, Table 1's "Original".
 
     Attributes:
-      scale: Its side as a share of the photo's.
+      scale: Its side as a fraction of the photo's.
     """
 
     scale: float
@@ -39,7 +39,7 @@ class Random:
     """A crop anywhere, its scale uniform; the same photo and caption always get the same one.
 
     Attributes:
-      smallest_scale: Least side as a share of the photo's; the default is where `paper.gin` ends.
+      smallest_scale: Least side as a fraction of the photo's; by default where `paper.gin` ends.
       largest_scale: Greatest side.
       seed: Another seed, other crops.
     """
@@ -58,7 +58,7 @@ class Random:
 
 
 class Prior:
-    """The best fixed box: the mean ground truth of the other photos, as shares of the sides.
+    """The best fixed box: the mean ground truth of the other photos, as fractions of the sides.
 
     A row counts once, with the mean over its annotations; the rows of a photo never count for it.
     """
@@ -90,6 +90,6 @@ class Prior:
 
 
 def _corners(crops, size) -> np.ndarray:
-    """Boxes `[A, 4]` as `(x0, y0, x1, y1)` in shares of the photo's sides."""
+    """Boxes `[A, 4]` as `(x0, y0, x1, y1)` in fractions of the photo's sides."""
     boxes = np.array(crops, np.float64)
     return np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1) / (size * 2)

@@ -31,7 +31,7 @@ class GradCam:
     Attributes:
       networks: The captioner is used.
       whole_mask: Whether the box holds the whole mask or its largest connected component.
-      threshold: Least activation, as a share of the map's maximum.
+      threshold: Least activation, as a fraction of the map's maximum.
     """
 
     networks: Networks = dataclasses.field(repr=False)
@@ -61,14 +61,14 @@ def activation_map(networks: Networks, photo: np.ndarray, caption: str) -> np.nd
     Raises:
       ValueError: The caption has no word that the captioner knows.
     """
-    decoder, trunk = networks.decoder, networks.caption_trunk
-    words = vocabulary.bag_of_words(caption, decoder.vocabulary, None).words
-    targets = tf.constant([[decoder.vocabulary.index(word) for word in words]])
+    captioner, trunk = networks.captioner, networks.caption_trunk
+    words = vocabulary.bag_of_words(caption, captioner.vocabulary, None).words
+    targets = tf.constant([[captioner.vocabulary.index(word) for word in words]])
     features = trunk(tf.cast(resized(photo, None, trunk.input_size)[np.newaxis], networks.dtype))
     with tf.GradientTape() as tape:
         tape.watch(features)
-        keys, state = decoder.attention_keys(features), decoder.initialize(features)
-        logits, _ = teacher_forcing.unroll(decoder, features, keys, state, targets, lambda x: x)
+        keys, state = captioner.attention_keys(features), captioner.initialize(features)
+        logits, _ = teacher_forcing.unroll(captioner, features, keys, state, targets, lambda x: x)
         likelihood = tf.nn.log_softmax(logits)
         score = tf.reduce_sum(tf.gather(likelihood, targets, axis=-1, batch_dims=2))
     weights = tf.reduce_mean(tape.gradient(score, features), axis=1)  # [1, D]
@@ -89,7 +89,7 @@ def mask_box(
         cells; cells connect through their sides; of equal ones the first in reading order).
 
     Returns:
-      Corners `(x0, y0, x1, y1)` as shares of the sides; the whole picture where the map is zero.
+      Corners `(x0, y0, x1, y1)` as fractions of the sides; the whole picture where the map is zero.
     """
     if not activation.max() > 0:
         return 0.0, 0.0, 1.0, 1.0

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from cagic_tf.beyond import coarse_to_fine
-from cagic_tf.method import annealing, geometry
+from cagic_tf.method.search import UNBOUNDED, Losses, LossFunction, Path, RunSearch, Step
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,7 +24,7 @@ class GridSearch:
     scales: Sequence[float] = tuple(round(0.4 + 0.04 * step, 2) for step in range(16))
     stride: float = 0.1
 
-    def compile(self, loss: annealing.LossFunction, signature: Any) -> annealing.Search:
+    def compile(self, loss: LossFunction, signature: Any) -> RunSearch:
         """Makes the search for one loss; its graph is traced once."""
 
         @tf.function(
@@ -33,18 +33,18 @@ class GridSearch:
         def evaluate(problem, theta):
             return loss(problem, theta)
 
-        def search(problem, seed, progress=None, room=geometry.WHOLE):
+        def search(problem, seed, progress=None, bounds=UNBOUNDED):
             del seed  # Nothing random here.
             best, best_theta, steps = np.inf, np.array([0.0, 0.0, 1.0]), []
-            scales = room.scales(self.scales)
+            scales = bounds.scales(self.scales)
             for number, scale in enumerate(scales, 1):
-                centers = centers_a_side(scale * min(room.window), self.stride)
-                grid = coarse_to_fine.scan_grid([scale], centers, room.window)
+                centers = centers_a_side(scale * min(bounds.base_size), self.stride)
+                grid = coarse_to_fine.scan_grid([scale], centers, bounds.base_size)
                 losses = in_batches(evaluate, problem, grid)
-                totals = np.where(np.isnan(losses[0]), np.inf, losses[0])
+                totals = np.where(np.isnan(losses.total), np.inf, losses.total)
                 at = int(np.argmin(totals))
                 steps.append(
-                    annealing.Step(
+                    Step(
                         scale=scale,
                         center=grid[at, :2],
                         losses=tf.nest.map_structure(lambda values, at=at: values[at], losses),
@@ -59,7 +59,7 @@ class GridSearch:
                     best, best_theta = float(totals[at]), grid[at]
                 if progress:
                     progress(number, len(scales), best)
-            return annealing.Path(best_theta, best, steps, sum(s.evaluations for s in steps))
+            return Path(best_theta, best, steps, sum(s.evaluations for s in steps))
 
         return search
 
@@ -69,8 +69,8 @@ def centers_a_side(scale: float, stride: float) -> int:
     return int(np.ceil(2 * (1 - scale) / stride - 1e-9)) + 1
 
 
-def in_batches(evaluate: annealing.LossFunction, problem: Any, grid: np.ndarray) -> Any:
-    """Losses of all rows `(x, y, s)` of a grid `[N, 3]`: what `evaluate` returns, each `[N]`."""
+def in_batches(evaluate: LossFunction, problem: Any, grid: np.ndarray) -> Losses:
+    """Losses of all rows `(x, y, s)` of a grid `[N, 3]`, as arrays `[N]`."""
     parts = [
         evaluate(problem, tf.constant(grid[at : at + coarse_to_fine.BATCH], tf.float32))
         for at in range(0, len(grid), coarse_to_fine.BATCH)

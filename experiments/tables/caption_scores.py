@@ -6,11 +6,13 @@ METEOR and the tokenizer are Java programs inside that package.
 import subprocess
 from collections.abc import Sequence
 
+from experiments.errors import ExperimentError
+
 METRICS = ("BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4", "METEOR", "ROUGE-L", "CIDEr")
 
 
-class ScorerError(Exception):
-    """The scorers cannot run here; the message is one line."""
+class ScorerError(ExperimentError):
+    """The scorers cannot run here."""
 
 
 def check() -> None:
@@ -51,15 +53,15 @@ def score(captions: Sequence[str], references: Sequence[Sequence[str]]) -> dict[
     from pycocoevalcap.tokenizer.ptbtokenizer import PTBTokenizer
 
     tokenizer = PTBTokenizer()
-    found = tokenizer.tokenize({at: [_entry(text)] for at, text in enumerate(captions)})
+    found = tokenizer.tokenize({at: [_one_line(text)] for at, text in enumerate(captions)})
     truth = tokenizer.tokenize(
-        {at: [_entry(text) for text in texts] for at, texts in enumerate(references)}
+        {at: [_one_line(text) for text in texts] for at, texts in enumerate(references)}
     )
     bleu, _ = Bleu(4).compute_score(truth, found, verbose=0)
     others = [scorer.compute_score(truth, found)[0] for scorer in (Meteor(), Rouge(), Cider())]
     return {name: float(value) for name, value in zip(METRICS, [*bleu, *others], strict=True)}
 
 
-def _entry(text: str) -> dict[str, str]:
+def _one_line(text: str) -> dict[str, str]:
     # A line of text each; METEOR separates its fields by "|||".
     return {"caption": " ".join(text.replace("|", " ").split())}

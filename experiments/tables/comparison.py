@@ -1,40 +1,28 @@
-"""From entries to a table: results of every row on disk, figures, Markdown and CSV."""
+"""From methods to a table: records of every row on the disk, then figures and notes."""
 
-import csv
-import io
-import sys
-from collections.abc import Callable, Mapping, Sequence
+import contextlib
+import functools
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
-from absl import flags
+import pandas as pd
 from tqdm import tqdm
 
-from cagic_tf import config
 from cagic_tf.batch import manifest, output_folder
-from cagic_tf.networks import checkpoints
-from cagic_tf.photos import reading
-from cagic_tf.system import files
-from experiments.methods import predictions
-from experiments.tables import entries, metrics
+from cagic_tf.batch.records import Record
+from experiments.methods.named import Setup
+from experiments.tables import made_by, metrics, table_files
+from experiments.tables.method_runs import MethodRun
 
-FLAGS = flags.FLAGS
-ERRORS = (
-    manifest.ManifestError,
-    config.ConfigError,
-    checkpoints.CheckpointError,
-    output_folder.OutputError,
-    reading.ImageError,
-    entries.EntryError,
-    predictions.PredictionsError,
-)
-# The columns of figures, which are keys of a table's rows, to how Markdown shows their numbers.
+INTERVAL = "95 % interval"
+# The columns of figures to how Markdown shows their numbers.
 METRICS = {
     "rows": "d",
+    "refused": "d",
     "mean IoU": ".4f",
-    "95 % interval": ".3f",
+    INTERVAL: ".3f",
     "std over images": ".4f",
     "std over annotators": ".4f",
     "boundary displacement": ".4f",
@@ -43,185 +31,159 @@ METRICS = {
     "seconds a photo": ".3g",
 }
 
-Lines = dict[str, dict[str, Any]]
+MEASURED = (
+    "IoU, boundary displacement, hit rate (the crop's centre lies in the ground truth) and how "
+    "much of the ground truth is kept are means over a row's annotations, then over rows; "
+    "intervals are BCa bootstraps over photos; p is of a two-sided paired permutation test of the "
+    "mean IoU, photo by photo; seconds are medians."
+)
+REFUSED = (
+    "A row that a method refused, such as one whose caption has no word that it knows, counts as "
+    "IoU 0, no hit, nothing kept and displacement 1: all methods have the same rows."
+)
 
-
-def main(work: Callable[[], None]) -> Callable[[Sequence[str]], None]:
-    """What `app.run` takes: `work`, with an exit status of 1 and one line for a user's mistake."""
-
-    def run(arguments: Sequence[str]) -> None:
-        if len(arguments) > 1:
-            sys.exit(f"error: unexpected arguments {arguments[1:]}; flags are --name=value")
-        tf.config.experimental.enable_op_determinism()  # The same boxes on a GPU too.
-        try:
-            work()
-        except ERRORS as error:
-            sys.exit(f"error: {error}")
-
-    return run
+# Row id to record, of one method.
+Records = dict[str, Record]
 
 
 def run(
-    chosen: Sequence[entries.Entry], rows: Sequence[manifest.Row], directory: Path
-) -> dict[str, Lines]:
-    """Crops every row by every entry, but for what is on disk already.
+    methods: Sequence[MethodRun], rows: Sequence[manifest.Row], directory: Path
+) -> dict[str, Records]:
+    """Crops every row by every method, but for what is on the disk already.
+
+    Methods take turns on each row, so that what else the machine does slows all of them alike.
 
     Args:
-      chosen: The entries; each has its own folder in `directory`.
+      methods: The methods; each has its own folder in `directory`.
       rows: The rows.
-      directory: Where `ENTRY/results.jsonl` go.
+      directory: Where `METHOD/results.jsonl` go.
 
     Returns:
-      Entry name to row id to result line.
+      Method's name to row id to record.
+
+    Raises:
+      output_folder.OutputError: A folder cannot be written, is in use, or has other results.
     """
-    folders = {
-        entry.name: output_folder.OutputFolder(
-            directory / entry.folder, entry.config, pictures=False
-        )
-        for entry in chosen
-    }
-    for entry in chosen:
-        folder = folders[entry.name]
-        waiting = [row for row in rows if not folder.is_done(row)]
-        done = len(rows) - len(waiting)
-        with tqdm(total=len(rows), initial=done, desc=entry.name, unit="row") as bar:
+    with contextlib.ExitStack() as stack:
+        folders = {
+            method.name: stack.enter_context(_open(directory / method.folder, method.config))
+            for method in methods
+        }
+        crops = [(row, method) for row in rows for method in methods]
+        waiting = [(row, method) for row, method in crops if not folders[method.name].is_done(row)]
+        if waiting:
+            made_by.begin_rows(directory)
+        done = len(crops) - len(waiting)
+        with tqdm(total=len(crops), initial=done, unit="crop", disable=None) as bar:
+            for row, method in waiting:
+                bar.set_description(method.name)
 
-            def progress(scale: int, scales: int, loss: float, bar=bar) -> None:
-                bar.set_postfix_str(f"scale {scale}/{scales}")
+                def progress(scale: int, scales: int, loss: float) -> None:
+                    bar.set_postfix_str(f"scale {scale}/{scales}")
 
-            for row in waiting:
-                folder.fill(row, lambda entry=entry, row=row, told=progress: entry.crop(row, told))
+                crop = functools.partial(method.crop, row, progress)
+                folders[method.name].fill(row, crop)
                 bar.update()
-    return {name: {row.id: folder.done[row.id] for row in rows} for name, folder in folders.items()}
+        return {
+            name: {row.id: folder.done[row.id] for row in rows} for name, folder in folders.items()
+        }
+
+
+def _open(directory: Path, text: str) -> contextlib.AbstractContextManager:
+    """A method's folder, closed when the context ends."""
+    return contextlib.closing(output_folder.OutputFolder(directory, text, pictures=False))
+
+
+def files_of(methods: Sequence[MethodRun], directory: Path) -> list[Path]:
+    """What `run` has written."""
+    names = output_folder.RESULTS, output_folder.CONFIG
+    return [directory / method.folder / name for method in methods for name in names]
 
 
 def figures(
-    lines: Mapping[str, Lines], setup: entries.Setup, reference: str | None
-) -> dict[str, dict[str, Any]]:
-    """The figures of each entry, keyed as in `METRICS`.
+    records: Mapping[str, Records], setup: Setup, reference: str | None
+) -> tuple[pd.DataFrame, dict[str, metrics.Measured]]:
+    """The figures of each method, and the figures of each of its rows.
 
     Args:
-      lines: What `run` returned.
-      setup: Rows and the sizes of their photos.
-      reference: The entry that the others are compared with, None for none; adds the column of
+      records: What `run` returned.
+      setup: Rows, some of them with ground truth, and the sizes of their photos.
+      reference: The method that the others are compared with, None for none; adds the column of
         `p_column`.
+
+    Returns:
+      A row a method: its name as "method", and the columns of `METRICS`, the interval in two.
     """
     measured = {
         name: metrics.measure(
-            {key: line["box"] for key, line in found.items() if line["status"] == "ok"},
-            setup.rows,
-            setup.sizes,
+            {key: record.box for key, record in found.items() if record.ok}, setup.rows, setup.sizes
         )
-        for name, found in lines.items()
+        for name, found in records.items()
     }
-    table = {}
+    table = []
     for name, one in measured.items():
-        table[name] = {"rows": len(one.ids)}
-        if one.ids:
-            table[name] |= _means(one, lines[name])
-        if reference not in (None, name) and set(one.ids) & set(measured[reference].ids):
-            table[name][p_column(reference)] = metrics.compare(one, measured[reference]).p
-    return table
+        table.append({"method": name} | _means(one, records[name]))
+        if reference not in (None, name):
+            table[-1][p_column(reference)] = metrics.compare(one, measured[reference]).p
+    return pd.DataFrame(table), measured
 
 
-def p_column(reference: str) -> str:
+def p_column(reference: str | None) -> str:
     """Heading of the p-values."""
     return f"p (against {reference})"
 
 
-def _means(measured: metrics.Measured, lines: Lines) -> dict[str, Any]:
+def _means(measured: metrics.Measured, records: Records) -> dict[str, Any]:
     found = measured.summary()
-    seconds = [line["seconds"] for line in lines.values() if line["seconds"] is not None]
+    low, high = found["IoU interval"] or (None, None)
+    seconds = [record.seconds for record in records.values() if record.seconds is not None]
     return {
+        "rows": found["rows"],
+        "refused": found["refused"],
         "mean IoU": found["mean IoU"],
-        "95 % interval": found["IoU interval"],
+        **dict(zip(table_files.interval_columns(INTERVAL), (low, high), strict=True)),
         "std over images": found["std over images of the mean over annotators"],
         "std over annotators": found["std over annotators of the mean over images"],
         "boundary displacement": found["boundary displacement"],
         "hit rate": found["hit rate"],
-        "ground truth kept": found["share of ground truth kept"],
+        "ground truth kept": found["ground truth kept"],
         # The median: the first photo of a search has its tracing in it.
         "seconds a photo": float(np.median(seconds)) if seconds else None,
     }
 
 
-def notes(setup: entries.Setup, lines: Mapping[str, Lines]) -> list[str]:
-    """What every table says below itself."""
-    photos = len({row.path for row in setup.rows})
+def checkpoints_of(setup: Setup, records: Mapping[str, Records]) -> dict[str, str]:
+    """Name to SHA-256 of the networks that all methods share, and of what a search has besides."""
     used = dict(setup.networks.checkpoints)
-    for rows in lines.values():
-        for line in rows.values():
-            used |= line["checkpoints"] or {}  # A search may have a lexicon besides.
+    for found in records.values():
+        for record in found.values():
+            used |= record.checkpoints or {}
+    return used
+
+
+def notes(setup: Setup, records: Mapping[str, Records]) -> list[str]:
+    """What every table says below itself."""
+    return [data_note(setup, records), MEASURED, REFUSED, *refusals(records)]
+
+
+def data_note(setup: Setup, records: Mapping[str, Records]) -> str:
+    """Which rows and checkpoints a table is of."""
+    photos = len({row.path for row in setup.rows})
+    used = checkpoints_of(setup, records)
     names = ", ".join(f"{name} {sha[:12]}" for name, sha in used.items())
-    found = [
-        f"Data set: {setup.dataset}, {len(setup.rows)} rows of {photos} photos. Our checkpoints "
-        f"(SHA-256): {names}. No figure from embedded checkpoints, or on other photos than the "
-        "paper's 100, is the paper's or can be set against it.",
-        "IoU, boundary displacement, hit rate (the crop's centre lies in the ground truth) and the "
-        "share of the ground truth that is kept are means over a row's annotations, then over "
-        "rows; intervals are BCa bootstraps over photos; p is of a two-sided paired permutation "
-        "test of the mean IoU, photo by photo; seconds are medians.",
-    ]
-    for name, rows in lines.items():
-        failed = [line for line in rows.values() if line["status"] == "error"]
-        if failed:
-            found.append(f"{name}: {len(failed)} rows failed, the first: {failed[0]['error']}")
+    return (
+        f"Data set: {made_by.shortened(setup.dataset)}, {len(setup.rows)} rows of {photos} photos. "
+        f"Our checkpoints (SHA-256): {names}. No figure from embedded checkpoints, or on other "
+        "photos than the paper's 100, is the paper's or can be set against it."
+    )
+
+
+def refusals(records: Mapping[str, Records]) -> list[str]:
+    """A line for each method that refused rows, with its first reason."""
+    found = []
+    for name, rows in records.items():
+        refused = [record for record in rows.values() if not record.ok]
+        if refused:
+            error = made_by.shortened(refused[0].error or "")
+            found.append(f"{name}: {len(refused)} rows refused, the first: {error}")
     return found
-
-
-def write(
-    output: Path,
-    table: Sequence[Mapping[str, Any]],
-    columns: Mapping[str, str],
-    below: Sequence[str],
-) -> None:
-    """Writes OUTPUT.md and OUTPUT.csv, and prints the former.
-
-    Args:
-      output: Path without ending.
-      table: Rows; a cell that is missing or None stays empty.
-      columns: Headings, which are keys of rows, to the format of their numbers in Markdown.
-      below: Lines below the Markdown table.
-    """
-    text = markdown(table, columns) + "".join(f"\n{line}\n" for line in below)
-    for ending, content in ((".md", text), (".csv", as_csv(table, columns))):
-        try:
-            files.write_atomically(output.with_suffix(ending), content.encode())
-        except OSError as error:
-            raise output_folder.OutputError(f"cannot write {output}{ending}: {error}") from error
-    print(text)
-
-
-def markdown(table: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> str:
-    """The rows as a Markdown table."""
-    lines = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
-    for row in table:
-        cells = [_cell(row.get(column), shape) for column, shape in columns.items()]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"
-
-
-def as_csv(table: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> str:
-    """The rows as CSV with all digits; a pair of numbers takes two columns, low and high."""
-    pairs = {column for row in table for column in columns if isinstance(row.get(column), list)}
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    ends = {c: [f"{c}, low", f"{c}, high"] if c in pairs else [c] for c in columns}
-    writer.writerow([name for column in columns for name in ends[column]])
-    for row in table:
-        cells = []
-        for column in columns:
-            value = row.get(column)
-            cells += value or ["", ""] if column in pairs else ["" if value is None else value]
-        writer.writerow(cells)
-    return buffer.getvalue()
-
-
-def _cell(value: Any, shape: str) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, str):
-        return value.replace("|", "\\|")
-    if isinstance(value, list):
-        return " to ".join(format(number, shape) for number in value)
-    return format(value, shape)

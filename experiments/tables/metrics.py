@@ -4,11 +4,15 @@ Boxes are `(x, y, w, h)` in pixels of the upright photo. A row's `crops` are its
 its figures are means over them, as in the paper ("the average IoU between produced crops and all
 eight of the ground-truth annotations", Sec. 4.2). No network and no file is read here.
 
+A method may refuse a row, such as one whose caption has no word that it knows. Such a row counts,
+with the worst figures that there are: IoU 0, no hit, nothing kept, displacement 1. So every method
+has the same rows, means can be compared, and refusing what is hard gains nothing.
+
 Rows of one photo are not independent, so whatever is resampled (intervals, test) is whole photos.
 """
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from scipy import stats
@@ -28,15 +32,15 @@ class Measured:
     """Figures of one method's boxes, row by row.
 
     Attributes:
-      ids: Ids of the N rows that have ground truth and a box.
+      ids: Ids of the N rows that have ground truth.
       photos: Path of each row's photo.
       ious: Of each row, IoU with each of its annotations, float64 `[A]`, in the manifest's order.
       iou: `[N]`, mean of these, in [0, 1].
       displacement: `[N]`, mean of `boundary_displacement` over the annotations, in [0, 1].
-      hit: `[N]`, share of the annotations that hold the crop's centre, in [0, 1].
-      kept: `[N]`, mean of `share_kept` over the annotations, in [0, 1].
+      hit: `[N]`, fraction of the annotations that hold the crop's centre, in [0, 1].
+      kept: `[N]`, mean of `kept_fraction` over the annotations, in [0, 1].
+      refused: How many of the N rows the method gave no box; see above.
       without_crops: Rows left out because they have no ground truth.
-      without_box: Rows with ground truth left out because the method gave them no box.
     """
 
     ids: tuple[str, ...]
@@ -46,8 +50,8 @@ class Measured:
     displacement: np.ndarray
     hit: np.ndarray
     kept: np.ndarray
+    refused: int
     without_crops: int
-    without_box: int
 
     def summary(self, seed: int = 0) -> dict[str, int | float | list[float] | None]:
         """The figures over the rows, ready for JSON.
@@ -67,19 +71,19 @@ class Measured:
           ValueError: No row was measured.
         """
         if not self.ids:
-            raise ValueError("no row has both ground-truth crops and a box: nothing to measure")
+            raise ValueError("no row has ground-truth crops: nothing to measure")
         return {
             "rows": len(self.ids),
             "photos": len(set(self.photos)),
+            "refused": self.refused,
             "rows without ground truth": self.without_crops,
-            "rows without a box": self.without_box,
             "mean IoU": float(self.iou.mean()),
             "IoU interval": mean_interval(self.iou, self.photos, seed),
             "std over images of the mean over annotators": self.std_over_images(),
             "std over annotators of the mean over images": self.std_over_annotators(),
             "boundary displacement": float(self.displacement.mean()),
             "hit rate": float(self.hit.mean()),
-            "share of ground truth kept": float(self.kept.mean()),
+            "ground truth kept": float(self.kept.mean()),
         }
 
     def std_over_images(self) -> float:
@@ -120,7 +124,7 @@ def measure(
     """Measures one method's boxes.
 
     Args:
-      boxes: Row id to box; rows without one are left out and counted.
+      boxes: Row id to box; a row without one was refused.
       rows: Rows with their ground truths; those without any are left out and counted.
       sizes: Row id to `(width, height)` of the upright photo in pixels.
 
@@ -128,32 +132,40 @@ def measure(
       The figures of each row, in the order of `rows`.
     """
     annotated = [row for row in rows if row.crops]
-    measured = [row for row in annotated if row.id in boxes]
 
-    def mean_over_crops(function) -> np.ndarray:
-        each = [[function(row, crop) for crop in row.crops] for row in measured]
-        return np.array([np.mean(values) for values in each])
+    def over_crops(function: Callable[[Box, Box, tuple[int, int]], float], refused: float):
+        """A number for each annotation of each row."""
+        return [
+            np.array(
+                [
+                    function(boxes[row.id], crop, sizes[row.id]) if row.id in boxes else refused
+                    for crop in row.crops
+                ],
+                np.float64,
+            )
+            for row in annotated
+        ]
 
-    ious = tuple(
-        np.array([geometry.iou(boxes[row.id], crop) for crop in row.crops]) for row in measured
-    )
+    def means(values: Sequence[np.ndarray]) -> np.ndarray:
+        return np.array([each.mean() for each in values])
+
+    ious = over_crops(lambda box, crop, size: geometry.iou(box, crop), 0.0)
+    hits = over_crops(lambda box, crop, size: geometry.contains_center(box, crop), 0.0)
     return Measured(
-        ids=tuple(row.id for row in measured),
-        photos=tuple(str(row.path) for row in measured),
-        ious=ious,
-        iou=np.array([values.mean() for values in ious]),
-        displacement=mean_over_crops(
-            lambda row, crop: boundary_displacement(boxes[row.id], crop, sizes[row.id])
-        ),
-        hit=mean_over_crops(lambda row, crop: geometry.contains_center(boxes[row.id], crop)),
-        kept=mean_over_crops(lambda row, crop: share_kept(boxes[row.id], crop)),
+        ids=tuple(row.id for row in annotated),
+        photos=tuple(str(row.path) for row in annotated),
+        ious=tuple(ious),
+        iou=means(ious),
+        displacement=means(over_crops(boundary_displacement, 1.0)),
+        hit=means(hits),
+        kept=means(over_crops(lambda box, crop, size: kept_fraction(box, crop), 0.0)),
+        refused=sum(row.id not in boxes for row in annotated),
         without_crops=len(rows) - len(annotated),
-        without_box=len(annotated) - len(measured),
     )
 
 
 def boundary_displacement(box: Box, truth: Box, size: tuple[int, int]) -> float:
-    """Mean displacement of the four edges, as a share of the photo's width or height.
+    """Mean displacement of the four edges, as a fraction of the photo's width or height.
 
     Yan, Lin, Kang and Tang, "Learning the Change for Automatic Image Cropping", CVPR 2013
     (boundary displacement error), normalised as in the evaluation of the View Finding Network
@@ -172,8 +184,8 @@ def boundary_displacement(box: Box, truth: Box, size: tuple[int, int]) -> float:
     return float(np.abs(edges[0] - edges[1]).mean())
 
 
-def share_kept(box: Box, truth: Box) -> float:
-    """Share of the ground truth's area that the crop keeps, in [0, 1]."""
+def kept_fraction(box: Box, truth: Box) -> float:
+    """Fraction of the ground truth's area that the crop keeps, in [0, 1]."""
     left, top, right, bottom = _edges(box)
     truth_left, truth_top, truth_right, truth_bottom = _edges(truth)
     across = max(0.0, min(right, truth_right) - max(left, truth_left))

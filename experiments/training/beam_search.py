@@ -52,8 +52,8 @@ def _search(decoder, begin, advance, contexts, beam, max_words):
     words = np.full(photos * beam, sat.START, np.int32)
     scores = np.full((photos, beam), -np.inf)
     scores[:, 0] = 0  # All beams are the same at first: only one counts.
-    prefixes = [[[] for _ in range(beam)] for _ in range(photos)]
-    finished = [[] for _ in range(photos)]
+    prefixes: list[list[list[int]]] = [[[] for _ in range(beam)] for _ in range(photos)]
+    finished: list[list[tuple[float, list[int]]]] = [[] for _ in range(photos)]
     for step in range(max_words):
         logits, (memory, output) = advance(contexts, keys, tf.constant(words), memory, output)
         likelihood = tf.nn.log_softmax(logits).numpy().reshape(photos, beam, -1)
@@ -62,10 +62,11 @@ def _search(decoder, begin, advance, contexts, beam, max_words):
         best = np.argpartition(-totals, 2 * beam, axis=1)[:, : 2 * beam]
         parents = np.zeros((photos, beam), np.int64)
         for photo in range(photos):
-            kept, candidates = [], sorted(best[photo], key=lambda at: -totals[photo, at])
-            for rank, candidate in enumerate(candidates):
+            kept: list[tuple[float, int, int, list[int]]] = []
+            of_photo = totals[photo]
+            for rank, candidate in enumerate(sorted(best[photo], key=lambda at: -of_photo[at])):
                 parent, word = divmod(int(candidate), size)
-                total = totals[photo, candidate]
+                total = of_photo[candidate]
                 prefix = prefixes[photo][parent]
                 if word == decoder.end:
                     if rank < beam and len(finished[photo]) < beam:

@@ -6,8 +6,7 @@ measures each epoch on the dev split, keeps the best as a checkpoint, and goes o
 
 import json
 import os
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,7 @@ import tensorflow as tf
 from absl import flags
 
 from cagic_tf.networks import bundle, checkpoints, sat
-from cagic_tf.system import files, provenance, resources
+from cagic_tf.system import devices, files, provenance, resources
 from experiments.data import photo_sets
 from experiments.training import dev_scores, views
 
@@ -47,6 +46,7 @@ def define_flags(
     flags.DEFINE_float("clean_share", clean_share, "share of draws that take the clean photo")
     flags.DEFINE_float("average", 0.999, "decay of the averaged weights, which are what is saved")
     flags.DEFINE_integer("seed", 1, "seed of initial weights, order, views and dropout")
+    devices.define_flags()
     flags.mark_flags_as_required(["data_dir", "work_dir", "output"])
 
 
@@ -74,8 +74,8 @@ def load_trunk() -> tuple[checkpoints.Checkpoint, bundle.Trunk]:
 
 def render(
     photos: photo_sets.PhotoSet,
-    chosen: Sequence[int],
-    drawn: Sequence[int],
+    chosen: Iterable[int],
+    drawn: Iterable[int],
     rng: np.random.Generator,
 ) -> tf.Tensor:
     """Pictures `[N, 224, 224, 3]` of photos by number, each seen as a view by number."""
@@ -175,14 +175,6 @@ class Weights:
         decay = tf.minimum(FLAGS.average, (1 + count) / (10 + count))
         for name, value in self.average.items():
             value.assign(decay * value + (1 - decay) * self.variables[name])
-
-
-def main(train: Callable[[], None]) -> None:
-    """Trains; what a user can get wrong ends the process with one line."""
-    try:
-        train()
-    except (checkpoints.CheckpointError, photo_sets.DataError, OSError) as error:
-        sys.exit(f"error: {error}")
 
 
 def run(

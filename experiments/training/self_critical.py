@@ -57,7 +57,7 @@ class CiderD:
         return 10 * total / (LONGEST_NGRAM * len(self._references[photo]))
 
     def _vectors(self, counts):
-        vectors = [{} for _ in range(LONGEST_NGRAM)]
+        vectors: list[dict[tuple, float]] = [{} for _ in range(LONGEST_NGRAM)]
         for ngram, count in counts.items():
             vectors[len(ngram) - 1][ngram] = count * self._rarity.get(ngram, self._unseen)
         norms = [math.sqrt(sum(v * v for v in vector.values())) for vector in vectors]
@@ -199,10 +199,10 @@ def make_batch(
         theirs[row, : len(caption)] = caption[:longest]
         known = [word for word in caption if word >= 0 and word != end]
         np.add.at(targets[row], known, 1 / max(1, len(known)))
-    known = (theirs >= 0).astype(np.float32)
+    counted = (theirs >= 0).astype(np.float32)
     return Batch(
         np.concatenate([words, np.maximum(theirs, 0)[:, np.newaxis]], axis=1),
-        np.concatenate([weights, known[:, np.newaxis]], axis=1),
+        np.concatenate([weights, counted[:, np.newaxis]], axis=1),
         advantages(rewards).astype(np.float32),
         targets,
     )

@@ -87,7 +87,7 @@ def cached_features(
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_suffix(".partial")
         rows = np.lib.format.open_memmap(partial, "w+", np.float16, (count, *shape))
-        for start in tqdm(range(0, count, BATCH), desc=path.stem, unit="batch", mininterval=5):
+        for start in tqdm(range(0, count, BATCH), desc=path.stem, unit="batch", disable=None):
             stop = min(start + BATCH, count)
             rows[start:stop] = compute(start, stop)
         rows.flush()

@@ -1,9 +1,10 @@
 """Kills a writer of results at every moment that counts; a script without TensorFlow.
 
-`python kill_writer.py FOLDER`: a fake cropper fills output folders in forked children that kill
-themselves (SIGKILL) at the n-th write, sync, rename or removal, for each n that there is; then one
-is killed from outside, again and again, at moments of chance. After each kill the same run goes on.
-Prints how many kills there were; exits with 1 where a row was lost, repeated or half written.
+`python kill_writer.py FOLDER [--quick]`: a fake cropper fills output folders in forked children
+that kill themselves (SIGKILL) at the n-th write, sync, rename or removal, for each n that there is;
+then one is killed from outside, again and again, at moments of chance. After each kill the same run
+goes on. With --quick only some of the moments come, and none of chance. Prints how many kills there
+were; exits with 1 where a row was lost, repeated or half written.
 """
 
 import builtins
@@ -101,7 +102,7 @@ def write(rows, directory):
         found.path = types.SimpleNamespace(steps=[types.SimpleNamespace(center=(0.0, 0.0))])
         return found
 
-    folder = output_folder.OutputFolder(directory, "# config\n")
+    folder = output_folder.OutputFolder(directory, "# config\n", provenance={"threads": 2})
     for row in rows:
         if not folder.is_done(row):
             folder.fill(row, lambda row=row: crop(row))
@@ -152,13 +153,13 @@ def check(directory, rows, expected):
     assert found == expected
 
 
-def main(folder):
-    """Kills at every moment, then at moments of chance."""
-    rows = rows_of(folder, 5)
+def main(folder, quick):
+    """Kills at every moment, then at moments of chance; if `quick`, at every 23rd and no others."""
+    rows = rows_of(folder, 4 if quick else 5)
     write(rows, folder / "undisturbed")
     expected = {path.name: path.read_bytes() for path in (folder / "undisturbed").iterdir()}
     out, kills = folder / "killed", 0
-    for last in itertools.count(1):
+    for last in itertools.count(1, 23 if quick else 1):
         shutil.rmtree(out, ignore_errors=True)
         killed = forked(lambda last=last: (slow_down(last), write(rows, out)))
         if killed:
@@ -174,7 +175,7 @@ def main(folder):
     chance, at_random = random.Random(0), 0
     write(rows, folder / "all")
     expected = {path.name: path.read_bytes() for path in (folder / "all").iterdir()}
-    while at_random < 25:
+    while at_random < (0 if quick else 25):
         out = folder / f"at_random_{at_random}"
         while forked(lambda out=out: write(rows, out), killed_after=chance.uniform(0, 0.3)):
             at_random += 1
@@ -184,4 +185,4 @@ def main(folder):
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), "--quick" in sys.argv[2:])

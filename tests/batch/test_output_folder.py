@@ -1,76 +1,17 @@
-"""Nothing lost, nothing overwritten, one process at a time. No TensorFlow."""
-
-import errno
-import gc
-import io
-import os
-import signal
-import subprocess
-import sys
-import tracemalloc
-import types
-from pathlib import Path
+"""Names, pictures and errors of rows; nothing of others is overwritten. No TensorFlow."""
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from cagic_tf.batch import manifest, output_folder, records
+from cagic_tf.batch import output_folder
 from cagic_tf.photos import crop_files, drawing, reading
-from cagic_tf.system import files
-
-BOX = (2, 1, 12, 9)
-PHOTO = np.random.default_rng(0).integers(0, 256, (16, 24, 3), np.uint8)
+from tests.batch.fake_rows import PHOTO, lines_of, make_row, opened, result
 
 
 @pytest.fixture(autouse=True)
 def _no_plots(monkeypatch):
     monkeypatch.setattr(drawing, "has_matplotlib", lambda: False)
-
-
-def make_row(tmp_path, name="a", **changes):
-    path = tmp_path / f"{name}.png"
-    Image.fromarray(PHOTO).save(path)
-    return manifest.Row(
-        **{"id": name, "image": path.name, "path": path, "caption": "dog"} | changes
-    )
-
-
-def fail():
-    raise ValueError("no luck")
-
-
-def result(**fields):
-    steps = [types.SimpleNamespace(center=(0.0, 0.0))]
-    return types.SimpleNamespace(
-        photo=PHOTO,
-        box=BOX,
-        path=types.SimpleNamespace(steps=steps),
-        to_dict=lambda: {"box": list(BOX), "seconds": 0.5} | fields,
-    )
-
-
-def opened(tmp_path, **options):
-    return output_folder.OutputFolder(tmp_path / "out", "# config\n", **options)
-
-
-def lines_of(tmp_path):
-    return list(records.read(tmp_path / "out" / output_folder.RESULTS).values())
-
-
-@pytest.mark.slow
-def test_killed_at_any_moment(tmp_path):
-    script = Path(__file__).with_name("kill_writer.py")
-    root = str(script.parent.parent)
-    done = subprocess.run(
-        [sys.executable, str(script), str(tmp_path)],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONPATH": root},
-    )
-    assert done.returncode == 0, done.stderr
-    kills = [int(word) for word in done.stdout.split() if word.isdigit()]
-    assert kills[0] >= 100 and kills[1] >= 20
 
 
 def test_pictures_and_their_names(tmp_path):
@@ -133,33 +74,6 @@ def test_a_row_does_not_take_another_rows_picture(other, taken, overwrite, tmp_p
         folder.forget_errors([make_row(tmp_path, other)])
 
 
-def test_a_killed_row_keeps_its_files_whatever_comes_between(tmp_path, monkeypatch):
-    """Killed between the pictures of b and its line; a is written first when the run goes on."""
-    folder = opened(tmp_path)
-    a, b = make_row(tmp_path, "a"), make_row(tmp_path, "b")
-    assert folder.fill(a, fail).status == "error"
-
-    def killed(*_):
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as context:
-        context.setattr(folder, "_append", killed)
-        with pytest.raises(KeyboardInterrupt):
-            folder.fill(b, result)
-    folder.close()
-    assert (tmp_path / "out" / "b_crop.png").exists()
-    folder = opened(tmp_path)
-    folder.forget_errors([a])
-    assert folder.fill(a, result).status == "ok"
-    assert folder.fill(b, fail).status == "error"
-    folder.close()
-    folder = opened(tmp_path)  # An error does not give the files up either.
-    folder.forget_errors([b])
-    assert folder.fill(b, result).status == "ok"
-    folder.close()
-    assert not (tmp_path / "out" / ".writing").exists()
-
-
 def test_a_crop_never_replaces_its_photo(tmp_path):
     (tmp_path / "out").mkdir()
     row = make_row(tmp_path / "out")
@@ -212,87 +126,3 @@ def test_errors_are_retried_when_asked_or_changed(tmp_path):
     folder.forget_errors(changed)
     assert [folder.is_done(row) for row in changed] == [False, False, True]
     assert [line.id for line in lines_of(tmp_path)] == ["c"]
-
-
-def test_the_second_run_refuses(tmp_path):
-    folder = opened(tmp_path)
-    folder.fill(make_row(tmp_path), result)
-    code = (
-        "import pathlib, sys; from cagic_tf.batch import output_folder\n"
-        "try: kept = output_folder.OutputFolder(pathlib.Path(sys.argv[1]), sys.argv[2])\n"
-        "except output_folder.OutputError as error: sys.exit(str(error))\n"
-        "print('mine', flush=True); sys.stdin.read()"
-    )
-    command = [sys.executable, "-c", code, str(tmp_path / "out"), "# config\n"]
-    options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "stdin": subprocess.PIPE}
-    other = subprocess.run(command, capture_output=True, text=True)
-    assert other.returncode == 1
-    assert other.stderr.startswith(f"another run is writing to {tmp_path / 'out'}")
-    folder.close()
-    folder.close()
-    with subprocess.Popen(command, text=True, **options) as other:
-        assert other.stdout.readline() == "mine\n"
-        with pytest.raises(output_folder.OutputError, match="another run"):
-            opened(tmp_path)
-        os.kill(other.pid, signal.SIGKILL)
-    opened(tmp_path).close()  # A dead process holds nothing.
-    assert not (tmp_path / "out" / ".lock").exists()
-
-
-def test_a_folder_that_is_refused_is_not_held(tmp_path):
-    folder = opened(tmp_path)
-    folder.fill(make_row(tmp_path), result)
-    folder.close()
-    with pytest.raises(output_folder.OutputError, match="another configuration"):
-        output_folder.OutputFolder(tmp_path / "out", "# other\n")
-    opened(tmp_path).close()
-
-
-class FullDisk(io.FileIO):
-    """Takes one byte, then none."""
-
-    def write(self, data):
-        """As write(2) does: first what there is room for."""
-        if len(data) < 20:
-            raise OSError(errno.ENOSPC, "No space left on device")
-        return super().write(data[: len(data) - 10])
-
-
-def test_a_full_disk_leaves_whole_lines(tmp_path, monkeypatch):
-    folder = opened(tmp_path, pictures=False)
-    folder.fill(make_row(tmp_path, "a"), result)
-    before = (tmp_path / "out" / output_folder.RESULTS).read_bytes()
-    with monkeypatch.context() as patched:
-        patched.setattr(
-            files, "open", lambda path, mode, buffering: FullDisk(path, "ab"), raising=False
-        )
-        with pytest.raises(output_folder.OutputError, match="No space left"):
-            folder.fill(make_row(tmp_path, "b"), result)
-    assert (tmp_path / "out" / output_folder.RESULTS).read_bytes() == before
-    assert folder.fill(make_row(tmp_path, "b"), result).status == "ok"
-    assert [line.id for line in lines_of(tmp_path)] == ["a", "b"]
-
-
-def test_a_failed_write_leaves_no_part(tmp_path, monkeypatch):
-    monkeypatch.setattr(os, "replace", lambda *_: 1 / 0)
-    with pytest.raises(ZeroDivisionError):
-        files.write_atomically(tmp_path / "x", b"data")
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_500_rows_take_no_more_memory_than_their_lines(tmp_path):
-    folder, row = opened(tmp_path), make_row(tmp_path)
-    sizes, ours = [], tracemalloc.Filter(True, output_folder.__file__, all_frames=True)
-    tracemalloc.start(15)
-    try:
-        for number in range(500):
-            one = manifest.Row(str(number), row.image, row.path, row.caption)
-            assert folder.fill(one, result).status == "ok"
-            if number in (99, 499):
-                gc.collect()
-                # Of this code alone: threads that other tests left allocate as well.
-                mine = tracemalloc.take_snapshot().filter_traces([ours])
-                sizes.append(sum(trace.size for trace in mine.traces))
-    finally:
-        tracemalloc.stop()
-    assert 100 < (sizes[1] - sizes[0]) / 400 < 4000  # Bytes a row, its line being kept.

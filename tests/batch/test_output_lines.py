@@ -36,8 +36,9 @@ def test_fill_takes_boxes_and_known_fields_and_errors(tmp_path):
     assert again.done == folder.done
 
 
+@pytest.mark.parametrize("scales", [[0.9, 0.8], []])
 @pytest.mark.parametrize("terms", [{"aesthetic": -1.0}, {"caption": 1.5, "own": 2.0}])
-def test_the_plot_has_the_total_and_every_term(tmp_path, monkeypatch, terms):
+def test_the_plot_has_the_total_and_every_term(tmp_path, monkeypatch, terms, scales):
     caption = "a dog" if "caption" in terms else None
     losses, expected = search.Losses(3.0, terms), {"total": 3.0} | terms
     photo = np.zeros((10, 20, 3), np.uint8)
@@ -45,7 +46,7 @@ def test_the_plot_has_the_total_and_every_term(tmp_path, monkeypatch, terms):
     row = manifest.Row("a", "a.png", tmp_path / "a.png", caption)
     steps = [
         types.SimpleNamespace(center=(0, 0), scale=scale, losses=losses, end_losses=[2.0, 3.0])
-        for scale in (0.9, 0.8)
+        for scale in scales
     ]
     path = types.SimpleNamespace(steps=steps, theta=np.array([0, 0, 0.8]), loss=1.5)
     crop = types.SimpleNamespace(
@@ -55,7 +56,14 @@ def test_the_plot_has_the_total_and_every_term(tmp_path, monkeypatch, terms):
     monkeypatch.setattr(drawing, "loss_plot", lambda *given: plotted.append(given) or b"plot")
     output = row_output.begin(row, lambda: crop, crop_files.SaveOptions())()
     assert output.error is None and output.pictures["a_losses.png"] == b"plot"
-    (scales, found, restarts, returned, title) = plotted[0]
-    assert found == {name: [value, value] for name, value in expected.items()}
-    assert list(found)[0] == "total" and scales == [0.9, 0.8] and returned == (0.8, 1.5)
-    assert restarts == [[2.0, 3.0], [2.0, 3.0]] and title == (caption or "")
+    expected = expected if scales else {"total": 3.0}  # A scan without refinement has no steps.
+    assert list(plotted[0][1])[0] == "total"
+    assert plotted == [
+        (
+            scales,
+            {name: [value] * len(scales) for name, value in expected.items()},
+            [[2.0, 3.0]] * len(scales),
+            (0.8, 1.5),
+            caption or "",
+        )
+    ]

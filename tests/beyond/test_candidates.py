@@ -6,13 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cagic_tf.beyond import candidates
-from cagic_tf.method import annealing, geometry
+from cagic_tf.method import geometry
+from cagic_tf.method.search import Losses, Path, Step
 
 
 def step(scale, center, loss, ends, end_losses):
     ends = np.array(ends, np.float32).reshape(-1, 2)
     starts, losses = np.zeros_like(ends), np.array(end_losses, np.float32)
-    return annealing.Step(scale, np.array(center), (loss, 0, 0), starts, ends, losses, losses, 1)
+    return Step(scale, np.array(center), Losses(loss), starts, ends, losses, losses, 1)
 
 
 STEPS = [
@@ -20,7 +21,7 @@ STEPS = [
     step(0.5, (0.0, 0.0), 9.0, [(-0.5, -0.5), (-0.3, -0.5), (0.5, 0.5)], [1.0, 1.5, 3.0]),
     step(0.25, (-0.5, -0.5), 2.0, [(0.75, -0.75), (0.0, 0.0)], [4.0, np.nan]),
 ]
-PATH = annealing.Path(np.array([-0.5, -0.5, 0.5]), 1.0, STEPS, 7)
+PATH = Path(np.array([-0.5, -0.5, 0.5]), 1.0, STEPS, 7)
 
 
 def test_tried_are_means_ends_and_what_was_scanned():
@@ -58,7 +59,7 @@ def test_no_two_overlap_much_and_all_lie_inside(seed, count, width, height):
     scales = rng.uniform(0.2, 1, 40)
     reach = 1 - scales[:, None] * [width, height]
     scanned = np.column_stack([rng.normal(size=40), rng.uniform(-1, 1, (40, 2)) * reach, scales])
-    path = annealing.Path(scanned[0, 1:], scanned[0, 0], [], 40, scanned)
+    path = Path(scanned[0, 1:], scanned[0, 0], [], 40, scanned)
     found = candidates.distinct(path, count, (width, height))
     assert 1 <= len(found) <= count
     boxes = [geometry.pixel_box(t[:2], t[2], 10**6, 10**6, (width, height)) for t in found]

@@ -6,7 +6,8 @@ import pytest
 import tensorflow as tf
 
 from cagic_tf.beyond import coarse_to_fine
-from cagic_tf.method import annealing, geometry, lbfgs, restarts
+from cagic_tf.method import annealing, lbfgs, restarts
+from cagic_tf.method.search import Bounds, Losses
 
 SIGNATURE = tf.TensorSpec([2], tf.float32)
 REFINEMENT = annealing.Annealing(
@@ -27,7 +28,7 @@ SETTINGS = {
 def bowl(problem, theta):
     distance = tf.reduce_sum(tf.square(theta[:, :2] - problem), axis=1)
     size = tf.square(theta[:, 2] - 0.5)
-    return distance + size, distance, size
+    return Losses(distance + size, {"distance": distance, "size": size})
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -89,9 +90,9 @@ def test_centres_are_added_until_neighbours_overlap_by_half(side, expected):
 
 def test_a_window_beyond_the_reach_of_whole_crops():
     search = compiled(bowl)
-    path = search(tf.constant([0.7, 0.1]), 0, room=geometry.Room(0.5, 1.0))
+    path = search(tf.constant([0.7, 0.1]), 0, bounds=Bounds((0.5, 1.0)))
     np.testing.assert_allclose(path.theta, [0.7, 0.1, 0.52 * 0.96], rtol=0, atol=2e-3)
-    path = search(tf.constant([0.1, 0.1]), 0, room=geometry.Room(1.0, 1.0, 0.65))
+    path = search(tf.constant([0.1, 0.1]), 0, bounds=Bounds(smallest_scale=0.65))
     assert [step.scale for step in path.steps] == pytest.approx([0.65 * 1.04, 0.65])
     assert path.evaluations >= 2 * 7**2
 
@@ -110,7 +111,7 @@ def test_narrow_hole_that_restarts_would_miss():
     def loss(problem, theta):
         away = tf.reduce_sum(tf.square(theta - tf.constant([-0.48, 0.16, 0.52])), axis=1)
         value = -tf.exp(-away / 0.001)
-        return value, value, value
+        return Losses(value)
 
     path = run(loss, (0, 0))
     np.testing.assert_allclose(path.theta, [-0.48, 0.16, 0.52], rtol=0, atol=1e-3)
@@ -121,7 +122,7 @@ def test_scan_alone_may_be_best():
     def loss(problem, theta):  # Lower only at scanned places of one scale, without slope.
         value = tf.where(tf.abs(theta[:, 2] - 0.6) < 1e-4, -tf.ones_like(theta[:, 0]), 0.0)
         value += 0 * tf.reduce_sum(theta, axis=1)
-        return value, value, value
+        return Losses(value)
 
     path = run(loss, (0, 0), refine_scales=(1.1, 0.9))
     assert path.loss == -1
@@ -133,13 +134,13 @@ def test_best_is_the_lowest_of_the_start_and_the_steps():
     def waves(problem, theta):
         x, y, scale = tf.unstack(theta, axis=1)
         total = tf.sin(9 * x + problem[0]) * tf.cos(7 * y) + tf.square(scale - 0.6)
-        return total, x, y
+        return Losses(total, {"x": x, "y": y})
 
     for offset in np.linspace(0, 3, 4):
         problem = np.float32([offset, 0])
         path = run(waves, problem, smoothing=0.2)
         grid = coarse_to_fine.scan_grid((0.44, 0.52, 0.6, 0.68), 7)
-        scanned = waves(tf.constant(problem), tf.constant(grid, tf.float32))[0].numpy()
+        scanned = waves(tf.constant(problem), tf.constant(grid, tf.float32)).total.numpy()
         # The start: where the Gaussian mean is lowest.
         means = [
             np.average(scanned, weights=np.exp(-0.5 * ((grid - at) ** 2).sum(1) / 0.2**2))
@@ -147,7 +148,7 @@ def test_best_is_the_lowest_of_the_start_and_the_steps():
         ]
         np.testing.assert_allclose(path.scanned, np.column_stack([means, grid]), atol=1e-6)
         scanned = scanned[np.argmin(means)]
-        recorded = [step.losses[0] for step in path.steps]
+        recorded = [step.losses.total for step in path.steps]
         recorded += [value for step in path.steps for value in step.end_losses]
         assert path.loss == pytest.approx(min(scanned, *recorded), abs=1e-6)
         value = waves(tf.constant(problem), tf.constant(path.theta[None], tf.float32))[0]
@@ -185,9 +186,9 @@ def test_the_scan_has_a_view_of_its_own():
 
     def loss(problem, theta):
         traces.append(1)
-        total, *parts = bowl(problem.target, theta)
+        total, terms = bowl(problem.target, theta)
         total = tf.stop_gradient(total) + 0 * tf.reduce_sum(theta, axis=1)
-        return total, *parts  # Without slope a restart ends where it starts.
+        return Losses(total, terms)  # Without slope a restart ends where it starts.
 
     search = settings.compile(loss, Seen(SIGNATURE, SIGNATURE))
     counts = []
@@ -238,7 +239,7 @@ def test_same_seed_same_bits_and_progress():
 def test_scanned_losses_that_are_no_numbers():
     def loss(problem, theta):
         value = tf.where(theta[:, 0] < -0.3, tf.constant(np.nan), bowl(problem, theta)[0])
-        return value, value, value
+        return Losses(value)
 
     path = run(loss, (0.17, -0.23))
     np.testing.assert_allclose(path.theta, [0.17, -0.23, 0.52 * 0.96], rtol=0, atol=2e-3)

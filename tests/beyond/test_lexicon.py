@@ -1,123 +1,176 @@
-"""The lexicon's classifier: PyTorch's logits, sums over classes, the window; real photos."""
-
-from pathlib import Path
+"""Nouns of captions: plurals, several words, longest match, what is no noun; their loss."""
 
 import numpy as np
 import pytest
 import tensorflow as tf
-from PIL import Image
 
-from cagic_tf.beyond import nouns
-from cagic_tf.networks import bundle, checkpoints, lexicon
-from cagic_tf.networks.trunks import lite0
+from cagic_tf.beyond import lexicon
+from cagic_tf.method import vocabulary
+from cagic_tf.method.losses import AestheticLoss, CaptionLoss
+from cagic_tf.method.objective import CropLoss, Objective
+from cagic_tf.networks import checkpoints
+from cagic_tf.networks.bundle import Networks
 from cagic_tf.system import resources
 
-GOLDEN = Path(__file__).parents[1] / "networks" / "goldens" / "lite0.npz"
-SAMPLES = resources.package_path("samples")
+TABLE = lexicon.NounTable(
+    {
+        "fire": "7",
+        "fire truck": "1",
+        "truck": "1-3",
+        "dog": "4 6-8",
+        "mouse": "9",
+        "teapot": "10",
+        "t shirt": "11",
+        "shirt": "11-12",
+        "orange": "13",
+        "glass": "14",
+        "bus": "15",
+        "box": "16",
+        "church": "17",
+        "brush": "18",
+        "fireman": "19",
+        "pony": "20",
+        "acorn": "21",
+        "helium": "22",
+        "he": "22",
+        "can": "23",
+    },
+    {"mice": "mouse", "men": "man"},
+)
 
 
-@pytest.fixture(scope="module")
-def networks():
-    return bundle.Networks(lexicon="lexicon")
-
-
-def small(classes=3, features=2, **changes):
-    tensors = {
-        "fc/kernel": np.eye(features, classes, dtype=np.float32),
-        "fc/bias": np.zeros(classes, np.float32),
-    }
-    table = nouns.NounTable({}, {})
-    return lexicon.Lexicon(tensors | changes, [str(at) for at in range(classes)], table)
-
-
-def noun(*classes, share=0.5):
-    return nouns.Noun("x", "x", 0, 1, classes, share)
-
-
-def test_logits_are_pytorchs(networks):
-    golden = np.load(GOLDEN)
-    logits = networks.lexicon.classify(tf.constant(golden["features_mean"]))
-    # Half precision: 1,280 products of weights up to 0.48, each off by 2 ** -12 of itself at most.
-    np.testing.assert_allclose(logits, golden["logits"], rtol=0, atol=5e-3)
-    assert golden["logits"].std() > 1
-    np.testing.assert_array_equal(np.argmax(logits, 1), golden["logits"].argmax(1))
-
-
-def test_window():
-    weights = lexicon.center_window(7).reshape(7, 7)
-    assert weights.sum() == pytest.approx(1)
-    np.testing.assert_allclose(weights, weights.T)
-    np.testing.assert_allclose(weights, weights[::-1])
-    assert weights[3, 4] / weights[3, 3] == pytest.approx(np.exp(-0.5 / 1.5**2))
-    assert weights[0, 0] / weights[3, 3] == pytest.approx(np.exp(-9 / 1.5**2))
-    np.testing.assert_allclose(lexicon.center_window(1), [1])
-
-
-def test_pooling_is_the_weighted_mean():
-    features = np.random.default_rng(0).normal(size=(2, 49, 2)).astype(np.float32)
-    pooled = small().pool(tf.constant(features))
-    expected = np.einsum("l,nld->nd", lexicon.center_window(7), features)
-    np.testing.assert_allclose(pooled, expected, atol=1e-6)
-
-
-def test_probability_of_a_noun_is_the_sum_of_its_classes():
-    # One cell, so that the pooled feature is (2 ln 3, 0); logits over 2: (ln 3, 0, 0).
-    features = tf.constant([[[2 * np.log(3), 0.0]]], tf.float32)
-    network = small()
-    shares = network.shares([noun(0), noun(1), noun(0, 2), noun(0, 1, 2)])
-    found = np.exp(network.log_probabilities(features, tf.constant(shares)))
-    np.testing.assert_allclose(found, [[3 / 5, 1 / 5, 4 / 5, 1]], rtol=1e-5)
-
-
-def test_shares():
-    found = small().shares([noun(0, 2, share=0.25), noun(1, share=0.5)])
-    np.testing.assert_array_equal(found, [[0.25, 0, 0.25], [0, 0.5, 0]])
-    assert found.dtype == np.float32
-    assert small().shares([]).shape == (0, 3)
-
-
-def test_no_nouns_and_extreme_logits_have_finite_gradients():
-    network = small(**{"fc/bias": np.array([0, -500, 500], np.float32)})
-    for found in ([], [noun(0)], [noun(1)]):
-        shares = tf.constant(network.shares(found))
-        features = tf.ones([2, 49, 2])
-        with tf.GradientTape() as tape:
-            tape.watch(features)
-            logs = network.log_probabilities(features, shares)
-        assert logs.shape == (2, len(found))
-        assert np.isfinite(logs).all()
-        assert np.isfinite(tape.gradient(logs, features)).all()
+def found(caption):
+    return [(noun.name, noun.text) for noun in TABLE.find(caption.split())]
 
 
 @pytest.mark.parametrize(
-    ("file", "box", "expected"),
+    ("caption", "expected"),
     [
-        ("lake.jpg", None, {"cliff", "alp", "valley", "lakeside", "volcano", "promontory"}),
-        ("mosaic.jpg", (320, 0, 640, 240), {"egyptian cat", "tabby", "tiger cat"}),
+        ("a dog and a truck", ["dog", "truck"]),
+        ("two dogs", ["dog"]),
+        ("the dog's bowl", ["dog"]),
+        ("a fire truck", ["fire truck"]),  # Longest first.
+        ("a fire engine", ["fire"]),
+        ("fire trucks", ["fire truck"]),
+        ("firetrucks", ["fire truck"]),  # Spelt together.
+        ("a tea pot", ["teapot"]),  # Or apart.
+        ("three mice", ["mouse"]),
+        ("buses", ["bus"]),
+        ("boxes", ["box"]),
+        ("churches", ["church"]),
+        ("brushes", ["brush"]),
+        ("firemen", ["fireman"]),
+        ("ponies", ["pony"]),
+        ("glasses", ["glass"]),
+        ("a corn", []),  # Not an acorn.
+        ("he sees it", []),  # Not helium.
+        ("a dress", []),
+        ("an orange shirt", ["shirt"]),  # The last of several side by side.
+        ("an orange and a shirt", ["orange", "shirt"]),
+        ("a dog and a dog", ["dog", "dog"]),
+        ("zebras", []),
+        ("", []),
     ],
 )
-def test_classes_of_photos(networks, file, box, expected):
-    with Image.open(SAMPLES / file) as photo:
-        part = photo.crop(box) if box else photo
-        pixels = np.asarray(part.convert("RGB").resize((224, 224), Image.Resampling.BILINEAR))
-    features = networks.caption_trunk(tf.constant(pixels[None] / 255, tf.float32))
-    logits = networks.lexicon.classify(tf.reduce_mean(features, axis=1))[0].numpy()
-    best = [networks.lexicon.classes[at] for at in np.argsort(-logits)[:3]]
-    assert expected.intersection(best), best
+def test_find(caption, expected):
+    assert [name for name, _ in found(caption)] == expected
 
 
-def test_another_trunk_is_refused(networks):
-    own = checkpoints.load(resources.path("checkpoints") / "lexicon")
-    with pytest.raises(checkpoints.CheckpointError, match="stands on 'lite0', but .* 'vgg16'"):
-        bundle.build_lexicon(own, "vgg16", "00", tf.float32)
+def test_a_noun_says_where_it_stands_and_what_it_means():
+    (noun,) = TABLE.find("the red fire trucks stop".split())
+    assert noun == lexicon.Noun("fire truck", "fire trucks", 2, 4, (1,))
+    assert TABLE.find(["dog"])[0].classes == (4, 6, 7, 8)
 
 
-def test_bundle_names_the_checkpoint(networks):
-    assert set(networks.checkpoints) == {"lite0", "sat", "vfn", "lexicon"}
-    plain = bundle.Networks()
-    assert plain.lexicon is None and set(plain.checkpoints) == {"lite0", "sat", "vfn"}
-    added = plain.with_lexicon("lexicon")
-    assert added.checkpoints == networks.checkpoints and added.decoder is plain.decoder
-    assert plain.lexicon is None and set(plain.checkpoints) == {"lite0", "sat", "vfn"}
-    assert len(networks.lexicon.classes) == 1000
-    assert isinstance(networks.caption_trunk, lite0.Lite0)
+@pytest.mark.parametrize(
+    ("text", "numbers"), [("", ()), ("5", (5,)), ("0-2 4", (0, 1, 2, 4)), ("9-9", (9,))]
+)
+def test_ranges(text, numbers):
+    assert lexicon.ranges(text) == numbers
+
+
+@pytest.fixture(scope="module")
+def shipped():
+    manifest = checkpoints.load(resources.path("checkpoints") / "lexicon", "lexicon").manifest
+    table = lexicon.NounTable(manifest["nouns"], manifest["irregular_plurals"])
+    return table, manifest["classes"]
+
+
+@pytest.mark.parametrize(
+    ("caption", "count", "some"),
+    [
+        ("dog", 118, "chihuahua"),
+        ("trucks", 8, "garbage truck"),
+        ("zebra", 1, "zebra"),
+        ("teddy bears", 1, "teddy"),
+        ("fire truck", 1, "fire engine"),
+        ("cell phone", 1, "cellular telephone"),
+        ("computer mouse", 1, "mouse"),
+        ("mice", 1, "mouse"),
+        ("vases", 1, "vase"),
+        ("cranes", 2, "crane"),
+        ("clock", 3, "wall clock"),
+        ("wolves", 4, "timber wolf"),
+    ],
+)
+def test_shipped_table(caption, count, some, shipped):
+    table, classes = shipped
+    (noun,) = table.find(caption.split())
+    assert len(noun.classes) == count
+    assert some in [classes[number] for number in noun.classes]
+
+
+@pytest.mark.parametrize("word", ["giraffe", "object", "thing", "woman", "the", "he", "running"])
+def test_words_without_classes_of_their_own(word, shipped):
+    assert shipped[0].find([word]) == []
+
+
+def noun(start, stop, *classes):
+    return lexicon.Noun("x", "x", start, stop, classes)
+
+
+def test_noun_weights():
+    found = lexicon.noun_weights([noun(0, 1, 0, 2), noun(3, 5, 1)], 4, 3)
+    np.testing.assert_array_equal(found, [[0.25, 0, 0.25], [0, 0.5, 0]])
+    assert found.dtype == np.float32
+    assert lexicon.noun_weights([], 4, 3).shape == (0, 3)
+
+
+def test_noun_loss_is_the_cross_entropy_of_the_nouns():
+    weights = tf.constant([[0.0, 0.5, 0.5], [0.25, 0.0, 0.0]], tf.float64)
+    logs = tf.constant(np.log([[0.2, 0.5], [1.0, 0.1]]))
+    found = lexicon.noun_loss(weights, logs).numpy()
+    expected = [-0.5 * np.log(0.2) - 0.25 * np.log(0.5), -0.25 * np.log(0.1)]
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+    none = lexicon.noun_loss(tf.zeros([0, 3]), tf.zeros([2, 0])).numpy()
+    np.testing.assert_array_equal(none, [0, 0])
+
+
+def test_without_the_noun_loss_the_losses_are_the_same_bits_and_the_graph_has_nothing_new():
+    """The paper's objective beside the one with nouns, on one photo."""
+    networks = Networks(lexicon="lexicon")
+    terms = [CaptionLoss(), AestheticLoss()]
+    objectives = [Objective(), Objective([*terms, lexicon.NounLoss()], lexicon_weight=3.0)]
+    theta = tf.constant([[0.1, -0.2, 0.5], [0.0, 0.0, 1.0]])
+    photo, found, graphs = np.random.default_rng(3).uniform(0, 1, (90, 120, 3)), [], []
+    for objective in objectives:
+        loss = CropLoss(objective, networks)
+        finder = loss.word_finder
+        assert (finder is None) is (objective is objectives[0])
+        words = vocabulary.bag_of_words("a dog", networks.captioner.vocabulary, None, finder)
+        function = tf.function(loss, input_signature=[loss.signature, tf.TensorSpec([2, 3])])
+        graph = function.get_concrete_function().graph
+        graphs.append(sorted(operation.type for operation in graph.get_operations()))
+        found.append(function(loss.problem(photo, words), theta))
+    without, with_nouns = found
+    assert list(without.terms) == ["caption", "aesthetic"]
+    assert list(with_nouns.terms) == ["caption", "aesthetic", "lexicon"]
+    for name, values in without.terms.items():
+        np.testing.assert_array_equal(values, with_nouns.terms[name])
+    caption, aesthetic = without.terms.values()
+    np.testing.assert_array_equal(without.total, caption + 0.01 * aesthetic)
+    added = with_nouns.total - without.total
+    np.testing.assert_allclose(added, 3 * with_nouns.terms["lexicon"], rtol=1e-4)
+    trunk = [graph.count("DepthwiseConv2dNative") for graph in graphs]
+    assert trunk == [16, 16]  # One forward pass, nouns or not.
+    assert "LogSoftmax" not in graphs[0] and "LogSoftmax" in graphs[1]

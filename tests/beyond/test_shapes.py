@@ -1,4 +1,4 @@
-"""Shapes from text, their windows, and boxes of any shape in any photo."""
+"""Shapes from text, their base_sizes, and boxes of any shape in any photo."""
 
 import numpy as np
 import pytest
@@ -45,7 +45,7 @@ def test_bad_shapes_are_named(text):
 
 
 @pytest.mark.parametrize(
-    ("name", "size", "window"),
+    ("name", "size", "base_size"),
     [
         ("original", (300, 200), (1, 1)),
         ("3:2", (300, 200), (1, 1)),
@@ -55,8 +55,8 @@ def test_bad_shapes_are_named(text):
         ("150x100", (600, 200), (0.5, 1)),
     ],
 )
-def test_window(name, size, window):
-    assert shapes.parse(name).window(*size) == pytest.approx(window, rel=1e-12)
+def test_base_size(name, size, base_size):
+    assert shapes.parse(name).base_size(*size) == pytest.approx(base_size, rel=1e-12)
 
 
 sides = st.integers(1, 5000)
@@ -67,17 +67,17 @@ unit = st.floats(-1, 1)
 @given(sides, sides, ratios, st.floats(1e-4, 1), unit, unit)
 def test_boxes_lie_inside_and_have_the_ratio_within_a_pixel(width, height, ratio, scale, x, y):
     shape = shapes.parse("{}:{}".format(*ratio))
-    window = shape.window(width, height)
-    assert max(window) == 1 and min(window) > 0
-    reach = 1 - scale * np.array(window)
+    base_size = shape.base_size(width, height)
+    assert max(base_size) == 1 and min(base_size) > 0
+    reach = 1 - scale * np.array(base_size)
     center = reach * (x, y)  # Anywhere where the crop is inside.
-    left, top, w, h = geometry.pixel_box(center, scale, width, height, window)
+    left, top, w, h = geometry.pixel_box(center, scale, width, height, base_size)
     assert 0 <= left < left + w <= width and 0 <= top < top + h <= height
     # A rectangle of exactly this ratio whose sides are less than a pixel away.
-    exact_w, exact_h = scale * window[0] * width, scale * window[1] * height
+    exact_w, exact_h = scale * base_size[0] * width, scale * base_size[1] * height
     assert exact_w / exact_h == pytest.approx(ratio[0] / ratio[1], rel=1e-9)
     assert abs(w - exact_w) < 1 and abs(h - exact_h) < 1
-    x0, y0, x1, y1 = geometry.normalized_box(center, scale, window)
+    x0, y0, x1, y1 = geometry.normalized_box(center, scale, base_size)
     assert 0 <= x0 <= x1 <= 1 and 0 <= y0 <= y1 <= 1
     assert abs(left - x0 * width) <= 1 and abs(top - y0 * height) <= 1
     assert (x1 - x0) * width == pytest.approx(exact_w, abs=1e-6)
@@ -86,10 +86,10 @@ def test_boxes_lie_inside_and_have_the_ratio_within_a_pixel(width, height, ratio
 
 @given(sides, sides, ratios, st.integers(1, 500))
 def test_the_smallest_scale_has_the_smallest_side(width, height, ratio, smallest):
-    window = shapes.parse("{}:{}".format(*ratio)).window(width, height)
-    shorter = min(window[0] * width, window[1] * height)
+    base_size = shapes.parse("{}:{}".format(*ratio)).base_size(width, height)
+    shorter = min(base_size[0] * width, base_size[1] * height)
     scale = min(1.0, smallest / shorter)
-    _, _, w, h = geometry.pixel_box((0, 0), scale, width, height, window)
+    _, _, w, h = geometry.pixel_box((0, 0), scale, width, height, base_size)
     assert min(w, h) >= min(smallest, round(shorter))
 
 

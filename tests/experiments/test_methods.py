@@ -1,7 +1,4 @@
-"""Methods of Table 1 against boxes worked out by hand, on maps, photos and losses made here."""
-
-import json
-from pathlib import Path
+"""Methods of Table 1 against boxes worked out by hand, on maps and photos made here."""
 
 import numpy as np
 import pytest
@@ -11,7 +8,8 @@ from PIL import Image
 from cagic_tf.batch import manifest
 from cagic_tf.method import geometry
 from cagic_tf.networks.bundle import Networks
-from experiments.methods import blind, grad_cam, grid_search, predictions, windows
+from experiments.methods import blind, grad_cam, sliding_window
+from experiments.methods.named import METHODS, Setup
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +88,7 @@ def test_activation_map_is_grad_cam_of_the_captions_log_probability(networks):
     """Gradient by finite differences over the channel means; weights and map in NumPy."""
     networks = Networks(dtype=tf.float64)
     picture, caption = photo(80, 60), "A dog, a zyzzyva, a ball."
-    decoder, trunk = networks.decoder, networks.caption_trunk
+    decoder, trunk = networks.captioner, networks.caption_trunk
     words = [decoder.vocabulary.index(word) for word in ("a", "dog", "a", "a", "ball")]
     crop = grad_cam.resized(picture, None, (224, 224))
     features = trunk(tf.constant(crop[np.newaxis], tf.float64))
@@ -149,7 +147,7 @@ def test_grad_cam_needs_a_known_word(networks):
 
 
 def test_windows_of_a_region():
-    found = windows.windows((10, 20, 100, 200), [0.5, 0.8], 3)
+    found = sliding_window.windows((10, 20, 100, 200), [0.5, 0.8], 3)
     halves = [(10 + x, 20 + y, 50, 100) for y in (0, 50, 100) for x in (0, 25, 50)]
     large = [(10 + x, 20 + y, 80, 160) for y in (0, 20, 40) for x in (0, 10, 20)]
     assert found == halves + large
@@ -183,7 +181,7 @@ def test_sliding_window_that_the_scorer_likes_best():
     picture[..., 2] = 255
     picture[25:75, 100:200] = [255, 0, 0]  # One of the windows of scale 0.5: right, middle row.
     networks = Reddest()
-    assert windows.SlidingWindows(networks)(picture, "") == (100, 25, 100, 50)
+    assert sliding_window.SlidingWindow(networks)(picture, "") == (100, 25, 100, 50)
     assert networks.sizes == [35, 35, 35, 20]  # 5 scales of 5 x 5 places.
 
 
@@ -198,7 +196,7 @@ def test_sequential_method_slides_inside_the_first_ones_crop():
         calls.append((image.shape, caption))
         return first
 
-    found = windows.SlidingWindows(Reddest(), first=method)(picture, "a dog")
+    found = sliding_window.SlidingWindow(Reddest(), first=method)(picture, "a dog")
     assert found == (0, 0, 40, 20) and calls == [(picture.shape, "a dog")]
 
 
@@ -210,94 +208,31 @@ def test_resized_window():
     np.testing.assert_allclose(found, 0.2, rtol=1e-6)
 
 
-def bowl(problem, theta):
-    distance = tf.reduce_sum(tf.square(theta - problem), axis=1)
-    return distance, 2 * distance, 3 * distance
-
-
-SEARCH = grid_search.GridSearch().compile(bowl, tf.TensorSpec([3], tf.float32))
-
-
-def test_grid_search_finds_a_planted_minimum():
-    seen = []
-    target = np.array([0.21, -0.33, 0.57])
-    path = SEARCH(tf.constant(target, tf.float32), 0, lambda *told: seen.append(told[:2]))
-    # The nearest scale is 0.56, with ten centres a side, k / 9 of 0.44 for k = -9, -7, ..., 9.
-    expected = np.array([0.44 * 5 / 9, -0.44 * 7 / 9, 0.56])
-    np.testing.assert_allclose(path.theta, expected, atol=1e-12)
-    assert path.loss == pytest.approx(np.sum((expected - target) ** 2), abs=1e-6)
-    assert seen == [(number, 16) for number in range(1, 17)]
-    # Sides at the 16 scales 0.4, 0.44, ..., 1: ceil(2 (1 - s) / 0.1) + 1.
-    sides = [13, 13, 12, 11, 10, 9, 9, 8, 7, 6, 5, 5, 4, 3, 2, 1]
-    assert path.evaluations == sum(side**2 for side in sides)
-    best = path.steps[4]
-    assert best.scale == 0.56 and best.losses[2] == pytest.approx(3 * path.loss, rel=1e-5)
-    assert len(best.start_losses) == len(best.starts) == 100
-
-
-def test_grid_search_passes_over_what_is_no_number():
-    def loss(problem, theta):
-        value = tf.where(theta[:, 0] < 0.1, tf.constant(np.nan), bowl(problem, theta)[0])
-        return value, value, value
-
-    search = grid_search.GridSearch((0.5,), 0.25).compile(loss, tf.TensorSpec([3], tf.float32))
-    path = search(tf.constant([-0.4, 0.2, 0.5]), 0)
-    np.testing.assert_allclose(path.theta, [0.25, 0.25, 0.5])
-
-
-def test_centers_a_side():
-    for scale, expected in ((1.0, 1), (0.95, 2), (0.9, 3), (0.4, 13), (0.44, 13)):
-        assert grid_search.centers_a_side(scale, 0.1) == expected
-
-
-def row(name):
-    return manifest.Row(name, "a.png", Path("a.png"), "a dog", ((0, 0, 10, 10),))
-
-
-def test_predictions(tmp_path):
-    path = tmp_path / "boxes.jsonl"
-    lines = [
-        {"id": 7, "box": [0, 1.5, 20, 30], "extra": 1},
-        {"id": "a/b", "status": "ok", "box": [1, 2, 3, 4], "seconds": 2.5, "iou": 0.1},
-        {"id": "c", "status": "error", "error": "no photo", "box": None},
-    ]
-    path.write_text("\n".join(json.dumps(line) for line in lines) + "\n\n")
-    found = predictions.Predictions(path)
-    assert found(row("7")) == {"box": [0, 1.5, 20, 30]}
-    assert found(row("a-b")) == {"box": [1, 2, 3, 4], "seconds": 2.5, "iou": 0.1}
-    for name in ("c", "d"):
-        with pytest.raises(ValueError, match=f"has no box for the row '{name}'"):
-            found(row(name))
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("{", "line 1: no JSON object"),
-        ("[1]", 'line 1: an object with an "id" and a "box" is needed'),
-        ('{"id": "a", "box": [1, 2, 3]}', r"line 1: the box is \[1, 2, 3\]; \[x, y, w, h\]"),
-        ('{"id": "a", "box": [1, 2, 3, 0]}', "above 0"),
-        ('{"id": "a", "box": [1, 2, 3, NaN]}', "in pixels is needed"),
-        ('{"id": 1, "box": [0, 0, 1, 1]}\n{"id": "1", "box": [0, 0, 1, 1]}', "line 2: the id '1'"),
-    ],
-)
-def test_predictions_that_are_wrong(text, message, tmp_path):
-    path = tmp_path / "boxes.jsonl"
-    path.write_text(text)
-    with pytest.raises(predictions.PredictionsError, match=message):
-        predictions.Predictions(path)
-    with pytest.raises(predictions.PredictionsError, match="cannot read"):
-        predictions.Predictions(tmp_path / "nowhere.jsonl")
-
-
 def test_boxes_lie_inside_the_photo(networks):
     picture = photo(91, 47)
     for method in (
         blind.Random(),
         grad_cam.GradCam(networks),
         grad_cam.GradCam(networks, whole_mask=True),
-        windows.SlidingWindows(networks, first=grad_cam.GradCam(networks)),
+        sliding_window.SlidingWindow(networks, first=grad_cam.GradCam(networks)),
     ):
         x, y, w, h = method(picture, "a dog on the grass")
         assert 0 <= x < x + w <= 91 and 0 <= y < y + h <= 47
         assert geometry.iou((x, y, w, h), (0, 0, 91, 47)) == pytest.approx(w * h / (91 * 47))
+
+
+def test_each_name_makes_its_method(networks, tmp_path):
+    """The `repr` tells methods apart: it is what a folder's results depend on."""
+    rows = []
+    for name in ("1", "2"):
+        Image.fromarray(photo(60, 40, int(name))).save(tmp_path / f"{name}.png")
+        path = tmp_path / f"{name}.png"
+        rows.append(manifest.Row(name, path.name, path, "a dog", ((0, 0, 30, 20),)))
+    setup = Setup("rows", rows, dict.fromkeys("12", (60, 40)), networks)
+    made = {name: make(setup) for name, make in METHODS.items()}
+    assert len({repr(method) for method in made.values()}) == len(made)
+    assert made["whole"](rows[0].path, "a dog") == (0, 0, 60, 40)
+    assert made["centre"](rows[0].path, "a dog") == (15, 10, 30, 20)
+    assert made["prior"](rows[0].path, "a dog") == (0, 0, 30, 20)
+    assert made["grad_cam+vfn"].first == made["grad_cam"] != made["grad_cam_mask"]
+    assert made["vfn"].first is None

@@ -56,8 +56,8 @@ def test_boundary_displacement(box, truth, size, expected):
         ((12, 12, 5, 4), 0.1),
     ],
 )
-def test_share_kept(box, expected):
-    assert metrics.share_kept(box, (10, 10, 20, 10)) == pytest.approx(expected, abs=1e-15)
+def test_kept_fraction(box, expected):
+    assert metrics.kept_fraction(box, (10, 10, 20, 10)) == pytest.approx(expected, abs=1e-15)
 
 
 def test_a_row_with_two_annotations():
@@ -73,16 +73,43 @@ def test_a_row_with_two_annotations():
     np.testing.assert_allclose(moved.hit, [0.5])
 
 
-def test_rows_left_out_are_counted():
-    rows = [row("a", (0, 0, 50, 50)), row("b"), row("c", (0, 0, 10, 10)), row("d")]
-    found = metrics.measure({"a": (0, 0, 25, 50), "b": (0, 0, 1, 1)}, rows, {"a": SIZE})
-    assert (found.ids, found.without_crops, found.without_box) == (("a",), 2, 1)
+def test_a_refused_row_counts_as_nothing_found():
+    # a: half of its truth, off by 25 of 100 pixels on one of four edges; c has two annotations.
+    rows = [
+        row("a", (0, 0, 50, 50)),
+        row("b"),
+        row("c", (0, 0, 10, 10), (0, 0, 100, 50)),
+        row("d"),
+    ]
+    sizes = dict.fromkeys("abcd", SIZE)
+    found = metrics.measure({"a": (0, 0, 25, 50), "b": (0, 0, 1, 1)}, rows, sizes)
+    assert (found.ids, found.refused, found.without_crops) == (("a", "c"), 1, 2)
+    np.testing.assert_array_equal(found.iou, [0.5, 0])
+    np.testing.assert_array_equal(found.ious[1], [0, 0])
+    np.testing.assert_array_equal(found.hit, [1, 0])
+    np.testing.assert_array_equal(found.kept, [0.5, 0])
+    np.testing.assert_array_equal(found.displacement, [0.25 / 4, 1])
     summary = found.summary()
-    assert summary["rows"] == 1 and summary["mean IoU"] == 0.5
-    assert summary["rows without ground truth"] == 2 and summary["rows without a box"] == 1
-    assert summary["IoU interval"] is None
+    assert (summary["rows"], summary["refused"], summary["mean IoU"]) == (2, 1, 0.25)
+    assert summary["rows without ground truth"] == 2
+    # Against a method that refuses nothing, the refused row is one of those that are compared.
+    other = metrics.measure({"a": (0, 0, 50, 50), "c": (0, 0, 100, 50)}, rows, sizes)
+    compared = metrics.compare(found, other)
+    assert compared.rows == 2
+    assert compared.difference == pytest.approx((0.5 - 1 + 0 - (0.02 + 1) / 2) / 2)
+
+
+def test_a_method_that_refuses_all_rows():
+    rows = [row("a", (0, 0, 50, 50)), row("b", (0, 0, 10, 10))]
+    summary = metrics.measure({}, rows, dict.fromkeys("ab", SIZE)).summary()
+    assert (summary["rows"], summary["refused"], summary["mean IoU"]) == (2, 2, 0)
+    assert summary["IoU interval"] == [0, 0] and summary["boundary displacement"] == 1
+
+
+def test_nothing_to_measure():
+    assert metrics.measure({}, [row("a", (0, 0, 50, 50))], {"a": SIZE}).summary()["rows"] == 1
     with pytest.raises(ValueError, match="nothing to measure"):
-        metrics.measure({}, rows, {}).summary()
+        metrics.measure({"b": (0, 0, 1, 1)}, [row("b")], {"b": SIZE}).summary()
 
 
 def test_both_standard_deviations():
@@ -98,7 +125,7 @@ def test_both_standard_deviations():
     assert summary["std over images of the mean over annotators"] == pytest.approx(0.15)
     assert summary["std over annotators of the mean over images"] == pytest.approx(0.25)
     assert summary["hit rate"] == pytest.approx((0.5 + 0.5) / 2)
-    assert summary["share of ground truth kept"] == 1
+    assert summary["ground truth kept"] == 1
     # Right edges off by 0.8 and 0.4, 0.6 and 0, each a quarter of the displacement.
     assert summary["boundary displacement"] == pytest.approx((0.8 + 0.4 + 0.6) / 4 / 4)
     assert json.loads(json.dumps(summary)) == summary
@@ -180,7 +207,7 @@ def test_compare_takes_the_rows_of_both():
     found = metrics.compare(a, b)  # 0.7 - 0.6 and 0.5 - 0.2.
     assert found.rows == 2 and found.difference == pytest.approx(0.2)
     with pytest.raises(ValueError, match="no row in common"):
-        metrics.compare(a, metrics.measure({"9": (0, 0, 1, 1)}, rows, {"9": SIZE}))
+        metrics.compare(a, metrics.measure({"9": (0, 0, 1, 1)}, rows[2:], {"9": SIZE}))
 
 
 def test_compare_many_photos():

@@ -32,7 +32,7 @@ def made(tmp_path_factory):
     return folder
 
 
-@pytest.fixture(scope="module", params=["made", "flickr8k"])
+@pytest.fixture(scope="module", params=["made", pytest.param("flickr8k", marks=pytest.mark.slow)])
 def folder(request):
     if request.param == "made":
         return request.getfixturevalue("made")

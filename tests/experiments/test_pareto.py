@@ -5,20 +5,23 @@ import pytest
 pytest.importorskip("matplotlib")
 
 from experiments import sweep
+from experiments.errors import ExperimentError
 from experiments.figures import pareto
-from experiments.tables import entries
+from experiments.tables import comparison
+from tests.experiments import commands
 
 
 def write_table(folder, rows):
     folder.mkdir()
-    names = ["A.scales", "rows", "mean IoU", "95 % interval, low", "95 % interval, high"]
-    names += ["hit rate", "mean loss", "crops computed a photo", "seconds a photo"]
-    assert set(sweep.COLUMNS) - {"95 % interval"} <= set(names)
-    with open(folder / "sweep.csv", "w", newline="", encoding="utf-8") as file:
+    names = ["A.scales", "rows", "refused", "mean IoU"]
+    names += ["95 % interval, low", "95 % interval, high", "hit rate"]
+    names += ["mean loss", "crops computed a photo", "seconds a photo"]
+    assert set(sweep.COLUMNS) - {comparison.INTERVAL} <= set(names)
+    with open(folder / "table.csv", "w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, names)
         writer.writeheader()
         for scales, iou, seconds in rows:
-            values = (scales, 10, iou, iou - 0.1, iou + 0.05, 0.8, 1.5, 99, seconds)
+            values = (scales, 10, 0, iou, iou - 0.1, iou + 0.05, 0.8, 1.5, 99, seconds)
             writer.writerow(dict(zip(names, values, strict=True)))
     return str(folder)
 
@@ -50,5 +53,26 @@ def test_every_setting_is_drawn_at_its_place():
 
 
 def test_a_folder_without_a_table(tmp_path):
-    with pytest.raises(entries.EntryError, match="no sweep's table"):
+    with pytest.raises(ExperimentError, match="no sweep's table"):
         pareto.read([str(tmp_path)])
+
+
+def test_command_takes_seconds_from_another_sweep(tmp_path, monkeypatch):
+    slow = write_table(tmp_path / "slow", [("(0.5,)", 0.5, 9.0), ("None", 0.4, 8.0)])
+    idle = write_table(tmp_path / "idle", [("(0.5,)", 0.1, 2.0), ("None", 0.1, 1.0)])
+    (tmp_path / "slow" / "made_by.json").write_text('{"checkpoints": {"sat": "1"}}')
+    drawn = []
+    draw = pareto.draw
+    monkeypatch.setattr(pareto, "draw", lambda points: drawn.append(points) or draw(points))
+    output = tmp_path / "out" / "pareto.png"
+    commands.call(pareto, f"--sweep={slow}", f"--timing={idle}", f"--output={output}")
+    assert [point[:3] for point in drawn[0]] == [
+        ("scales None", 1.0, 0.4),
+        ("scales (0.5,)", 2.0, 0.5),
+    ]
+    found = commands.made_by(tmp_path / "out")
+    assert found["checkpoints"] == {"sat": "1"} and list(found["files"]) == ["pareto.png"]
+    assert list(found["sources"]) == ["slow/table.csv", "idle/table.csv"]
+    write_table(tmp_path / "other", [("(0.5,)", 0.1, 2.0)])
+    message = commands.error_of(pareto, f"--sweep={slow}", f"--timing={tmp_path / 'other'}")
+    assert "no --timing has the setting scales None" in message

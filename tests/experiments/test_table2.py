@@ -1,15 +1,15 @@
-import csv
 import json
 import shutil
 import subprocess
 import sys
-import types
 from pathlib import Path
 
 import pytest
 
+from cagic_tf.batch.records import Record
 from experiments import table2
 from experiments.tables import caption_scores
+from tests.experiments import commands
 
 CAPTIONS = {
     "a": "a brown dog runs on the grass",
@@ -55,19 +55,14 @@ def rows(tmp_path):
 
 
 def results(folder, **predicted):
-    folder.mkdir(exist_ok=True)
-    lines = [
-        {
-            "id": name,
-            "status": "ok" if text is not None else "error",
-            "caption": CAPTIONS.get(name, "something"),
-            "predicted_caption": text,
-            "checkpoints": SHA if text is not None else None,
-        }
-        for name, text in predicted.items()
-    ]
-    path = folder / "results.jsonl"
-    path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    found = []
+    for name, text in predicted.items():
+        row = name, f"{name}.jpg", CAPTIONS.get(name, "something")
+        if text is None:
+            found.append(Record(*row, "error", "no word is known"))
+        else:
+            found.append(Record(*row, "ok", predicted_caption=text, checkpoints=SHA))
+    commands.write_results(folder, *found)
     return folder
 
 
@@ -77,26 +72,22 @@ def people(tmp_path, *lines, head="method,id,caption"):
     return path
 
 
-def run(capsys, rows, human=None, found=()):
-    """Exit status and what was printed."""
-    given = types.SimpleNamespace(
-        manifest=str(rows),
-        human_captions=str(human) if human else None,
-        results=list(found),
-        output=str(rows.parent / "out" / "table2"),
-    )
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(table2, "FLAGS", given)
-        status = table2.main([])
-    printed = capsys.readouterr()
-    return status, printed.out if status == 0 else printed.err
+def run(rows, human=None, found=()):
+    """Runs the command; returns the folder that it wrote."""
+    commands.call(table2, *arguments(rows, human, found))
+    return rows.parent / "out" / "table2"
 
 
-def error(capsys, rows, **given):
-    status, printed = run(capsys, rows, **given)
-    assert status == 1 and not (rows.parent / "out").exists()
-    assert printed.startswith("error: ") and printed.count("\n") == 1
-    return printed
+def arguments(rows, human, found):
+    given = [f"--manifest={rows}", f"--output_dir={rows.parent / 'out' / 'table2'}"]
+    given += [f"--human_captions={human}"] * bool(human)
+    return given + [f"--results={name}" for name in found]
+
+
+def error(rows, human=None, found=()):
+    message = commands.error_of(table2, *arguments(rows, human, found))
+    assert not (rows.parent / "out").exists()
+    return message
 
 
 def test_people_and_the_stand_in(capsys, tmp_path, rows, asked):
@@ -109,39 +100,37 @@ def test_people_and_the_stand_in(capsys, tmp_path, rows, asked):
         head="method,id,caption,reference",
     )
     folder = results(tmp_path / "run", a="a dog", b=None, c="a big clock")
-    status, printed = run(capsys, rows, human, [f"CAGIC={folder}"])
-    assert status == 0
+    out = run(rows, human, [f"CAGIC={folder}"])
     dog, men = [CAPTIONS["a"], "no"], [CAPTIONS["b"], "two men wearing red"]
     assert asked == [
         (["a dog on a lawn", "a dog, running", "two men"], [dog, dog, men]),
         (["men"], [men]),
         (["a dog", "a big clock"], [dog, [CAPTIONS["c"]]]),
     ]
-    content = json.loads((tmp_path / "out" / "table2.json").read_text())
-    assert [
-        (row["method"], row["captions by"], row["crops"], row["captions"], row["rows without"])
-        for row in content["ours"]
-    ] == [
-        ("CAGIC", "people", 2, 3, 1),
-        ("other", "people", 1, 1, 2),
-        ("CAGIC", table2.STAND_IN, 2, 2, 1),
+    lines = commands.table_of(out)
+    shown = ("method", "captions by", "crops", "captions")
+    assert [tuple(line[name] for name in shown) for line in lines[:3]] == [
+        ("CAGIC", "people", "2", "3"),
+        ("other", "people", "1", "1"),
+        ("CAGIC", table2.STAND_IN, "2", "2"),
     ]
-    assert content["ours"][2]["checkpoints"] == SHA and content["ours"][0]["checkpoints"] == {}
-    assert content["ours"][0]["METEOR"] == 0.25 and content["ours"][0]["CIDEr"] == 1.5
-    markdown = (tmp_path / "out" / "table2.md").read_text()
-    assert markdown.strip() in printed
+    assert len(lines) == 6 and lines[0]["ROUGE-L"] == "0.45"
+    assert lines[0]["METEOR"] == "0.25" and lines[0]["CIDEr"] == "1.5"
+    made_by = commands.made_by(out)
+    assert made_by["checkpoints"] == SHA
+    assert list(made_by["sources"])[1] == "run/results.jsonl" and len(made_by["sources"]) == 2
+    markdown = (out / "table.md").read_text()
+    assert markdown.strip() in capsys.readouterr().out
     assert "| CAGIC | people | 2 | 3 | 0.5000 | 0.4000 | 0.3000 | 0.2000 | 0.2500 |" in markdown
     assert "Checkpoints (SHA-256): lite0 000000000000, sat 111111111111. 1 rows" in markdown
+    assert "CAGIC, people: What made the crops is not recorded. 1 rows have no" in markdown
+    assert "other, people: What made the crops is not recorded. 2 rows have no" in markdown
     assert "No figure above the paper's rows is the paper's" in markdown
     assert "stand in for people's" in markdown
-    with open(tmp_path / "out" / "table2.csv", encoding="utf-8", newline="") as file:
-        lines = list(csv.DictReader(file))
-    assert len(lines) == 6 and lines[0]["ROUGE-L"] == "0.4500"
 
 
-def test_the_papers_figures(capsys, tmp_path, rows, asked):
-    run(capsys, rows, people(tmp_path, "x,a,a dog"))
-    markdown = (tmp_path / "out" / "table2.md").read_text()
+def test_the_papers_figures(tmp_path, rows, asked):
+    markdown = (run(rows, people(tmp_path, "x,a,a dog")) / "table.md").read_text()
     for line in [
         "GradCAM (the paper's Table 2) | people |  |  | 0.2728 | 0.1410 | 0.0874 | 0.0531 | 0.1182 "
         "| 0.2790 | 0.6973 |",
@@ -155,52 +144,52 @@ def test_the_papers_figures(capsys, tmp_path, rows, asked):
     assert "stand in for people's" not in markdown
 
 
-def test_malformed_input(capsys, tmp_path, rows, asked):
+def test_malformed_input(tmp_path, rows, asked):
     def of_people(*lines, **head):
-        return error(capsys, rows, human=people(tmp_path, *lines, **head))
+        return error(rows, human=people(tmp_path, *lines, **head))
 
-    assert "give --human_captions, --results or both" in error(capsys, rows)
+    assert "give --human_captions, --results or both" in error(rows)
     assert "lacks the columns ['caption']" in of_people("x,a", head="method,id")
     assert "line 3: the manifest has no row 'z'" in of_people("x,a,a dog", "x,z,a dog")
     assert "line 2: the caption is empty" in of_people("x,a, ")
     assert "no captions of crops" in of_people()
-    assert "cannot read" in error(capsys, rows, human=tmp_path / "nowhere.csv")
-    assert "cannot read the manifest" in error(capsys, tmp_path / "nowhere.jsonl")
-    assert "NAME=DIR is needed" in error(capsys, rows, found=["x"])
-    assert "cannot read" in error(capsys, rows, found=[f"x={tmp_path}"])
+    assert "cannot read" in error(rows, human=tmp_path / "nowhere.csv")
+    assert "cannot read the manifest" in error(tmp_path / "nowhere.jsonl")
+    assert "NAME=DIR is needed" in error(rows, found=["x"])
+    assert "cannot read" in error(rows, found=[f"x={tmp_path}"])
     folder = results(tmp_path / "run", a=None)
-    assert "no predicted captions" in error(capsys, rows, found=[f"x={folder}"])
+    assert "no predicted captions" in error(rows, found=[f"x={folder}"])
     results(folder, z="a dog")
-    assert "no predicted captions" in error(capsys, rows, found=[f"x={folder}"])
+    assert "no predicted captions" in error(rows, found=[f"x={folder}"])
     results(folder, a=3)
-    assert "no predicted captions" in error(capsys, rows, found=[f"x={folder}"])
+    assert "no predicted captions" in error(rows, found=[f"x={folder}"])
     line = json.dumps({"id": "a", "status": "ok"})
     (folder / "results.jsonl").write_text(line + "\n")
-    assert "no cagic_tf.run's results" in error(capsys, rows, found=[f"x={folder}"])
+    assert "line 1: an object with the texts" in error(rows, found=[f"x={folder}"])
     path = results(folder, a="a dog", b="two men") / "results.jsonl"
     path.write_text(path.read_text().replace("1" * 64, "2" * 64, 1))
-    assert "2 different sets of checkpoints" in error(capsys, rows, found=[f"x={folder}"])
+    assert "2 different sets of checkpoints" in error(rows, found=[f"x={folder}"])
     path = results(folder, a="a dog") / "results.jsonl"
     path.write_text(path.read_text().replace(CAPTIONS["a"], "a cat"))
-    assert "row 'a' has another caption" in error(capsys, rows, found=[f"x={folder}"])
+    assert "row 'a' has another caption" in error(rows, found=[f"x={folder}"])
     assert not asked
 
 
-def test_without_java(capsys, tmp_path, rows, monkeypatch):
+def test_without_java(tmp_path, rows, monkeypatch):
     pytest.importorskip("pycocoevalcap")
     (tmp_path / "bin").mkdir()
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     human = people(tmp_path, "x,a,a dog")
-    assert "need Java" in error(capsys, rows, human=human)
+    assert "need Java" in error(rows, human=human)
     false = shutil.which("false", path="/usr/bin:/bin")
     if false:  # A `java` that does not work, as macOS has one.
         (tmp_path / "bin" / "java").symlink_to(false)
-        assert "need Java" in error(capsys, rows, human=human)
+        assert "need Java" in error(rows, human=human)
 
 
-def test_without_the_scorers(capsys, tmp_path, rows, monkeypatch):
+def test_without_the_scorers(tmp_path, rows, monkeypatch):
     monkeypatch.setitem(sys.modules, "pycocoevalcap", None)
-    said = error(capsys, rows, human=people(tmp_path, "x,a,a dog"))
+    said = error(rows, human=people(tmp_path, "x,a,a dog"))
     assert "pip install 'cagic_tf[experiments]'" in said
 
 
@@ -249,7 +238,10 @@ def test_the_whole_command(tmp_path, rows):
     command = [sys.executable, "-m", "experiments.table2", f"--manifest={rows}"]
     command += [f"--human_captions={human}", f"--results=CAGIC={folder}"]
     root = Path(__file__).resolve().parents[2]
-    subprocess.run([*command, f"--output={tmp_path / 'new' / 'table2'}"], cwd=root, check=True)
-    ours = json.loads((tmp_path / "new" / "table2.json").read_text())["ours"]
-    assert ours[0]["BLEU-4"] == pytest.approx(1) and ours[0]["CIDEr"] == pytest.approx(10)
-    assert all(0 < ours[1][name] < ours[0][name] for name in caption_scores.METRICS)
+    subprocess.run([*command, f"--output_dir={tmp_path / 'new'}"], cwd=root, check=True)
+    same, other, *_ = (
+        {name: float(row[name]) for name in caption_scores.METRICS}
+        for row in commands.table_of(tmp_path / "new")
+    )
+    assert same["BLEU-4"] == pytest.approx(1) and same["CIDEr"] == pytest.approx(10)
+    assert all(0 < other[name] < same[name] for name in caption_scores.METRICS)

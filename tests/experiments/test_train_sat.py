@@ -10,7 +10,9 @@ import pytest
 from PIL import Image
 
 from cagic_tf.networks import bundle, checkpoints, sat
+from experiments import train_sat
 from experiments.data import photo_sets
+from tests.experiments import commands
 
 COLOURS = {"red": (220, 30, 30), "green": (30, 200, 30), "blue": (30, 30, 220)}
 
@@ -111,7 +113,7 @@ def test_loss_falls_and_a_stopped_run_goes_on(coco):
     [("--trunk=nowhere", "no readable checkpoint"), ("--captions=/nowhere", "No such file")],
 )
 def test_mistakes_are_one_line(argument, message, coco):
-    done = run(coco, argument)
-    assert done.returncode == 1
-    assert message in done.stderr.splitlines()[-1]
-    assert done.stderr.splitlines()[-1].startswith("error: ") and not (coco / "out").exists()
+    given = f"--captions={coco}/captions_train2014.json", f"--data_dir={coco}/train2014"
+    folders = f"--work_dir={coco}/work", f"--output={coco}/out"
+    assert message in commands.error_of(train_sat, *given, *folders, argument)
+    assert not (coco / "out").exists()

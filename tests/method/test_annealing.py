@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from cagic_tf.method import annealing, geometry, lbfgs, restarts
+from cagic_tf.method import annealing, lbfgs, restarts
+from cagic_tf.method.search import Bounds, Losses
 
 SIGNATURE = tf.TensorSpec([2], tf.float32)
 TARGET = np.array([0.25, -0.15], np.float32)
@@ -19,13 +20,13 @@ def bowl(problem, theta):
     """Lowest, 0, at the problem's centre and scale 0.5; the other parts differ."""
     distance = tf.reduce_sum(tf.square(theta[:, :2] - problem), axis=1)
     size = tf.square(theta[:, 2] - 0.5)
-    return distance + size, distance, size
+    return Losses(distance + size, {"distance": distance, "size": size})
 
 
 def waves(problem, theta):
     x, y, scale = tf.unstack(theta, axis=1)
     total = tf.sin(9 * x + problem[0]) * tf.cos(7 * y + problem[1]) + tf.square(scale - 0.6)
-    return total, x, y
+    return Losses(total, {"x": x, "y": y})
 
 
 compile_step = annealing.compile_step
@@ -54,7 +55,7 @@ def run(loss=bowl, target=TARGET, seed=0, progress=None, **settings):
 
 
 def total(loss, theta, target=TARGET):
-    return loss(tf.constant(target), tf.constant(np.atleast_2d(theta), tf.float32))[0].numpy()
+    return loss(tf.constant(target), tf.constant(np.atleast_2d(theta), tf.float32)).total.numpy()
 
 
 @pytest.mark.parametrize(
@@ -101,11 +102,11 @@ def test_minimum_outside_is_found_at_the_border():
 def test_a_window_moves_as_far_as_it_fits():
     """A window as high as the photo and half as wide: x within 1 - s / 2, y within 1 - s."""
     search, target = compiled(bowl, **THOROUGH), tf.constant([3.0, -3.0])
-    path = search(target, 0, room=geometry.Room(0.5, 1.0))
+    path = search(target, 0, bounds=Bounds((0.5, 1.0)))
     for step in path.steps:
         corner = [1 - step.scale / 2, -(1 - step.scale)]
         np.testing.assert_allclose(step.ends, [corner] * 3, rtol=0, atol=1e-5)
-    whole, given = search(target, 0), search(target, 0, room=geometry.Room())
+    whole, given = search(target, 0), search(target, 0, bounds=Bounds())
     tf.nest.map_structure(np.testing.assert_array_equal, given, whole)
 
 
@@ -113,7 +114,7 @@ def test_a_window_moves_as_far_as_it_fits():
     ("smallest", "scales"), [(0.5, [0.8, 0.64, 0.512, 0.5]), (0.7, [0.8, 0.7]), (1.0, [1.0])]
 )
 def test_no_crop_is_below_the_smallest_scale(smallest, scales):
-    path = compiled(bowl)(tf.constant(TARGET), 0, room=geometry.Room(1.0, 1.0, smallest))
+    path = compiled(bowl)(tf.constant(TARGET), 0, bounds=Bounds(smallest_scale=smallest))
     np.testing.assert_allclose([step.scale for step in path.steps], scales, rtol=1e-12)
     assert path.theta[2] >= smallest
 
@@ -149,7 +150,9 @@ def test_record_is_true(loss):
         assert (step.end_losses <= step.start_losses).all()
         np.testing.assert_allclose(step.center, step.ends.mean(0), rtol=0, atol=1e-7)  # Eq. 6.
         expected = loss(tf.constant(TARGET), tf.constant(at(step.center), tf.float32))
-        np.testing.assert_allclose(step.losses, [part[0] for part in expected], atol=1e-6)
+        parts = zip(tf.nest.flatten(step.losses), tf.nest.flatten(expected), strict=True)
+        for found, value in parts:
+            np.testing.assert_allclose(found, value[0], atol=1e-6)
         evaluations += step.evaluations
     assert path.evaluations == evaluations
 
@@ -159,7 +162,7 @@ def test_best_is_the_lowest_recorded(loss, keep_restarts):
     path = run(loss, keep_restarts=keep_restarts)
     recorded = []
     for step in path.steps:
-        recorded.append((float(step.losses[0]), [*step.center, step.scale]))
+        recorded.append((float(step.losses.total), [*step.center, step.scale]))
         if keep_restarts:
             for value, end in zip(step.end_losses, step.ends, strict=True):
                 recorded.append((float(value), [*end, step.scale]))
@@ -172,7 +175,7 @@ def test_best_is_the_lowest_recorded(loss, keep_restarts):
 def test_keeping_restarts_finds_lower_where_the_mean_is_a_hill():
     def valleys(problem, theta):
         depth = tf.square(tf.square(theta[:, 0]) - 0.04) + tf.square(theta[:, 1])
-        return depth, depth, depth
+        return Losses(depth)
 
     # Starts on both sides; their mean lies between the valleys at x = -0.2 and x = 0.2.
     minimizer = THOROUGH["minimizer"]
@@ -246,7 +249,7 @@ def hole(problem, theta):
     x, y, scale = tf.unstack(theta, axis=1)
     value = tf.square(tf.square(x) - 0.03) + tf.square(y) + tf.square(scale - 0.5)
     value = tf.where(tf.abs(x) > 0.05, value, problem[0])
-    return value, value, value
+    return Losses(value)
 
 
 def beside_the_hole(center, count, seed):
@@ -256,7 +259,7 @@ def beside_the_hole(center, count, seed):
 @pytest.mark.parametrize("bad", [np.nan, np.inf], ids=["nan", "inf"])
 def test_mean_where_the_loss_does_not_exist(bad):
     path = run(hole, [bad, 0], draw_starts=beside_the_hole, restart_count=2)
-    assert not np.isfinite([step.losses[0] for step in path.steps]).any()
+    assert not np.isfinite([step.losses.total for step in path.steps]).any()
     ends = np.array([step.end_losses for step in path.steps])
     assert path.loss == ends.min() < 0.01
     assert np.isfinite(path.theta).all()

@@ -11,7 +11,7 @@ def make(members):
         asked.append(points.numpy().tolist())
         return tf.reduce_sum(points, axis=1), 2 * points
 
-    known = evaluation_cache.Evaluated(members, 2)
+    known = evaluation_cache.EvaluationCache(members, 2)
     known.clear()
     return known, compute, asked
 

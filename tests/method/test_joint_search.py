@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from cagic_tf.method import geometry, joint_search, lbfgs
+from cagic_tf.method import joint_search, lbfgs
+from cagic_tf.method.search import Bounds, Losses
 
 SIGNATURE = tf.TensorSpec([3], tf.float32)
 SETTINGS = {
@@ -17,7 +18,7 @@ def bowl(problem, theta):
     """Lowest, 0, at `theta == problem`."""
     distance = tf.reduce_sum(tf.square(theta[:, :2] - problem[:2]), axis=1)
     size = 2 * tf.square(theta[:, 2] - problem[2])
-    return distance + size, distance, size
+    return Losses(distance + size, {"distance": distance, "size": size})
 
 
 @functools.lru_cache
@@ -59,9 +60,9 @@ def test_centre_of_a_window_that_the_border_holds():
     # Half as wide: x = 1 - s / 2; the least of (1 - s / 2 - 0.9)^2 + 2 (s - 0.6)^2 is where
     # s / 2 - 0.1 + 4 (s - 0.6) = 0: s = 2.5 / 4.5.
     search = compiled()
-    path = search(tf.constant([0.9, 0.0, 0.6]), 0, room=geometry.Room(0.5, 1.0))
+    path = search(tf.constant([0.9, 0.0, 0.6]), 0, bounds=Bounds((0.5, 1.0)))
     np.testing.assert_allclose(path.theta, [1 - 2.5 / 9, 0, 2.5 / 4.5], rtol=0, atol=2e-3)
-    path = search(tf.constant([0.0, 0.0, 0.3]), 0, room=geometry.Room(1.0, 1.0, 0.85))
+    path = search(tf.constant([0.0, 0.0, 0.3]), 0, bounds=Bounds(smallest_scale=0.85))
     np.testing.assert_allclose(path.theta, [0, 0, 0.85], rtol=0, atol=2e-3)
     whole, given = run((0.9, 0.2), 0.6), search(tf.constant([0.9, 0.2, 0.6]), 0, None)
     tf.nest.map_structure(np.testing.assert_array_equal, given, whole)
@@ -83,7 +84,8 @@ def test_record_is_true(target, start):
     assert path.loss <= float(first[0]) * (1 + 1e-6)
     assert path.loss == step.end_losses[0]
     at_end = bowl(problem, tf.constant(path.theta[None], tf.float32))
-    np.testing.assert_allclose(step.losses, [part[0] for part in at_end], rtol=1e-5, atol=1e-7)
+    for found, value in zip(tf.nest.flatten(step.losses), tf.nest.flatten(at_end), strict=True):
+        np.testing.assert_allclose(found, value[0], rtol=1e-5, atol=1e-7)
     assert path.loss == pytest.approx(float(at_end[0][0]), rel=1e-4, abs=1e-6)
     np.testing.assert_array_equal(path.theta, np.append(step.center, np.float32(step.scale)))
     np.testing.assert_array_equal(step.ends, [step.center])

@@ -3,59 +3,22 @@ import pytest
 import tensorflow as tf
 
 from cagic_tf.method import evaluation_cache, lbfgs
+from tests.method.minimizations import (
+    THOROUGH,
+    bowl,
+    box,
+    check,
+    memory,
+    minimize,
+    starts,
+    waves,
+    wells,
+)
 
 SLOW = pytest.mark.slow
-THOROUGH = lbfgs.Minimizer(max_iterations=100, max_line_search_iterations=50, tolerance=1e-9)
-
-
-def memory(begin):
-    return evaluation_cache.Evaluated(*begin.shape, begin.dtype)
-
-
-def minimize(minimizer, function, begin, lower, upper):
-    return minimizer(function, begin, lower, upper, memory(begin))
-
-
-def starts(count, side=1.0, seed=0, dtype=np.float32):
-    return tf.constant(np.random.default_rng(seed).uniform(-side, side, (count, 2)), dtype)
-
-
-def box(lower, upper, dtype=tf.float32):
-    return tf.constant(lower, dtype), tf.constant(upper, dtype)
-
-
-def check(found, function, begin, lower, upper):
-    """What holds of every result."""
-    positions = found.positions.numpy()
-    assert (positions >= lower.numpy()).all() and (positions <= upper.numpy()).all()
-    inside = tf.clip_by_value(begin, lower, upper)
-    np.testing.assert_allclose(found.start_losses, function(inside), rtol=1e-6, atol=1e-6)
-    # Below, at exactly the place that is given; TFP multiplies and divides by the unit.
-    np.testing.assert_allclose(found.losses, function(found.positions), rtol=1e-4, atol=1e-5)
-    assert (found.losses.numpy() <= found.start_losses.numpy()).all()
-
-
-def bowl(center, curvature=(1.0, 1.0)):
-    def function(x):
-        return tf.reduce_sum(
-            tf.constant(curvature, x.dtype) * tf.square(x - tf.constant(center, x.dtype)), axis=1
-        )
-
-    return function
-
-
-def wells(x):
-    """Four minima, of products and sums only, which round the same in a vector and alone."""
-    a, b = tf.unstack(x, axis=1)
-    return (a * a - 0.25) * (a * a - 0.25) + (b * b - 0.3) * (b * b - 0.3) + 0.1 * a * b
-
-
-def waves(x):
-    """Many minima, and steep walls between them."""
-    return tf.sin(9 * x[:, 0]) * tf.cos(7 * x[:, 1]) + tf.reduce_sum(tf.abs(x), axis=1)
-
-
-MEMORIES = {dtype: evaluation_cache.Evaluated(6, 2, dtype) for dtype in (tf.float32, tf.float64)}
+MEMORIES = {
+    dtype: evaluation_cache.EvaluationCache(6, 2, dtype) for dtype in (tf.float32, tf.float64)
+}
 
 
 @tf.function(reduce_retracing=True)
@@ -124,21 +87,6 @@ def test_rosenbrock():
     assert 10 < found.iterations < 200
 
 
-def test_first_step_is_that_times_the_gradient():
-    places = []
-
-    def function(x):
-        tf.py_function(lambda value: places.append(value.numpy()), [x], [])
-        return 3 * x[:, 0] - 4 * x[:, 1]
-
-    lower, upper = box([-1, -1], [1, 1])
-    minimizer = lbfgs.Minimizer(max_iterations=1, first_step=0.05)
-    minimize(minimizer, function, tf.constant([[0.1, 0.2]]), lower, upper)
-    np.testing.assert_allclose(places[0], [[0.1, 0.2]], atol=1e-6)
-    expected = [[0.1 - 0.05 * 3, 0.2 + 0.05 * 4]]
-    assert min(np.abs(place - expected).max() for place in places) < 1e-6
-
-
 @pytest.mark.parametrize(
     ("minimizer", "function"),
     [
@@ -149,7 +97,7 @@ def test_first_step_is_that_times_the_gradient():
 def test_batch_equals_single_runs(minimizer, function):
     lower, upper = box([-0.7, -0.7], [0.7, 0.7])
     begin = starts(8)
-    known = {count: evaluation_cache.Evaluated(count, 2) for count in (1, 8)}
+    known = {count: evaluation_cache.EvaluationCache(count, 2) for count in (1, 8)}
     run = tf.function(lambda begin: minimizer(function, begin, lower, upper, known[len(begin)]))
     together = run(begin)
     check(together, function, begin, lower, upper)
@@ -262,60 +210,6 @@ def test_other_dimensions(dimensions):
     center = np.linspace(0.2, 0.7, dimensions)
     found = minimize(THOROUGH, bowl(center, [2.0] * dimensions), begin, -bound, bound)
     np.testing.assert_allclose(found.positions, [center] * 2, rtol=0, atol=1e-6)
-
-
-@pytest.mark.parametrize(
-    ("count", "minimizer", "function"),
-    [
-        (1, lbfgs.Minimizer(), waves),
-        (10, lbfgs.Minimizer(), waves),
-        (3, THOROUGH, waves),
-        (3, THOROUGH, bowl((0.3, 0.2))),
-        (4, lbfgs.Minimizer(), lambda x: 0 * x[:, 0]),
-    ],
-)
-def test_evaluations_are_the_counted_ones(count, minimizer, function):
-    points = []
-
-    def counted(x):
-        tf.py_function(lambda value: points.extend(value.numpy()), [x], [])
-        return function(x)
-
-    lower, upper = box([-1, -1], [1, 1])
-    found = minimize(minimizer, counted, starts(count), lower, upper)
-    assert int(found.evaluations) == len(points)
-    assert len(points) >= count
-    if function is waves:  # No member gets a point twice, and no two members meet there.
-        assert len({point.tobytes() for point in points}) == len(points)
-
-
-class Forgetful(evaluation_cache.Evaluated):
-    """Computes every point that it is asked for."""
-
-    def __call__(self, compute, points):
-        self.computed.assign_add(tf.shape(points)[0])
-        return compute(points)
-
-
-def test_memory_changes_nothing():
-    """The same minima, bit for bit, as when every point is computed each time it is asked for."""
-    lower, upper = box([-1, -1], [1, 1])
-    for minimizer in (lbfgs.Minimizer(), THOROUGH):
-        begin = starts(10, 0.9)
-        found = minimize(minimizer, wells, begin, lower, upper)
-        without = minimizer(wells, begin, lower, upper, Forgetful(10, 2))
-        for field in ("positions", "losses", "start_losses", "iterations"):
-            np.testing.assert_array_equal(getattr(found, field), getattr(without, field))
-        assert int(found.evaluations) < int(without.evaluations)
-
-
-def test_limits_bound_the_evaluations():
-    lower, upper = box([-1, -1], [1, 1])
-    used = [
-        int(minimize(lbfgs.Minimizer(limit, 3), waves, starts(4), lower, upper).iterations)
-        for limit in (1, 2, 5)
-    ]
-    assert used == [1, 2, 5]
 
 
 @pytest.mark.parametrize("first_step", [0, -0.01])

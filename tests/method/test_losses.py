@@ -4,10 +4,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from cagic_tf.beyond.nouns import Noun
-from cagic_tf.method import losses
+from cagic_tf.beyond.coarse_to_fine import sharp_view
+from cagic_tf.beyond.lexicon import NounLoss
+from cagic_tf.method import losses, sampling, vocabulary
+from cagic_tf.method.losses import AestheticLoss, CaptionLoss
+from cagic_tf.method.objective import CropLoss, Objective
 from cagic_tf.networks.bundle import Networks
-from cagic_tf.networks.sat import Caption
+from cagic_tf.networks.protocols import Caption
 
 
 @pytest.fixture(scope="module")
@@ -55,12 +58,16 @@ def test_caption_loss_is_the_cross_entropy_of_eq_4():
         ("pyramid", ()),
         ("pyramid", (0.5, 2)),
         ("blur_sigma", -1),
-        ("lexicon_weight", 0),
+        ("aesthetic_weight", -1),
     ],
 )
 def test_objective_refuses(field, value):
     with pytest.raises(ValueError, match=f"Objective.{field} is"):
-        losses.Objective(**{field: value})
+        Objective(**{field: value})
+
+
+def bag(networks, caption, finder=None):
+    return vocabulary.bag_of_words(caption, networks.captioner.vocabulary, None, finder)
 
 
 def smooth_photo(height: int, width: int) -> np.ndarray:
@@ -70,96 +77,40 @@ def smooth_photo(height: int, width: int) -> np.ndarray:
 
 
 def test_total_loss_is_eq_3_of_its_parts(double_networks):
-    loss = losses.CropLoss(losses.Objective(aesthetic_weight=0.25), double_networks)
-    words = len(double_networks.decoder.vocabulary)
-    problem = loss.problem(smooth_photo(90, 120), np.full(words, 1 / words))
+    loss = CropLoss(Objective(aesthetic_weight=0.25), double_networks)
+    problem = loss.problem(smooth_photo(90, 120), bag(double_networks, "a dog on the grass"))
     theta = tf.constant([[0.1, -0.2, 0.5], [0.0, 0.0, 1.0]], tf.float64)
     found = loss(problem, theta)
-    np.testing.assert_allclose(found.total, found.caption + 0.25 * found.aesthetic, rtol=1e-12)
-    features, scorer_features = double_networks.features(
-        lambda size: losses.sampling.crop(problem.picture, theta, size)
-    )
-    np.testing.assert_allclose(found.aesthetic, -double_networks.scorer(scorer_features))
-    distribution = losses.caption_distribution(double_networks.decoder.greedy(features, 20), False)
-    np.testing.assert_allclose(found.caption, losses.caption_loss(problem.target, distribution))
+    caption, aesthetic = found.terms["caption"], found.terms["aesthetic"]
+    np.testing.assert_allclose(found.total, caption + 0.25 * aesthetic, rtol=1e-12)
+    trunk = double_networks.caption_trunk
+    features = trunk(sampling.crop(problem.picture, theta, trunk.input_size))
+    np.testing.assert_allclose(aesthetic, -double_networks.scorer(features))
+    greedy = double_networks.captioner.greedy(features, 20)
+    distribution = losses.caption_distribution(greedy, False)
+    target = problem.targets["caption"]
+    np.testing.assert_allclose(caption, losses.caption_loss(target, distribution))
+    np.testing.assert_allclose(np.sort(target)[-5:], [0.2] * 5, rtol=1e-6)
 
 
 def test_sharp_view_is_the_photo_itself_sampled_once_and_the_words_with_content(double_networks):
-    loss = losses.CropLoss(losses.Objective(pyramid=(0.5, 1), blur_sigma=2.0), double_networks)
-    plain = losses.CropLoss(losses.Objective(pyramid=(1,), blur_sigma=0), double_networks)
-    vocabulary = list(double_networks.decoder.vocabulary)
-    target, content = np.zeros((2, len(vocabulary)))
-    for word in ("a", "dog", "on", "grass"):
-        target[vocabulary.index(word)] = 1 / 4
-    content[[vocabulary.index("dog"), vocabulary.index("grass")]] = 1 / 4
+    loss = CropLoss(Objective(pyramid=(0.5, 1), blur_sigma=2.0), double_networks)
+    plain = CropLoss(Objective(pyramid=(1,), blur_sigma=0), double_networks)
     theta = tf.constant([[0.1, -0.2, 0.5]], tf.float64)
     photo = smooth_photo(90, 120)  # Smaller than twice the network's input: not reduced.
-    problem = loss.problem(photo, target)
-    np.testing.assert_allclose(problem.photo[1::2, 1::2], photo, rtol=0, atol=1e-7)
-    found = loss(losses.sharp_view(problem), theta)
-    expected = plain(plain.problem(photo, content), theta)
+    words = bag(double_networks, "a dog on grass")
+    problem = loss.problem(photo, words)
+    np.testing.assert_array_equal(problem.photo, photo)
+    seen = sharp_view(problem)
+    np.testing.assert_allclose(seen.picture[1::2, 1::2], photo, rtol=0, atol=1e-7)
+    found = loss(seen, theta)
+    expected = plain(plain.problem(photo, words.without_stop_words()), theta)
     np.testing.assert_allclose(found.total, expected.total, rtol=1e-6)
     assert abs(float(loss(problem, theta).total[0] - found.total[0])) > 1e-3
-    large = loss.problem(smooth_photo(600, 900), target)
-    assert large.photo.shape == (2 * 448 + 1, 2 * 672 + 1, 3)
-    assert losses.sharp_view(loss.signature).picture == loss.signature.photo
-
-
-@pytest.mark.parametrize(
-    ("said", "content"),
-    [("a dog on .", "dog"), ("on the .", "on the ."), ("on", "on"), ("dog", "dog"), ("", "")],
-)
-def test_stop_words_count_in_the_sharp_view_where_nothing_else_is_said(
-    double_networks, said, content
-):
-    loss = losses.CropLoss(losses.Objective(), double_networks)
-    vocabulary = list(double_networks.decoder.vocabulary)
-    target, expected = np.zeros((2, len(vocabulary)))
-    target[[vocabulary.index(word) for word in said.split()]] = 0.25
-    expected[[vocabulary.index(word) for word in content.split()]] = 0.25
-    # A noun counts only where there is a lexicon to see it.
-    for nouns in ((), [Noun("zebra", "zebra", 1, 2, (340,), share=0.5)]):
-        problem = loss.problem(smooth_photo(90, 120), target, nouns)
-        np.testing.assert_array_equal(losses.sharp_view(problem).target, expected)
-
-
-def test_noun_loss_is_the_cross_entropy_of_the_nouns():
-    shares = tf.constant([[0.0, 0.5, 0.5], [0.25, 0.0, 0.0]], tf.float64)
-    logs = tf.constant(np.log([[0.2, 0.5], [1.0, 0.1]]))
-    found = losses.noun_loss(shares, logs).numpy()
-    expected = [-0.5 * np.log(0.2) - 0.25 * np.log(0.5), -0.25 * np.log(0.1)]
-    np.testing.assert_allclose(found, expected, rtol=1e-12)
-    none = losses.noun_loss(tf.zeros([0, 3]), tf.zeros([2, 0])).numpy()
-    np.testing.assert_array_equal(none, [0, 0])
-
-
-def test_without_a_lexicon_the_losses_are_the_same_bits_and_the_graph_has_nothing_new():
-    """The paper's objective beside the one with a lexicon, on one photo."""
-    paper, open_vocabulary = Networks(), Networks(lexicon="lexicon")
-    theta = tf.constant([[0.1, -0.2, 0.5], [0.0, 0.0, 1.0]])
-    noun = Noun("zebra", "zebra", 1, 2, (340,), share=0.5)
-    photo, found, graphs = smooth_photo(90, 120), [], []
-    for networks in (paper, open_vocabulary):
-        loss = losses.CropLoss(losses.Objective(lexicon_weight=3.0), networks)
-        target = np.zeros(len(networks.decoder.vocabulary))
-        target[1] = 0.5
-        problem = loss.problem(photo, target, [noun])
-        signature = [loss.signature, tf.TensorSpec([2, 3])]
-        function = tf.function(loss, input_signature=signature)
-        graph = function.get_concrete_function().graph
-        graphs.append(sorted(operation.type for operation in graph.get_operations()))
-        found.append(function(problem, theta))
-        assert len(tf.nest.flatten(problem)) == (5 if networks is paper else 6)
-    without, with_lexicon = found
-    assert without.lexicon == ()
-    np.testing.assert_array_equal(without.caption, with_lexicon.caption)
-    np.testing.assert_array_equal(without.aesthetic, with_lexicon.aesthetic)
-    np.testing.assert_array_equal(without.total, without.caption + 0.01 * without.aesthetic)
-    added = with_lexicon.total - without.total
-    np.testing.assert_allclose(added, 3 * with_lexicon.lexicon, rtol=1e-5)
-    trunk = [graph.count("DepthwiseConv2dNative") for graph in graphs]
-    assert trunk == [16, 16]  # One forward pass, lexicon or not.
-    assert "LogSoftmax" not in graphs[0] and "LogSoftmax" in graphs[1]
+    large = sharp_view(loss.problem(smooth_photo(600, 900), words))
+    assert large.picture.shape == (2 * 448 + 1, 2 * 672 + 1, 3)
+    for part, spec in zip(tf.nest.flatten(large), tf.nest.flatten(loss.signature), strict=True):
+        assert spec.is_compatible_with(part)
 
 
 @pytest.mark.parametrize("with_lexicon", [pytest.param(False, marks=pytest.mark.slow), True])
@@ -169,11 +120,11 @@ def test_gradient_of_the_total_loss_matches_finite_differences(double_networks, 
     ReLU6 and the bilinear weights have millions of kinks: a step of 1e-7 already crosses some.
     """
     networks = Networks(dtype=tf.float64, lexicon="lexicon") if with_lexicon else double_networks
-    loss = losses.CropLoss(losses.Objective(aesthetic_weight=0.1), networks)
-    target = np.zeros(len(networks.decoder.vocabulary))
-    target[[1, 5, 9]] = 1 / 3
-    nouns = [Noun("zebra", "zebra", 1, 2, (340,), 0.5), Noun("dog", "dog", 3, 4, (151, 152), 0.25)]
-    problem = loss.problem(smooth_photo(180, 240), target, nouns)
+    nouns, weights = ([NounLoss()], {"lexicon_weight": 2.0}) if with_lexicon else ([], {})
+    loss = CropLoss(Objective([CaptionLoss(), AestheticLoss(), *nouns], 0.1, **weights), networks)
+    words = bag(networks, "a zebra and a dog with a man", loss.word_finder)
+    assert [noun.name for noun in words.found] == (["zebra", "dog"] if with_lexicon else [])
+    problem = loss.problem(smooth_photo(180, 240), words)
     total = tf.function(lambda theta: loss(problem, theta).total)
     theta = np.array([[0.13, -0.21, 0.47], [-0.35, 0.3, 0.6]])
     with tf.GradientTape() as tape:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from cagic_tf.beyond import nouns
+from cagic_tf.beyond.lexicon import NounTable
 from cagic_tf.method import vocabulary
 
 WORDS = ["<start>", "a", "dog", "on", "the", "grass", "man's", "running", "2", "."]
@@ -141,11 +141,11 @@ def test_possessive_of_a_known_word_is_that_word():
     np.testing.assert_allclose(bag.distribution, [0, 0.25, 0.5, 0.25, 0])
 
 
-TABLE = nouns.NounTable({"dog": "0-2", "zebra": "3", "fire truck": "4", "xylophone": "5"}, {})
+TABLE = NounTable({"dog": "0-2", "zebra": "3", "fire truck": "4", "xylophone": "5"}, {})
 
 
 @pytest.mark.parametrize(
-    ("caption", "distribution", "shares", "unknown"),
+    ("caption", "distribution", "weights", "unknown"),
     [
         ("a dog", {"a": 1 / 2, "dog": 1 / 2}, {"dog": 1 / 2}, []),  # Known to both.
         ("a zebra", {"a": 1 / 2}, {"zebra": 1 / 2}, []),
@@ -160,20 +160,62 @@ TABLE = nouns.NounTable({"dog": "0-2", "zebra": "3", "fire truck": "4", "xylopho
         ("a zebra, a giraffe", {"a": 2 / 3}, {"zebra": 1 / 3}, ["giraffe"]),
     ],
 )
-def test_with_a_lexicon_every_word_that_a_network_knows_has_its_share(
-    caption, distribution, shares, unknown
+def test_with_a_lexicon_every_word_that_a_network_knows_counts(
+    caption, distribution, weights, unknown
 ):
     bag = vocabulary.bag_of_words(caption, WORDS, None, TABLE)
     found = {WORDS[at]: float(bag.distribution[at]) for at in np.flatnonzero(bag.distribution)}
     assert found == pytest.approx(distribution)
-    assert {noun.name: noun.share for noun in bag.nouns} == pytest.approx(shares)
+    in_words = {noun.name: (noun.stop - noun.start) / bag.count for noun in bag.found}
+    assert in_words == pytest.approx(weights)
     assert list(bag.unknown) == unknown
 
 
 def test_with_a_lexicon_the_end_word_is_one_of_the_words():
     bag = vocabulary.bag_of_words("a zebra", WORDS, ".", TABLE)
     assert bag.distribution.sum() == pytest.approx(2 / 3)
-    assert bag.nouns[0].share == pytest.approx(1 / 3)
+    assert bag.count == 3 and len(bag.found) == 1
+
+
+@pytest.mark.parametrize(
+    ("caption", "content"),
+    [
+        ("a dog on", ["dog"]),
+        ("on the", ["on", "the"]),  # Nothing else is said.
+        ("on", ["on"]),
+        ("dog", ["dog"]),
+    ],
+)
+@pytest.mark.parametrize("end_word", [None, "."])
+def test_content_is_what_is_left_without_stop_words(caption, content, end_word):
+    bag = vocabulary.bag_of_words(caption, WORDS, end_word)
+    left = bag.without_stop_words()
+    kept = {WORDS[at] for at in np.flatnonzero(left.distribution)}
+    nothing_else = content in (["on", "the"], ["on"])
+    assert kept == {*content, *([end_word] if end_word and nothing_else else [])}
+    values = left.distribution[left.distribution > 0]
+    np.testing.assert_array_equal(values, np.float32(1 / bag.count))
+    assert left.words == bag.words and left.count == bag.count
+
+
+def test_stop_words_are_no_content_where_another_network_knows_a_word():
+    bag = vocabulary.bag_of_words("on the zebra", WORDS, None, TABLE)
+    assert bag.distribution.sum() == pytest.approx(2 / 3)
+    assert bag.content.sum() == 0
+
+
+def test_no_words():
+    bag = vocabulary.no_words(WORDS)
+    assert bag.distribution.shape == (len(WORDS),) and not bag.distribution.any()
+    assert (bag.words, bag.found, bag.unknown) == ((), (), {})
+
+
+def test_each_known_word_is_suggested_once():
+    """A word that both networks know is no two suggestions."""
+    words = ["<start>", "sing", "sign", "."]
+    table = NounTable({"sign": "0", "sing": "1"}, {})
+    bag = vocabulary.bag_of_words("a sing signg", [*words, "a"], None, table)
+    assert sorted(bag.unknown["signg"]) == ["sign", "sing"]
 
 
 def test_with_a_lexicon_words_without_content_are_not_enough():

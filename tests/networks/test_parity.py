@@ -13,6 +13,7 @@ from cagic_tf.port import deeprnn
 from tests import seeded
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "seed", "words", "rows", "channels"),
     [("vgg16", 1, 97, 13, 17), ("resnet50", 2, 61, 13, 17)],
@@ -52,6 +53,7 @@ def test_show_attend_and_tell(kind, seed, words, rows, channels, tmp_path):
     np.testing.assert_allclose(caption.probabilities, golden["greedy_probs"], atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "file", "seed", "bins", "pooling"),
     [

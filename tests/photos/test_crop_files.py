@@ -5,6 +5,7 @@ import io
 import numpy as np
 import pytest
 from PIL import ExifTags, Image
+from PIL.PngImagePlugin import PngImageFile
 
 from cagic_tf.photos import crop_files, reading
 from tests import odd_files
@@ -137,15 +138,6 @@ def test_modes_are_kept(tmp_path):
         assert np.abs(np.asarray(crop).astype(int) - expected).max() <= 4
 
 
-@pytest.mark.parametrize("orientation", range(1, 9))
-def test_crop_of_a_lying_photo(tmp_path, orientation):
-    path = saved(tmp_path, odd_files.lying(orientation, "PNG"))
-    np.testing.assert_array_equal(reading.read(path), PIXELS)
-    crop = cut(path)
-    np.testing.assert_array_equal(np.asarray(crop), CROP)
-    assert crop.getexif().get(ExifTags.Base.Orientation, 1) == 1
-
-
 def test_colours_of_another_profile(tmp_path):
     profile = odd_files.profile("other")
     path = saved(tmp_path, encoded(RGB, "PNG", icc_profile=profile))
@@ -255,3 +247,29 @@ def test_heic_where_its_reader_is(tmp_path):
         crop = cut(path)
         assert (crop.format, crop.size) == (kind, (40, 30))
         assert np.abs(reading.read(crop).astype(int) - reading.read(image)[5:35, 7:47]).mean() < 5
+
+
+def test_a_photo_is_decoded_once_for_all_its_crops(tmp_path, monkeypatch):
+    path = saved(tmp_path, odd_files.lying(6, "PNG"))
+    boxes = [(0, 0, 9, 7), BOX, (20, 10, 40, 30)]
+    one_by_one = [crop_files.cut(path, box, "jpeg", 80) for box in boxes]
+    decoded, prepare = [], PngImageFile.load_prepare
+
+    def counted(image):
+        decoded.append(image.filename)
+        prepare(image)
+
+    monkeypatch.setattr(PngImageFile, "load_prepare", counted)
+    assert crop_files.cut_all(path, boxes, "jpeg", 80) == one_by_one
+    assert decoded == [str(path)]
+    assert crop_files.cut_all(path, []) == []
+
+
+def test_each_of_several_crops_has_its_own_size_in_its_exif(tmp_path):
+    exif = odd_files.exif(Make="Maker")
+    exif.get_ifd(ExifTags.IFD.Exif).update({ExifTags.Base.ExifImageWidth: 60})
+    exif[ExifTags.IFD.Exif] = exif.get_ifd(ExifTags.IFD.Exif)
+    path = saved(tmp_path, encoded(RGB, "JPEG", exif=exif))
+    for data, width in zip(crop_files.cut_all(path, [(0, 0, 9, 7), BOX]), (9, 40), strict=True):
+        found = Image.open(io.BytesIO(data)).getexif()
+        assert found.get_ifd(ExifTags.IFD.Exif) == {ExifTags.Base.ExifImageWidth: width}

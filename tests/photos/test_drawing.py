@@ -34,6 +34,11 @@ def test_overlay_of_a_tiny_photo(size):
     assert image.size == (size[1], size[0])
 
 
+def test_a_search_without_steps_has_a_plot():
+    with Image.open(io.BytesIO(drawing.loss_plot([], {"total": []}, [], (0.7, 1.5), "x"))) as plot:
+        assert np.asarray(plot.convert("L")).std() > 5
+
+
 SCALES = [0.9, 0.8]
 LOSSES = {"total": [2.0, 1.75], "caption": [1.5, 1.25], "own": [-1.0, 0.5]}
 

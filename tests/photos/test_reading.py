@@ -1,3 +1,5 @@
+"""Photos become upright sRGB of 8 bits, whatever their file holds."""
+
 import struct
 import zlib
 
@@ -7,45 +9,9 @@ from PIL import Image
 
 from cagic_tf.photos import reading
 
-# Where row 0 and column 0 of the stored picture are seen (EXIF 2.3, tag 0x0112).
-ORIENTATIONS = {
-    1: ("top", "left"),
-    2: ("top", "right"),
-    3: ("bottom", "right"),
-    4: ("bottom", "left"),
-    5: ("left", "top"),
-    6: ("right", "top"),
-    7: ("right", "bottom"),
-    8: ("left", "bottom"),
-}
-
 
 def photo(height=3, width=5):
     return np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
-
-
-def upright(stored, orientation):
-    """Puts every stored pixel where the standard says that it is seen."""
-    rows, columns = stored.shape[:2]
-    shape = (rows, columns, 3) if orientation < 5 else (columns, rows, 3)
-    seen = np.zeros(shape, np.uint8)
-    for i in range(rows):
-        for j in range(columns):
-            place = {}
-            for side, index, last in zip(
-                ORIENTATIONS[orientation], (i, j), (rows - 1, columns - 1), strict=True
-            ):
-                axis = "y" if side in ("top", "bottom") else "x"
-                place[axis] = index if side in ("top", "left") else last - index
-            seen[place["y"], place["x"]] = stored[i, j]
-    return seen
-
-
-def error(source):
-    with pytest.raises(reading.ImageError) as caught:
-        reading.read(source)
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
 
 
 def on_white(colour, alpha):
@@ -56,34 +22,6 @@ def on_white(colour, alpha):
 def check_rgb(pixels, shape):
     assert pixels.dtype == np.uint8
     assert pixels.shape == (*shape, 3)
-
-
-@pytest.mark.parametrize("orientation", ORIENTATIONS)
-@pytest.mark.parametrize("suffix", ["png", "tif", "webp"])
-def test_exif_orientation(tmp_path, orientation, suffix):
-    image = Image.fromarray(photo())
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    image.save(
-        tmp_path / f"photo.{suffix}", exif=exif, **{"lossless": True} if suffix == "webp" else {}
-    )
-    expected = upright(photo(), orientation)
-    np.testing.assert_array_equal(reading.read(tmp_path / f"photo.{suffix}"), expected)
-    assert reading.upright_size(tmp_path / f"photo.{suffix}") == expected.shape[1::-1]
-    with Image.open(tmp_path / f"photo.{suffix}") as opened:
-        np.testing.assert_array_equal(reading.read(opened), expected)
-
-
-@pytest.mark.parametrize("orientation", ORIENTATIONS)
-def test_exif_orientation_of_jpeg(tmp_path, orientation):
-    stored = np.kron(photo(), np.ones((16, 16, 1), np.uint8))  # Whole blocks: little is lost.
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    options = {"quality": 100, "subsampling": 0}
-    Image.fromarray(stored).save(tmp_path / "photo.jpg", exif=exif, **options)
-    pixels = reading.read(tmp_path / "photo.jpg").astype(int)
-    assert np.abs(pixels - upright(stored, orientation)).max() <= 4
-    assert reading.upright_size(tmp_path / "photo.jpg") == pixels.shape[1::-1]
 
 
 def test_path_and_its_text_and_the_opened_picture(tmp_path):
@@ -226,102 +164,6 @@ def test_cmyk(tmp_path):
     )
     pixels = reading.read(tmp_path / "photo.jpg").astype(int)
     assert np.abs(pixels - np.kron(expected, np.ones((16, 16, 1)))).max() <= 4
-
-
-@pytest.mark.parametrize(
-    ("array", "expected"),
-    [
-        (np.array([[0, 128, 255]], np.uint8), [0, 128, 255]),
-        (np.array([[0, 255, 256, 65535]], np.uint16), [0, 0, 1, 255]),
-        (np.array([[0, 0.2, 0.5001, 1]], np.float16), [0, 51, 128, 255]),
-        (np.array([[0, 0.2, 0.5001, 1]], np.float32), [0, 51, 128, 255]),
-        (np.array([[0, 0.2, 0.5001, 1]], np.float64), [0, 51, 128, 255]),
-    ],
-)
-@pytest.mark.parametrize("channels", [None, 1, 3, 4])
-def test_arrays(array, expected, channels):
-    if channels:
-        array = array[..., None].repeat(channels, -1)
-    if channels == 4:  # Opaque.
-        array[..., 3] = 1 if np.issubdtype(array.dtype, np.floating) else np.iinfo(array.dtype).max
-    before = array.copy()
-    pixels = reading.read(array)
-    check_rgb(pixels, array.shape[:2])
-    np.testing.assert_array_equal(pixels, np.array([expected])[..., None].repeat(3, -1))
-    np.testing.assert_array_equal(array, before)
-
-
-def test_array_that_is_a_view():
-    pixels = photo(6, 8)
-    np.testing.assert_array_equal(reading.read(pixels[::2, ::-1]), pixels[::2, ::-1])
-    np.testing.assert_array_equal(
-        reading.read(pixels.transpose(1, 0, 2)), pixels.transpose(1, 0, 2)
-    )
-
-
-@pytest.mark.parametrize("dtype", [np.int8, np.int32, np.int64, np.uint32, bool, complex, object])
-def test_array_of_another_dtype(dtype):
-    assert str(np.dtype(dtype)) in error(np.zeros((4, 4, 3), dtype))
-
-
-@pytest.mark.parametrize(
-    "shape", [(), (4,), (4, 4, 2), (4, 4, 5), (1, 4, 4, 3), (0, 4, 3), (4, 0), (4, 4, 0)]
-)
-@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
-def test_array_of_another_shape(shape, dtype):
-    assert str(shape) in error(np.zeros(shape, dtype))
-
-
-@pytest.mark.parametrize("value", [-0.01, 1.01, 255, np.nan, np.inf, -np.inf])
-def test_array_of_floats_out_of_range(value):
-    array = np.full((4, 4, 3), 0.5)
-    array[1, 2, 0] = value
-    assert "[0, 1]" in error(array)
-
-
-def test_picture_of_floats():
-    assert "floats" in error(Image.fromarray(np.zeros((4, 4), np.float32)))
-
-
-@pytest.mark.parametrize("suffix", ["jpg", "png", "tif", "webp", "gif"])
-@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
-def test_truncated_file(tmp_path, suffix, share):
-    path = tmp_path / f"photo.{suffix}"
-    Image.fromarray(photo(64, 64)).save(path)
-    data = path.read_bytes()
-    path.write_bytes(data[: int(share * len(data))])
-    message = error(path)
-    assert message.startswith("cannot read ") and str(path) in message
-
-
-@pytest.mark.parametrize(
-    "content", [b"", b"A text, not a photo.\n", b"\xff\xd8\xff", b"\x89PNG\r\n"]
-)
-def test_file_without_a_picture(tmp_path, content):
-    (tmp_path / "photo.jpg").write_bytes(content)
-    assert "photo.jpg" in error(tmp_path / "photo.jpg")
-
-
-def test_missing_file(tmp_path):
-    assert error(tmp_path / "nowhere.jpg") == f"no photo at {tmp_path / 'nowhere.jpg'}"
-    with pytest.raises(reading.ImageError, match="no photo at"):
-        reading.upright_size(tmp_path / "nowhere.jpg")
-
-
-def test_folder(tmp_path):
-    assert error(tmp_path) == f"{tmp_path} is a folder; a photo is needed"
-
-
-@pytest.mark.parametrize("source", [None, 5, [[1, 2], [3, 4]]])
-def test_something_else(source):
-    assert "cannot read" in error(source)
-
-
-@pytest.mark.parametrize("limit", [10, 19])
-def test_picture_that_is_too_large(tmp_path, monkeypatch, limit):
-    Image.fromarray(photo(4, 5)).save(tmp_path / "photo.png")
-    monkeypatch.setattr(reading, "MAX_PIXELS", limit)
-    assert f"more than {limit} pixels" in error(tmp_path / "photo.png")
 
 
 @pytest.mark.parametrize("suffix", [".png", ".PNG", ".bmp"])

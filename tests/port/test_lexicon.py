@@ -6,7 +6,7 @@ import nltk.data
 import numpy as np
 import pytest
 
-from cagic_tf.beyond import nouns
+from cagic_tf.beyond import lexicon as nouns
 from cagic_tf.method import vocabulary
 from cagic_tf.networks import checkpoints
 from cagic_tf.port import __main__ as command

@@ -6,10 +6,9 @@ import sys
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
-import gin
 from cagic_tf import config
+from cagic_tf.method import sampling
 from cagic_tf.networks import bundle, checkpoints, sat
 from cagic_tf.port import __main__ as command
 from cagic_tf.system import resources
@@ -30,8 +29,7 @@ def own_checkpoints(tmp_path, monkeypatch):
     monkeypatch.setattr(
         resources, "path", lambda name: tmp_path if name == "checkpoints" else original(name)
     )
-    yield tmp_path
-    gin.clear_config()
+    return tmp_path
 
 
 def test_missing_checkpoints_say_what_to_get(own_checkpoints):
@@ -67,12 +65,11 @@ def test_readme_of_checkpoints_has_the_same_commands():
 
 
 def test_original_gin_is_the_papers_method():
-    config.parse(["original.gin"], [])
-    assert gin.query_parameter("cagic_tf.Objective.aesthetic_weight") == 0.01
-    assert gin.query_parameter("cagic_tf.Annealing.restart_count") == 10
-    assert gin.query_parameter("cagic_tf.Networks.captioner") == "original-sat"
-    assert gin.query_parameter("cagic_tf.Networks.scorer") == "original-vfn"
-    gin.clear_config()
+    bound = config.read("original.gin")
+    assert bound["Objective.aesthetic_weight"] == 0.01
+    assert bound["Annealing.restart_count"] == 10
+    assert bound["Networks.captioner"] == "original-sat"
+    assert bound["Networks.scorer"] == "original-vfn"
 
 
 @pytest.mark.parametrize("name", ["../elsewhere/vgg16", "vgg16"])
@@ -116,11 +113,15 @@ def test_crops_a_photo_with_ported_networks(ported, monkeypatch):
         resources, "path", lambda name: ported if name == "checkpoints" else original(name)
     )
     cropper = config.load_cropper("original.gin", bindings=SEARCH)
-    gin.clear_config()
-    sizes = []
-    cropper.loss.networks.features(lambda size: sizes.append(size) or tf.zeros([1, *size, 3]))
-    assert sizes == [(224, 224), (227, 227)]
+    sizes, sample = set(), sampling.crop
+
+    def recorded(picture, theta, size, *others):
+        sizes.add(tuple(size))
+        return sample(picture, theta, size, *others)
+
+    monkeypatch.setattr(sampling, "crop", recorded)
     result = cropper.crop(resources.package_path("samples") / "lake.jpg", "a dog nan lake", seed=1)
+    assert sizes == {(224, 224), (227, 227)}  # Each trunk's own.
     assert set(result.checkpoints) == {"vgg16", "alexnet", "original-sat", "original-vfn"}
     assert result.scale == 0.5
     assert result.unknown_words == {}

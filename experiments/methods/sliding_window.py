@@ -20,8 +20,8 @@ from experiments.methods.grad_cam import resized
 
 
 @dataclasses.dataclass(frozen=True)
-class SlidingWindows:
-    """Windows of a photo, or of another method's crop of it.
+class SlidingWindow:
+    """The best window of a photo, or of another method's crop of it.
 
     With a first method this is the paper's "combine sequentially" (Sec. 4.1.2): that one's crop is
     the picture in which this one slides its windows.
@@ -29,7 +29,7 @@ class SlidingWindows:
     Attributes:
       networks: The scorer is used.
       first: A method whose crop is searched; None searches the photo.
-      scales: Sides of the windows as shares of the searched picture's.
+      scales: Sides of the windows as fractions of the searched picture's.
       places: Windows a side at each scale, evenly from border to border.
     """
 

@@ -1,9 +1,8 @@
-"""What the figures share: photos, boxes and captions on axes, and a picture file written whole."""
+"""What the figures share: photos, boxes and captions on axes, and the picture's file."""
 
 import io
-import json
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +14,8 @@ from matplotlib.figure import Figure
 
 from cagic_tf.batch import output_folder
 from cagic_tf.method import geometry
-from cagic_tf.system import files
-from experiments.tables import entries
+from experiments.errors import ExperimentError
+from experiments.tables import made_by
 
 FLAGS = flags.FLAGS
 FOLDER = Path("outputs/figures")
@@ -28,19 +27,27 @@ LETTERS_AN_INCH = 15  # Of the captions' 9 points.
 def define_output_flag() -> None:
     """The flag of every figure."""
     flags.DEFINE_string(
-        "output", None, f"picture to write, {' or '.join(ENDINGS)}; {FOLDER}/ and the figure's name"
+        "output",
+        None,
+        f"picture to write, {' or '.join(ENDINGS)}, with {made_by.NAME} beside it; by default in "
+        f"{FOLDER}/ and the figure's name",
     )
 
 
 def output_path(default: str, endings: Sequence[str] = ENDINGS) -> Path:
     """Where `--output` puts the picture; asked before the work, so that a mistake costs none.
 
+    Args:
+      default: Name of the file that there is without the flag, in a folder of that name.
+      endings: The accepted ones.
+
     Raises:
-      entries.EntryError: Its ending is none of `endings`.
+      ExperimentError: Its ending is none of these, or its folder has another result.
     """
-    path = Path(FLAGS.output or FOLDER / default)
+    path = Path(FLAGS.output or FOLDER / Path(default).stem / default)
     if path.suffix.lower() not in endings:
-        raise entries.EntryError(f"--output is {path}; a name that ends in {' or '.join(endings)}")
+        raise ExperimentError(f"--output is {path}; a name that ends in {' or '.join(endings)}")
+    made_by.check_free(path.parent, path.name)
     return path
 
 
@@ -120,50 +127,46 @@ def cut(photo: np.ndarray, box: Sequence[float]) -> np.ndarray:
     return photo[y : y + h, x : x + w]
 
 
-def read_results(folder: Path) -> dict[str, dict[str, Any]]:
-    """Row id to result line of a folder of results.
-
-    Raises:
-      entries.EntryError: It has no results.
-    """
-    path = folder / output_folder.RESULTS
-    try:
-        lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-        return {line["id"]: line for line in lines}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise entries.EntryError(f"no results in {path}: {error}") from error
-
-
 def evenly(count: int, wanted: int) -> list[int]:
     """`wanted` places out of `count`, first and last among them; all where there are fewer."""
     return sorted({round(place) for place in np.linspace(0, count - 1, min(count, wanted))})
 
 
-def save(figure: Figure, path: Path) -> None:
-    """Writes a figure as a whole file, in the format of its ending, and prints where.
-
-    Raises:
-      output_folder.OutputError: It cannot be written.
-    """
+def encoded(figure: Figure, ending: str) -> bytes:
+    """A figure as the content of a file of that ending."""
     buffer = io.BytesIO()
-    jpeg = path.suffix.lower() != ".png"
+    jpeg = ending.lower() != ".png"
     options = {"quality": 80, "optimize": True} if jpeg else {"optimize": True}
     kind = "jpeg" if jpeg else "png"
     figure.savefig(buffer, format=kind, dpi=DPI, facecolor="white", pil_kwargs=options)
-    write(path, buffer.getvalue())
+    return buffer.getvalue()
 
 
-def write(path: Path, data: bytes) -> None:
-    """Writes a picture's bytes atomically, and prints where.
+def write(
+    path: Path,
+    data: bytes,
+    checkpoints: Mapping[str, str],
+    config: str = "",
+    sources: Iterable[Path] = (),
+) -> None:
+    """Writes a picture, the configuration of its search and what made it, and prints where.
+
+    Args:
+      path: The picture's.
+      data: Its content.
+      checkpoints: Name to SHA-256 of all networks that had a part in it.
+      config: The operative configuration of the search, where the figure is of one.
+      sources: Files of results that were read.
 
     Raises:
-      output_folder.OutputError: It cannot be written.
+      output_folder.OutputError: A file cannot be written.
     """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        files.write_atomically(path, data)
-    except OSError as error:
-        raise output_folder.OutputError(f"cannot write {path}: {error.strerror}") from error
+    made_by.write_file(path, data)
+    written = [path]
+    if config:
+        written.append(path.parent / output_folder.CONFIG)
+        made_by.write_file(written[-1], config.encode())
+    made_by.write(path.parent, written, checkpoints, sources)
     print(f"{path}, {len(data) / 1000:.0f} kB")
 
 

@@ -1,0 +1,211 @@
+"""The methods of a table, each under its name, ready to crop rows, with what its crops depend on.
+
+Networks are loaded once and shared by all methods, so that they differ in the method alone.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from absl import flags
+
+from cagic_tf import __version__, config, pipeline
+from cagic_tf.batch import manifest
+from cagic_tf.method.search import Progress
+from cagic_tf.networks.bundle import Networks
+from cagic_tf.photos import reading
+from cagic_tf.system import devices, resources
+from experiments.errors import ExperimentError
+from experiments.methods import grid_search, predictions
+from experiments.methods.named import METHODS, Setup
+
+FLAGS = flags.FLAGS
+# The grid search takes its objective from the first search of the table, a name in ".gin".
+GRID = "grid"
+
+
+class MethodRun(NamedTuple):
+    """A method of a table.
+
+    Attributes:
+      name: The method's name.
+      crop: `crop(row, progress)` gives what `output_folder.OutputFolder.fill` takes.
+      config: What its results depend on, as text; another text needs another folder.
+    """
+
+    name: str
+    crop: Callable[[manifest.Row, Progress | None], Any]
+    config: str
+
+    @property
+    def folder(self) -> str:
+        """Name of its folder of results."""
+        return manifest.safe_name(self.name)
+
+
+def define_flags() -> None:
+    """Flags that every table has."""
+    define_dataset_flag()
+    flags.DEFINE_string("output_dir", None, "where results go; outputs/ and the script's name")
+    flags.DEFINE_string(
+        "captioner", "sat", "captioner of all methods: a checkpoint's name or folder"
+    )
+    flags.DEFINE_string("scorer", "vfn", "scorer of all methods: a checkpoint's name or folder")
+    devices.define_flags()
+
+
+def define_dataset_flag() -> None:
+    """The flag that names the rows."""
+    flags.DEFINE_string("dataset", "samples", "'samples', or a manifest (JSONL) with crops")
+
+
+def read_setup() -> Setup:
+    """Sets TensorFlow up, then reads the rows and networks that the flags name.
+
+    Raises:
+      ExperimentError: No row has ground truth.
+      devices.DeviceError, manifest.ManifestError, reading.ImageError, checkpoints.CheckpointError:
+        See there.
+    """
+    devices.prepare(FLAGS.device, FLAGS.threads)
+    rows = read_annotated_rows(FLAGS.dataset)
+    return Setup(FLAGS.dataset, rows, sizes_of(rows), Networks(FLAGS.captioner, FLAGS.scorer))
+
+
+def read_annotated_rows(dataset: str) -> list[manifest.Row]:
+    """The rows of a data set; some have no ground truth, but not all.
+
+    Raises:
+      ExperimentError: No row has any.
+      manifest.ManifestError: See there.
+    """
+    rows = read_rows(dataset)
+    if not any(row.crops for row in rows):
+        raise ExperimentError(
+            f"no row of {dataset} has ground-truth crops, so nothing can be measured"
+        )
+    return rows
+
+
+def read_rows(dataset: str) -> list[manifest.Row]:
+    """The rows of `--dataset`.
+
+    Raises:
+      manifest.ManifestError: See there.
+    """
+    if dataset == "samples":
+        return manifest.read(resources.package_path("samples") / "manifest.jsonl")
+    return manifest.read(Path(dataset))
+
+
+def sizes_of(rows: Sequence[manifest.Row]) -> dict[str, tuple[int, int]]:
+    """Row id to `(width, height)` of the upright photo.
+
+    Raises:
+      reading.ImageError: A photo cannot be read.
+    """
+    return {row.id: reading.upright_size(row.path) for row in rows}
+
+
+def load_cropper(
+    setup: Setup, gin_files: Sequence[str], bindings: Sequence[str] = ()
+) -> pipeline.Cropper:
+    """A cropper on the shared networks.
+
+    Raises:
+      ExperimentError: A file names other networks than the flags.
+      config.ConfigError, checkpoints.CheckpointError: See there.
+    """
+    bound = config.read(*gin_files, bindings=bindings)
+    for flag in ("captioner", "scorer"):
+        named = bound.get(f"Networks.{flag}")
+        # The default is what every shipped file names by base.gin, which the flag may overrule.
+        if named not in (None, FLAGS[flag].value, FLAGS[flag].default):
+            raise ExperimentError(
+                f"{', '.join(gin_files)} names the {flag} {named!r}, but all methods share one: "
+                f"give --{flag}={named}"
+            )
+    networks, lexicon = setup.networks, bound.get("Networks.lexicon")
+    if lexicon is not None:
+        networks = networks.with_lexicon(lexicon)
+    return config.load_cropper(*gin_files, bindings=bindings, networks=networks)
+
+
+def from_cropper(name: str, cropper: pipeline.Cropper, text: str = "") -> MethodRun:
+    """The run of a search of the objective; the text is the configuration of one without gin."""
+
+    def crop(row, progress):
+        return cropper.crop(row.path, row.caption, progress=progress)
+
+    text = text or cropper.configuration
+    return MethodRun(name, crop, text + _versions(cropper.loss.networks))
+
+
+def from_names(setup: Setup, names: Sequence[str], files: Sequence[str] = ()) -> list[MethodRun]:
+    """The runs of `--methods` and `--predictions`, in their order.
+
+    Args:
+      setup: Rows and networks.
+      names: Names of `METHODS`, "grid", or gin files.
+      files: `NAME=FILE` of boxes that other methods wrote.
+
+    Raises:
+      ExperimentError: A name is unknown, occurs twice, or its method or file cannot be used.
+      config.ConfigError: A gin file is wrong.
+    """
+    searches = {name: load_cropper(setup, [name]) for name in names if name.endswith(".gin")}
+    runs = []
+    for name in names:
+        if name in searches:
+            runs.append(from_cropper(name, searches[name]))
+        elif name == GRID:
+            runs.append(_grid(setup, next(iter(searches.values()), None)))
+        elif name in METHODS:
+            runs.append(_from_method(setup, name))
+        else:
+            raise ExperimentError(
+                f"unknown method {name!r}; accepted are {', '.join([*METHODS, GRID])} and gin "
+                "files such as fast.gin, paper.gin or ablations/cn.gin"
+            )
+    runs += [_from_file(given) for given in files]
+    folders = [run.folder for run in runs]
+    for folder in folders:
+        if folders.count(folder) > 1:
+            raise ExperimentError(f"more than one method would write to {folder}; rename one")
+    return runs
+
+
+def _from_method(setup: Setup, name: str) -> MethodRun:
+    try:
+        method = METHODS[name](setup)
+    except ValueError as error:
+        raise ExperimentError(f"method {name!r}: {error}") from error
+    text = f"# {method!r}\n" + _versions(setup.networks)
+    return MethodRun(name, lambda row, progress: method(row.path, row.caption), text)
+
+
+def _grid(setup: Setup, reference: pipeline.Cropper | None) -> MethodRun:
+    """Grid search of the objective of another search, or of the paper's."""
+    search, networks, objective, max_side = grid_search.GridSearch(), setup.networks, None, 1024
+    if reference:
+        networks, objective = reference.loss.networks, reference.loss.objective
+        max_side = reference.max_side
+    cropper = pipeline.Cropper(networks, objective, search, max_side)
+    text = f"# {search!r}\n# {cropper.loss.objective!r}\n# max_side={max_side}\n"
+    return from_cropper(GRID, cropper, text)
+
+
+def _from_file(given: str) -> MethodRun:
+    name, equals, file = given.partition("=")
+    if not (name and equals and file):
+        raise ExperimentError(f"--predictions is {given!r}; NAME=FILE is needed")
+    found = predictions.Predictions(Path(file))
+    return MethodRun(
+        name, lambda row, progress: found(row), f"# boxes with SHA-256 {found.sha256}\n"
+    )
+
+
+def _versions(networks: Networks) -> str:
+    """Lines of a configuration: what else the crops depend on, to the last digit."""
+    found = {"cagic_tf": __version__, "threads": FLAGS.threads, **networks.checkpoints}
+    return "".join(f"# {name} {value}\n" for name, value in found.items())

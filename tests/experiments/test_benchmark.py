@@ -1,0 +1,57 @@
+"""The benchmark's figures add up, and its files say how they were made."""
+
+import json
+
+import pytest
+
+from experiments import benchmark
+from tests.experiments import commands
+
+
+def test_table():
+    report = {"fast.gin": {"scales": 3, "parts": {"trunk": 1.23456, "scorer": 2}}, "b": {"c": 0.5}}
+    assert benchmark.table(report, {"system": "Linux", "cores": 2}) == (
+        "system: Linux, cores: 2\n\n"
+        "**fast.gin**\n\n| | |\n|---|---|\n| scales | 3 |\n| parts | trunk 1.235, scorer 2 |\n\n"
+        "**b**\n\n| | |\n|---|---|\n| c | 0.5 |\n"
+    )
+
+
+def test_an_unknown_file_is_one_line_and_nothing_is_measured(tmp_path, monkeypatch):
+    monkeypatch.setattr(benchmark, "measure_alone", None)
+    arguments = f"--output_dir={tmp_path / 'out'}", "--gin_file=nowhere.gin"
+    assert "nowhere.gin" in commands.error_of(benchmark, *arguments)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.slow
+def test_the_command_itself(tmp_path, monkeypatch):
+    monkeypatch.setattr(benchmark, "MEGAPIXELS", {"0.02": (160, 120)})
+    monkeypatch.setattr(benchmark, "PHOTO", (160, 120))
+    monkeypatch.setattr(benchmark, "BATCHES", (1, 2))
+    monkeypatch.setattr(benchmark, "ROWS", 4)
+    commands.call(
+        benchmark,
+        f"--output_dir={tmp_path / 'out'}",
+        "--gin_file=fast.gin",
+        "--repeats=1",
+    )
+    report = json.loads((tmp_path / "out" / "benchmark.json").read_text())
+    assert list(report) == [
+        "fast.gin, 0.02 megapixels",
+        "fast.gin, a smaller search, 4 rows",
+        "fast.gin",
+    ]
+    alone, rows, fast = report.values()
+    assert 0 < alone["seconds of the photo, tracing in it"] < alone["seconds, start to end"]
+    assert alone["peak MiB"] > 100
+    assert rows["peak MiB after the first half"] <= rows["peak MiB after the second half"]
+    assert fast["scales"] == 1 and fast["evaluations a photo"] > 4 * 5**2
+    points = fast["points at nine scales"]
+    assert 9 * 10 < points["computed"] < points["asked"]
+    assert set(fast["milliseconds a crop by the batch"]) == {"1 crops", "2 crops"}
+    assert all(value > 0 for value in fast["milliseconds a crop at K = 10"].values())
+    made = commands.made_by(tmp_path / "out")
+    assert set(made["files"]) == {"benchmark.json", "table.md"}
+    assert set(made["checkpoints"]) == {"sat", "vfn", "lite0", "lexicon"}
+    assert "experiments.benchmark" in made["command"] and str(tmp_path) not in made["command"]
