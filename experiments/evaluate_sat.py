@@ -62,7 +62,11 @@ def caption_metrics(networks: bundle.Networks, data_dir: Path) -> dict[str, floa
         features.append(extract(tf.constant(photos / 255, tf.float32)).numpy())
     found = beam_search.captions(captioner, np.concatenate(features), FLAGS.beam, 20)
     scores = caption_scores.score(found, [references[name] for name in names])
-    return {name: value * (1 if name == "CIDEr" else 100) for name, value in scores.items()}
+    label = f"{len(names)} test photos, beam {FLAGS.beam}"
+    return {
+        f"{name} ({label})": value * (1 if name == "CIDEr" else 100)
+        for name, value in scores.items()
+    }
 
 
 def tile_accuracy(
@@ -103,8 +107,7 @@ def main() -> None:
         f"right tile, pyramid ({count})": tile_accuracy(networks, data_dir, objective.Objective()),
         f"right tile, no pyramid ({count})": tile_accuracy(networks, data_dir, plain),
     }
-    captions = caption_metrics(networks, data_dir)
-    figures |= {f"{name} (500 test photos, beam {FLAGS.beam})": v for name, v in captions.items()}
+    figures |= caption_metrics(networks, data_dir)
     path = Path(FLAGS.output_dir) / "captioner.json"
     made_by.write_file(path, json.dumps(figures, indent=1).encode() + b"\n")
     made_by.write(path.parent, [path], networks.checkpoints)

@@ -18,6 +18,7 @@ from cagic_tf.photos import reading
 from cagic_tf.system import files
 from experiments import command
 from experiments.data import flickr8k
+from experiments.errors import ExperimentError
 
 TILE = flickr8k.SIDE
 
@@ -54,9 +55,18 @@ class Mosaic(NamedTuple):
 def make(
     data_dir: Path, split: str, count: int, seed: int, tiles_per_side: int = 2
 ) -> Iterator[Mosaic]:
-    """Mosaics of different photos of a split, four or `tiles_per_side` squared, from a seed."""
+    """Mosaics of different photos of a split, four or `tiles_per_side` squared, from a seed.
+
+    Raises:
+      ExperimentError: The split has fewer photos than a mosaic has tiles.
+      OSError: The data set is not there.
+    """
     tiles = tiles_per_side**2
     names = flickr8k.split_names(data_dir, split)
+    if len(names) < tiles:
+        raise ExperimentError(
+            f"the split {split!r} has {len(names)} photos; a mosaic needs {tiles} different ones"
+        )
     captions = flickr8k.captions_by_name(data_dir)
     for number in range(count):
         rng = np.random.default_rng([seed, number])

@@ -37,6 +37,8 @@ COLOURS = {
 INDEX = {name: PHOTO_COLOURS + at for at, name in enumerate(COLOURS)}  # Behind the photo's.
 LETTER, LINE, MARGIN = 8, 18, 6  # Pixels: width of a letter, height of a line, around the text.
 
+define_flags = one_search.define_flags
+
 
 def main() -> None:
     """Searches and writes the animation."""
@@ -133,5 +135,5 @@ def encode(pictures: list[Image.Image]) -> bytes:
 
 
 if __name__ == "__main__":
-    one_search.define_flags()
+    define_flags()
     app.run(command.main(main))

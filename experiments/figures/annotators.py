@@ -88,8 +88,8 @@ def draw(
     tall = cell * max(photo.shape[0] / photo.shape[1] for photo in photos) + 0.5
     figure = Figure(figsize=(across, tall + 3.2), layout="constrained")
     above, below = figure.subfigures(2, 1, height_ratios=(tall, 3.2))
-    panels = above.subplots(1, len(shown), squeeze=False)[0]
-    for axes, photo, row in zip(panels, photos, shown, strict=True):
+    row_of_axes = above.subplots(1, len(shown), squeeze=False)[0]
+    for axes, photo, row in zip(row_of_axes, photos, shown, strict=True):
         panels.show_photo(axes, photo)
         for number, crop in enumerate(row.crops):
             panels.draw_box(axes, crop, colormaps["tab10"](number % 10), width=1.2)

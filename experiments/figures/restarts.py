@@ -21,6 +21,8 @@ from experiments.figures import one_search, panels
 
 SCALES = 5  # At most so many photos.
 
+define_flags = one_search.define_flags
+
 
 def main() -> None:
     """Searches and draws the restarts."""
@@ -94,5 +96,5 @@ def draw_coordinate(axes: Axes, steps: Sequence[Step], at: int) -> None:
 
 
 if __name__ == "__main__":
-    one_search.define_flags()
+    define_flags()
     app.run(command.main(main))

@@ -29,9 +29,8 @@ def test_grid_search_finds_a_planted_minimum():
     sides = [13, 13, 12, 11, 10, 9, 9, 8, 7, 6, 5, 5, 4, 3, 2, 1]
     assert path.evaluations == sum(side**2 for side in sides)
     best = path.steps[4]
-    assert best.scale == 0.56 and best.losses.terms["aesthetic"] == pytest.approx(
-        3 * path.loss, rel=1e-5
-    )
+    assert best.scale == 0.56
+    assert best.losses.terms["aesthetic"] == pytest.approx(3 * path.loss, rel=1e-5)
     assert len(best.start_losses) == len(best.starts) == 100
 
 

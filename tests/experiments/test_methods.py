@@ -214,7 +214,7 @@ def test_boxes_lie_inside_the_photo(networks):
         blind.Random(),
         grad_cam.GradCam(networks),
         grad_cam.GradCam(networks, whole_mask=True),
-        sliding_window.SlidingWindow(networks, first=grad_cam.GradCam(networks)),
+        sliding_window.SlidingWindow(networks, grad_cam.GradCam(networks), (0.5, 0.9), places=3),
     ):
         x, y, w, h = method(picture, "a dog on the grass")
         assert 0 <= x < x + w <= 91 and 0 <= y < y + h <= 47

@@ -2,34 +2,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
+from cagic_tf.batch import manifest
+from cagic_tf.photos import reading
 from experiments import mosaics
 from experiments.data import flickr8k
+from experiments.errors import ExperimentError
+from tests.experiments import commands, small_flickr8k
 
 FLICKR8K = Path(__file__).resolve().parents[3] / "shared" / "data" / "flickr8k"
-NAMES = [f"{number}.png" for number in range(9)]
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """A data set of nine photos of one colour each, with five captions a photo."""
-    folder = tmp_path_factory.mktemp("data")
-    (folder / "images").mkdir()
-    lines = []
-    for number, name in enumerate(NAMES):
-        pixels = np.full((10 + number, 20, 3), [10 * number, 50, 200], np.uint8)
-        Image.fromarray(pixels).save(folder / "images" / name)
-        lines += [f"{name}\tphoto {number} caption {at}" for at in range(5)]
-    (folder / "captions.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    for split, names in [
-        ("many", NAMES),
-        ("train", NAMES[:2]),
-        ("dev", NAMES[2:3]),
-        ("test", NAMES[2:8]),
-    ]:
-        (folder / f"{split}.txt").write_text("\n".join(names) + "\n", encoding="utf-8")
-    return folder
+    return small_flickr8k.write(tmp_path_factory.mktemp("data"))
 
 
 @pytest.fixture(scope="module", params=["made", pytest.param("flickr8k", marks=pytest.mark.slow)])
@@ -126,5 +112,19 @@ def test_colours_of_the_target(made):
 
 
 def test_split_with_too_few_photos(made):
-    with pytest.raises(ValueError):
+    with pytest.raises(ExperimentError, match="'dev' has 1 photos; a mosaic needs 4"):
         next(mosaics.make(made, "dev", 1, seed=0))
+
+
+def test_the_command_itself(made, tmp_path):
+    arguments = f"--data_dir={made}", f"--output_dir={tmp_path / 'out'}", "--count=3"
+    commands.call(mosaics, *arguments)
+    rows = manifest.read(tmp_path / "out" / "manifest.jsonl")
+    expected = list(mosaics.make(made, "test", 3, seed=0))
+    assert [(row.caption, row.crops) for row in rows] == [
+        (mosaic.caption, (mosaic.box,)) for mosaic in expected
+    ]
+    for row, mosaic in zip(rows, expected, strict=True):
+        np.testing.assert_array_equal(reading.read(row.path), mosaic.image)
+    missing = f"--data_dir={tmp_path / 'nowhere'}", f"--output_dir={tmp_path / 'none'}"
+    assert "nowhere" in commands.error_of(mosaics, *missing)

@@ -145,10 +145,10 @@ def test_record_is_true(loss):
     for step in path.steps:
         at = lambda points, scale=step.scale: np.insert(np.atleast_2d(points), 2, scale, axis=1)  # noqa: E731
         assert step.starts.shape == step.ends.shape == (3, 2)
-        np.testing.assert_allclose(step.start_losses, total(loss, at(step.starts)), atol=1e-6)
-        np.testing.assert_allclose(step.end_losses, total(loss, at(step.ends)), atol=1e-6)
+        np.testing.assert_allclose(step.start_losses, total(loss, at(step.starts)), atol=5e-6)
+        np.testing.assert_allclose(step.end_losses, total(loss, at(step.ends)), atol=5e-6)
         assert (step.end_losses <= step.start_losses).all()
-        np.testing.assert_allclose(step.center, step.ends.mean(0), rtol=0, atol=1e-7)  # Eq. 6.
+        np.testing.assert_allclose(step.center, step.ends.mean(0), rtol=0, atol=3e-7)  # Eq. 6.
         expected = loss(tf.constant(TARGET), tf.constant(at(step.center), tf.float32))
         parts = zip(tf.nest.flatten(step.losses), tf.nest.flatten(expected), strict=True)
         for found, value in parts:
