@@ -157,7 +157,7 @@ def start(module, *arguments, tmp_path):
     environment = {**os.environ, "MPLCONFIGDIR": str(tmp_path / "matplotlib")}
     environment.pop("TF_CPP_MIN_LOG_LEVEL", None)
     command = [sys.executable, "-m", f"cagic_tf.{module}", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300)
+    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=1800)
 
 
 @pytest.mark.slow
