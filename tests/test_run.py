@@ -4,6 +4,7 @@ import functools
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 
@@ -156,7 +157,7 @@ def start(module, *arguments, tmp_path):
     environment = {**os.environ, "MPLCONFIGDIR": str(tmp_path / "matplotlib")}
     environment.pop("TF_CPP_MIN_LOG_LEVEL", None)
     command = [sys.executable, "-m", f"cagic_tf.{module}", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300)
+    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=1800)
 
 
 @pytest.mark.slow
@@ -170,6 +171,9 @@ def test_only_our_own_lines_are_printed(tmp_path):
     assert re.fullmatch(r"  lake-rocks: box \[\d+, \d+, \d+, \d+\], loss \d+\.\d{3}", box)
     assert more and all(line.startswith("  ") for line in more)
     assert re.fullmatch(rf"1 rows, 0 errors, \d+\.\d s a picture; results in {tmp_path}/out", last)
+    made_by = json.loads((tmp_path / "out" / "provenance.json").read_text())
+    assert made_by["command"] == shlex.join(["python", "-m", "cagic_tf.run", *flags])
+    assert set(made_by["checkpoints"]) == {"sat", "vfn", "lite0", "lexicon"}
 
 
 @pytest.mark.slow
@@ -185,6 +189,15 @@ def test_a_mistake_is_one_line_after_tensorflow_is_imported(module, arguments, m
     done = start(module, *arguments, tmp_path=tmp_path)
     assert done.returncode == run.EXIT_NOTHING and done.stdout == ""
     assert done.stderr.startswith(message) and done.stderr.count("\n") == 1
+
+
+def test_the_console_script():
+    """`cagic` is `run.command`, without a module's name in front."""
+    names = re.findall(r'"(\w+) = ([\w.:]+)"', (resources.path("setup.py")).read_text())
+    assert names == [("cagic", "cagic_tf.run:command")]
+    code = "import sys; sys.argv[0] = '/bin/cagic'; from cagic_tf.run import command; command()"
+    done = subprocess.run([sys.executable, "-c", code, "-h"], capture_output=True, text=True)
+    assert done.returncode == 0 and done.stdout.startswith("Crops photos to captions")
 
 
 def test_imports_need_no_tensorflow():

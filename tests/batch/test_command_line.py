@@ -17,7 +17,7 @@ OF = {"run": [command_flags, run.devices], "distributed": [distributed]}
 
 def command(*arguments, module="run"):
     args = [sys.executable, "-m", f"cagic_tf.{module}", *arguments]
-    return subprocess.run(args, capture_output=True, text=True, timeout=120)
+    return subprocess.run(args, capture_output=True, text=True, timeout=1800)
 
 
 @pytest.mark.parametrize("module", COMMANDS)

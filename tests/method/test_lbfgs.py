@@ -87,12 +87,11 @@ def test_rosenbrock():
     assert 10 < found.iterations < 200
 
 
+@pytest.mark.slow  # Below, too, nothing of a member shows in the others.
 @pytest.mark.parametrize(
     ("minimizer", "function"),
-    [
-        pytest.param(THOROUGH, bowl((2.0, 0.1), (1.0, 5.0)), id="thorough-bowl"),
-        pytest.param(lbfgs.Minimizer(), wells, id="default-wells", marks=SLOW),
-    ],
+    [(THOROUGH, bowl((2.0, 0.1), (1.0, 5.0))), (lbfgs.Minimizer(), wells)],
+    ids=["thorough-bowl", "default-wells"],
 )
 def test_batch_equals_single_runs(minimizer, function):
     lower, upper = box([-0.7, -0.7], [0.7, 0.7])

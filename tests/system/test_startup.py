@@ -18,7 +18,7 @@ def python(tmp_path, code, **variables):
     """Runs code with a module `tensorflow` that lies in `tmp_path`."""
     environment = {"PYTHONPATH": f"{tmp_path}:{':'.join(sys.path)}", "PATH": "", **variables}
     command = [sys.executable, "-c", code]
-    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60)
+    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=1800)
 
 
 QUIET = "from cagic_tf.system import startup; startup.quiet(); import os; "
