@@ -50,6 +50,7 @@ def main() -> None:
     made_by.write_file(picture, panels.encoded(draw(rows, records), picture.suffix))
     files = [picture, *comparison.files_of([method], directory)]
     made_by.write(directory, files, cropper.loss.networks.checkpoints)
+    print(picture)
 
 
 def draw(rows: Sequence[manifest.Row], records: Mapping[str, Record]) -> Figure:
