@@ -22,7 +22,7 @@ if not flags.FLAGS.is_parsed():
 
 SHORT = ["scan_scales = (0.7,)", "scan_centers = 1"]
 BINDINGS = [*(f"CoarseToFine.{each}" for each in SHORT), "Annealing.restart_count = 1"]
-PHOTOS = 20
+PHOTOS = 10
 
 
 @pytest.fixture(scope="module")
@@ -55,12 +55,12 @@ def kept(cropper):
     eager = [item for item in found if type(item).__name__ == "EagerTensor"]
     tensors = sum(item.dtype.size * item.shape.num_elements() for item in eager)
     functions = len(context.context().list_function_names())
-    objects = sum(gc.is_tracked(item) for item in found)  # Not numbers, such as of calls.
+    objects = sum(not isinstance(item, int | float) for item in found)  # Such as a count of calls.
     return graphs, functions, results, objects, arrays, tensors
 
 
 @pytest.mark.slow
-def test_60_rows_leave_what_20_leave(photos, tmp_path, monkeypatch):
+def test_30_rows_leave_what_10_leave(photos, tmp_path, monkeypatch):
     cropper = config.load_cropper("fast.gin", bindings=BINDINGS)
     monkeypatch.setattr(config, "load_cropper", lambda *_, **__: cropper)
     crop, results, alive = pipeline.Cropper.crop, [], []
@@ -75,6 +75,7 @@ def test_60_rows_leave_what_20_leave(photos, tmp_path, monkeypatch):
 
     monkeypatch.setattr(pipeline.Cropper, "crop", watched)
     crop_rows(photos, tmp_path / "first", PHOTOS)
+    kept(cropper)  # A tensor that is asked for its shape keeps the answer.
     before = kept(cropper)
     assert before[0] > 0 and before[2] == 0 and before[5] > 1_000_000  # The networks' weights.
     crop_rows(photos, tmp_path / "more", 2 * PHOTOS)

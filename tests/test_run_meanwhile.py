@@ -1,6 +1,9 @@
 """The command reads, crops and writes at the same time, and holds few photos at once."""
 
+import collections
+import gc
 import time
+import weakref
 
 import numpy as np
 import pytest
@@ -60,6 +63,33 @@ def test_of_large_photos_one_is_in_memory(cropper, tmp_path, monkeypatch):
     assert call(**values) == run.EXIT_OK
     assert counts == [0, 1, 2]
     assert cropper.images == [tmp_path / f"{name}.png" for name in "abc"]
+
+
+def test_three_small_photos_are_in_memory_at_most(cropper, tmp_path, monkeypatch):
+    """The one that is cropped, the next one and the one whose row is being written."""
+    values, photos, counts, read = three_photos(tmp_path), [], [], reading.read
+    rows = "".join(f"{'abc'[at % 3]}.png,dog {at}\n" for at in range(30))
+    (tmp_path / "rows.csv").write_text("image,caption\n" + rows)
+
+    def read_and_note(image):
+        if isinstance(image, np.ndarray):
+            return read(image)
+        photo = read(image).copy()  # It owns its memory, so every view of it keeps it.
+        photos.append(weakref.ref(photo))
+        return photo
+
+    def in_memory():
+        return sum(photo() is not None for photo in photos)
+
+    monkeypatch.setattr(reading, "read", read_and_note)
+    cropper.meanwhile = lambda: counts.append(in_memory())
+    cropper.images = collections.deque(maxlen=0)  # It keeps none of them.
+    rows_alone = {"manifest": str(tmp_path / "rows.csv"), "output_dir": values["output_dir"]}
+    assert call(**rows_alone) == run.EXIT_OK
+    # A thread may be about to drop a fourth.
+    assert len(photos) == len(counts) == 30 and 1 <= max(counts) <= 4
+    gc.collect()
+    assert in_memory() == 0
 
 
 def test_a_full_disk_ends_the_run_and_the_same_command_goes_on(cropper, tmp_path, monkeypatch):

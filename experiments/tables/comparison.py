@@ -66,13 +66,11 @@ def run(
     """
     with contextlib.ExitStack() as stack:
         folders = {
-            method.name: stack.enter_context(_open(directory / method.folder, method.config))
+            method.name: stack.enter_context(contextlib.closing(method.open(directory)))
             for method in methods
         }
         crops = [(row, method) for row in rows for method in methods]
         waiting = [(row, method) for row, method in crops if not folders[method.name].is_done(row)]
-        if waiting:
-            made_by.begin_rows(directory)
         done = len(crops) - len(waiting)
         with tqdm(total=len(crops), initial=done, unit="crop", disable=None) as bar:
             for row, method in waiting:
@@ -89,14 +87,9 @@ def run(
         }
 
 
-def _open(directory: Path, text: str) -> contextlib.AbstractContextManager:
-    """A method's folder, closed when the context ends."""
-    return contextlib.closing(output_folder.OutputFolder(directory, text, pictures=False))
-
-
 def files_of(methods: Sequence[MethodRun], directory: Path) -> list[Path]:
     """What `run` has written."""
-    names = output_folder.RESULTS, output_folder.CONFIG
+    names = output_folder.RESULTS, output_folder.CONFIG, output_folder.PROVENANCE
     return [directory / method.folder / name for method in methods for name in names]
 
 

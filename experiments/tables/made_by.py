@@ -4,17 +4,16 @@
       table.md, table.csv              or a picture
       METHOD/results.jsonl             the rows of each method, where the command crops any
       METHOD/operative_config.gin      the whole configuration of its search
-      operative_config.gin             that of a command with a single search and no rows
+      METHOD/provenance.json           the command and commit that computed the rows
+      operative_config.gin             the configuration of a search without rows
       made_by.json
 
-These are the files of a run in progress, too: the same command goes on where it stopped. What is
-committed in `experiments/results/` is such a folder as it was written; a test finds one that is
-not. `made_by.json` has the command, commit, versions and machine (`provenance.record`) and
+A METHOD's folder is an `output_folder.OutputFolder`, so the same command goes on where it stopped.
+What is committed in `experiments/results/` is such a folder, as it was written; a test finds one
+that is not. `made_by.json` has the command, commit, versions and machine (`provenance.record`) and
 
 - `checkpoints`: name of each checkpoint to its SHA-256;
 - `files`: path of each file of the result, in the folder, to its SHA-256;
-- `rows`: the commands and commits that computed the rows: more than one where a run was stopped
-  and went on otherwise, none where the command crops nothing;
 - `sources`: name of each file of results that was read to its SHA-256.
 
 Nothing in it names a folder outside the repository: of such a path the last part is left.
@@ -90,15 +89,6 @@ def check_free(directory: Path, name: str) -> None:
         )
 
 
-def begin_rows(directory: Path) -> None:
-    """Writes down, before rows are computed, which command and commit computes them."""
-    known = read(directory)
-    here = {"command": command(), "commit": provenance.commit()}
-    rows = known.get("rows", [])
-    if here not in rows:
-        _write(directory, known | {"rows": [*rows, here]})
-
-
 def write(
     directory: Path,
     files: Iterable[Path],
@@ -119,10 +109,10 @@ def write(
     facts = {
         "checkpoints": dict(checkpoints),
         "files": {path.relative_to(directory).as_posix(): digest(path) for path in files},
-        "rows": read(directory).get("rows", []),
         "sources": {_source_name(path): digest(path) for path in sources},
     }
-    _write(directory, provenance.record(command(), **facts))
+    text = json.dumps(provenance.record(command(), **facts), indent=1, ensure_ascii=False)
+    write_file(directory / NAME, text.encode() + b"\n")
 
 
 def write_file(path: Path, data: bytes) -> None:
@@ -141,8 +131,3 @@ def write_file(path: Path, data: bytes) -> None:
 def digest(path: Path) -> str:
     """A file's SHA-256."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def _write(directory: Path, content: Mapping[str, Any]) -> None:
-    text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
-    write_file(directory / NAME, text.encode())

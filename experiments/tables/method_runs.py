@@ -3,21 +3,24 @@
 Networks are loaded once and shared by all methods, so that they differ in the method alone.
 """
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import tensorflow as tf
 from absl import flags
 
-from cagic_tf import __version__, config, pipeline
-from cagic_tf.batch import manifest
+from cagic_tf import config, pipeline
+from cagic_tf.batch import manifest, output_folder
 from cagic_tf.method.search import Progress
 from cagic_tf.networks.bundle import Networks
 from cagic_tf.photos import reading
-from cagic_tf.system import devices, resources
+from cagic_tf.system import devices, provenance, resources
 from experiments.errors import ExperimentError
 from experiments.methods import grid_search, predictions
 from experiments.methods.named import METHODS, Setup
+from experiments.tables import made_by
 
 FLAGS = flags.FLAGS
 # The grid search takes its objective from the first search of the table, a name in ".gin".
@@ -30,17 +33,34 @@ class MethodRun(NamedTuple):
     Attributes:
       name: The method's name.
       crop: `crop(row, progress)` gives what `output_folder.OutputFolder.fill` takes.
-      config: What its results depend on, as text; another text needs another folder.
+      config: Its settings as text; other settings need another folder.
+      checkpoints: Name to SHA-256 of its networks, likewise.
     """
 
     name: str
     crop: Callable[[manifest.Row, Progress | None], Any]
     config: str
+    checkpoints: dict[str, str]
 
     @property
     def folder(self) -> str:
         """Name of its folder of results."""
         return manifest.safe_name(self.name)
+
+    def open(self, directory: Path) -> output_folder.OutputFolder:
+        """Its folder of results in a directory, which may have rows of an earlier run.
+
+        Raises:
+          output_folder.OutputError: It is in use, or has rows of other settings.
+        """
+        here = provenance.record(
+            made_by.command(),
+            checkpoints=self.checkpoints,
+            threads=tf.config.threading.get_intra_op_parallelism_threads() or os.cpu_count(),
+        )
+        return output_folder.OutputFolder(
+            directory / self.folder, self.config, pictures=False, provenance=here
+        )
 
 
 def define_flags() -> None:
@@ -137,8 +157,7 @@ def from_cropper(name: str, cropper: pipeline.Cropper, text: str = "") -> Method
     def crop(row, progress):
         return cropper.crop(row.path, row.caption, progress=progress)
 
-    text = text or cropper.configuration
-    return MethodRun(name, crop, text + _versions(cropper.loss.networks))
+    return MethodRun(name, crop, text or cropper.configuration, cropper.loss.networks.checkpoints)
 
 
 def from_names(setup: Setup, names: Sequence[str], files: Sequence[str] = ()) -> list[MethodRun]:
@@ -180,8 +199,11 @@ def _from_method(setup: Setup, name: str) -> MethodRun:
         method = METHODS[name](setup)
     except ValueError as error:
         raise ExperimentError(f"method {name!r}: {error}") from error
-    text = f"# {method!r}\n" + _versions(setup.networks)
-    return MethodRun(name, lambda row, progress: method(row.path, row.caption), text)
+
+    def crop(row, progress):
+        return method(row.path, row.caption)
+
+    return MethodRun(name, crop, f"# {method!r}\n", setup.networks.checkpoints)
 
 
 def _grid(setup: Setup, reference: pipeline.Cropper | None) -> MethodRun:
@@ -200,12 +222,8 @@ def _from_file(given: str) -> MethodRun:
     if not (name and equals and file):
         raise ExperimentError(f"--predictions is {given!r}; NAME=FILE is needed")
     found = predictions.Predictions(Path(file))
-    return MethodRun(
-        name, lambda row, progress: found(row), f"# boxes with SHA-256 {found.sha256}\n"
-    )
 
+    def crop(row, progress):
+        return found(row)
 
-def _versions(networks: Networks) -> str:
-    """Lines of a configuration: what else the crops depend on, to the last digit."""
-    found = {"cagic_tf": __version__, "threads": FLAGS.threads, **networks.checkpoints}
-    return "".join(f"# {name} {value}\n" for name, value in found.items())
+    return MethodRun(name, crop, f"# boxes with SHA-256 {found.sha256}\n", {})

@@ -12,8 +12,8 @@ from experiments import command
 from experiments.tables import table_files
 
 
-def call(script, *arguments):
-    """Runs a script as `python -m` does; its flags are known to this call alone."""
+def flags_of(script):
+    """The flags that a script defines, known to nobody else."""
     values = flags.FlagValues()
     with pytest.MonkeyPatch.context() as patch:
         for name in dir(flags):
@@ -21,8 +21,14 @@ def call(script, *arguments):
                 define = functools.partial(getattr(flags, name), flag_values=values)
                 patch.setattr(flags, name, define)
         script.define_flags()
-        typed = [str(argument) for argument in arguments]
-        rest = values([script.__name__, *typed])
+    return values
+
+
+def call(script, *arguments):
+    """Runs a script as `python -m` does, with flags that are known to this call alone."""
+    values, typed = flags_of(script), [str(argument) for argument in arguments]
+    rest = values([script.__name__, *typed])
+    with pytest.MonkeyPatch.context() as patch:
         for name, module in list(sys.modules.items()):
             if name.startswith("experiments.") and hasattr(module, "FLAGS"):
                 patch.setattr(module, "FLAGS", values)

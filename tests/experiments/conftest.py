@@ -1,10 +1,12 @@
-"""Photos with ground truth and a quick search, for tests of whole commands."""
+"""Photos, rows with ground truth and a quick search, for tests of whole commands."""
 
 import json
 
 import numpy as np
 import pytest
 from PIL import Image
+
+from tests.experiments import manifests
 
 # A scan alone: tracing L-BFGS takes most of a search's time here.
 QUICK_GIN = """
@@ -35,3 +37,15 @@ def quick_gin(tmp_path):
     path = tmp_path / "quick.gin"
     path.write_text(QUICK_GIN)
     return str(path)
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """A folder of three black photos."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for name in ("1.jpg", "2.jpg", "COCO_train2014_000000000003.jpg"):
+        Image.fromarray(np.zeros((manifests.HEIGHT, manifests.WIDTH, 3), np.uint8)).save(
+            folder / name
+        )
+    return folder

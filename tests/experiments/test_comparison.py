@@ -17,7 +17,7 @@ SIZE = (40, 20)
 
 
 def method(name, crop):
-    return MethodRun(name, lambda row, progress: crop(row), f"# {name}\n")
+    return MethodRun(name, lambda row, progress: crop(row), f"# {name}\n", {"sat": "1" * 64})
 
 
 def refusing(row):
@@ -46,6 +46,7 @@ def test_methods_take_turns_and_go_on(rows, tmp_path, capfd):
     with pytest.raises(KeyboardInterrupt):
         comparison.run(methods, rows, tmp_path / "out")
     assert seen == [("one", "left"), ("two", "left"), ("one", "right"), ("two", "right")]
+    capfd.readouterr()  # TensorFlow may have said something when it started.
     found = comparison.run(methods, rows, tmp_path / "out")
     assert seen[4:] == [("two", "right"), ("one", "middle"), ("two", "middle")]
     assert {name: list(records) for name, records in found.items()} == {
@@ -55,7 +56,13 @@ def test_methods_take_turns_and_go_on(rows, tmp_path, capfd):
     assert found["one"]["left"].iou == pytest.approx((1 + 0.5) / 2)
     assert found["two"]["right"].seconds == 2.5
     assert capfd.readouterr() == ("", "")  # No progress bar without a terminal.
-    assert len(made_by.read(tmp_path / "out")["rows"]) == 1
+    names = {"results.jsonl", "operative_config.gin", "provenance.json"}
+    for run in methods:
+        paths = [path for path in comparison.files_of([run], tmp_path / "out") if path.is_file()]
+        assert {path.name for path in paths} == names
+        found = json.loads((tmp_path / "out" / run.folder / "provenance.json").read_text())
+        assert found["checkpoints"] == {"sat": "1" * 64} and found["threads"] >= 1
+        assert found["commit"] and "resumed_by" not in found
 
 
 @pytest.mark.parametrize("error", [None, KeyboardInterrupt])

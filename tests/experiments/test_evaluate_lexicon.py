@@ -60,12 +60,12 @@ def test_the_whole_command(dataset, quick_gin, tmp_path):
     for found in (lexicon, both):
         assert [record.ok for record in found] == [True, False, True]
     assert [row["refused"] for row in rows] == ["2", "1", "1"]
-    assert "lexicon" not in alone[2].loss and "lexicon" not in alone[2].matched_words
+    assert list(alone[2].loss) == ["total", "caption", "aesthetic"]
     assert lexicon[2].loss["total"] == pytest.approx(
         0.01 * lexicon[2].loss["aesthetic"] + 2 * lexicon[2].loss["lexicon"], abs=1e-5
     )
     made_by = commands.made_by(out)
     assert list(made_by["checkpoints"]) == ["lite0", "sat", "vfn", "lexicon"]
-    assert len(made_by["files"]) == 2 + 2 * 3
+    assert len(made_by["files"]) == 2 + 3 * 3
     message = commands.error_of(evaluate_lexicon, *command, "--method=none")
     assert "accepted are captioner alone, lexicon alone, both" in message

@@ -40,21 +40,20 @@ def test_command(monkeypatch):
     assert made_by.command() == expected
 
 
-def test_rows_of_two_commits_are_both_named(tmp_path, monkeypatch):
+def test_what_is_written(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "orig_argv", ["python", "-m", "experiments.table1"])
-    for commit in ("a" * 40, "a" * 40, "b" * 40):
-        monkeypatch.setattr(provenance, "commit", lambda commit=commit: commit)
-        made_by.begin_rows(tmp_path)
+    monkeypatch.setattr(provenance, "commit", lambda: "b" * 40)
     (tmp_path / "picture.jpg").write_bytes(b"picture")
-    made_by.write(tmp_path, [tmp_path / "picture.jpg"], {"sat": "1" * 64})
+    source = tmp_path / "fast.gin" / "results.jsonl"
+    source.parent.mkdir()
+    source.write_bytes(b"rows")
+    made_by.write(tmp_path, [tmp_path / "picture.jpg"], {"sat": "1" * 64}, [source])
     found = made_by.read(tmp_path)
-    command = "python -m experiments.table1"
-    assert (found["command"], found["commit"]) == (command, "b" * 40)
-    assert found["rows"] == [
-        {"command": command, "commit": commit} for commit in ("a" * 40, "b" * 40)
-    ]
+    assert (found["command"], found["commit"]) == ("python -m experiments.table1", "b" * 40)
     assert found["files"] == {"picture.jpg": hashlib.sha256(b"picture").hexdigest()}
+    assert found["sources"] == {"fast.gin/results.jsonl": hashlib.sha256(b"rows").hexdigest()}
     assert found["checkpoints"] == {"sat": "1" * 64} and found["versions"]["cagic_tf"]
+    assert found["machine"]["cores"] >= 1
 
 
 def test_a_folder_has_one_result(tmp_path):

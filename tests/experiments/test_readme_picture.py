@@ -31,8 +31,8 @@ def test_picture_of_a_search(dataset, quick_gin, tmp_path):
     assert Image.open(out / "picture.jpg").format == "JPEG"
     assert [record.ok for record in commands.records_of(out / "quick.gin")] == [True] * 3
     found = commands.made_by(out)
-    names = ["picture.jpg", "quick.gin/results.jsonl", "quick.gin/operative_config.gin"]
-    assert list(found["files"]) == names
+    names = ["results.jsonl", "operative_config.gin", "provenance.json"]
+    assert list(found["files"]) == ["picture.jpg", *(f"quick.gin/{name}" for name in names)]
     assert list(found["checkpoints"]) == ["lite0", "sat", "vfn", "lexicon"]
     dataset.write_text(dataset.read_text().replace("a dog", "zyzzyva"))
     message = commands.error_of(readme_picture, *command, f"--output_dir={tmp_path / 'other'}")

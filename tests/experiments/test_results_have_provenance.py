@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 RESULTS = Path(__file__).resolve().parents[2] / "experiments" / "results"
-MADE_BY = "made_by.json"
+MADE_BY, CONFIG, PROVENANCE = "made_by.json", "operative_config.gin", "provenance.json"
 NEEDED = ("command", "commit", "versions", "machine", "checkpoints", "files")
 SHA256, COMMIT = re.compile("[0-9a-f]{64}"), re.compile("[0-9a-f]{40}")
 FOLDER_OF_A_MACHINE = re.compile(r"(?:^|[\s=,'\"(\[])(?:~|\.\.)?/\w+/|/(?:home|root|Users|tmp)/")
@@ -34,10 +34,8 @@ def _problems_of(folder):
         return found
     if not made_by["command"].startswith("python -m experiments."):
         found.append(f"the command is {made_by['command']!r}")
-    commits = {made_by["commit"], *(rows["commit"] for rows in made_by.get("rows", []))}
-    found += [f"the commit is {name!r}" for name in commits if not COMMIT.fullmatch(name)]
-    if len({rows["commit"] for rows in made_by.get("rows", [])}) > 1:
-        found.append("its rows are of several commits")
+    if not COMMIT.fullmatch(made_by["commit"]):
+        found.append(f"the commit is {made_by['commit']!r}")
     if not all(SHA256.fullmatch(sha) for sha in made_by["checkpoints"].values()):
         found.append("a checkpoint has no SHA-256")
     if FOLDER_OF_A_MACHINE.search(json.dumps(made_by, ensure_ascii=False)):
@@ -57,9 +55,29 @@ def _problems_of_files(folder, listed):
         if hashlib.sha256(there[name].read_bytes()).hexdigest() != listed[name]:
             found.append(f"{name} is not as its command wrote it")
     rows = {name.removesuffix("results.jsonl") for name in listed if name.endswith("results.jsonl")}
-    for name in sorted(rows):
-        if f"{name}operative_config.gin" not in listed:
-            found.append(f"{name}results.jsonl has no configuration beside it")
+    return found + [problem for name in sorted(rows) for problem in _problems_of_rows(folder, name)]
+
+
+def _problems_of_rows(folder, name):
+    """What is wrong with the rows in a folder of the result; "" is the result itself."""
+    found = [
+        f"{name}results.jsonl has no {file} beside it"
+        for file in (CONFIG, PROVENANCE)
+        if not (folder / name / file).is_file()
+    ]
+    if found:
+        return found
+    first = json.loads((folder / name / PROVENANCE).read_text(encoding="utf-8"))
+    if first.get("rows_before"):
+        found.append(f"{name}{PROVENANCE} knows nothing of {first['rows_before']} rows")
+    commits = {run.get("commit", "unknown") for run in (first, *first.get("resumed_by", []))}
+    found += [
+        f"the rows of {name} are of the commit {commit!r}"
+        for commit in sorted(commits)
+        if not COMMIT.fullmatch(commit)
+    ]
+    if FOLDER_OF_A_MACHINE.search(json.dumps(first, ensure_ascii=False)):
+        found.append(f"{name}{PROVENANCE} names a folder of a machine")
     return found
 
 
@@ -73,7 +91,6 @@ GOOD = {
     "versions": {"cagic_tf": "0.1.0"},
     "machine": {"system": "Linux"},
     "checkpoints": {"sat": "1" * 64},
-    "rows": [{"command": "python -m experiments.table1", "commit": "a" * 40}],
 }
 
 
@@ -84,6 +101,7 @@ def folder(tmp_path):
     (made / "fast.gin").mkdir(parents=True)
     for name in ("table.md", "fast.gin/results.jsonl", "fast.gin/operative_config.gin"):
         (made / name).write_text(name)
+    (made / "fast.gin" / PROVENANCE).write_text(json.dumps(GOOD))
     write(made)
     return made
 
@@ -111,10 +129,6 @@ def test_a_good_folder_passes(folder):
         ({"commit": "unknown"}, "table: the commit is 'unknown'"),
         ({"checkpoints": {"sat": "1"}}, "table: a checkpoint has no SHA-256"),
         (
-            {"rows": [{"commit": "a" * 40}, {"commit": "b" * 40}]},
-            "table: its rows are of several commits",
-        ),
-        (
             {"command": "python -m experiments.table1 --dataset=/home/me/rows.jsonl"},
             f"table: {MADE_BY} names a folder of a machine",
         ),
@@ -138,6 +152,25 @@ def test_files_that_nothing_made_are_found(folder):
         f"table: picture.jpg is not in {MADE_BY}",
         "table: fast.gin/operative_config.gin is missing",
         "table: table.md is not as its command wrote it",
+        f"table: fast.gin/results.jsonl has no {CONFIG} beside it",
     ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"commit": "unknown"}, "the rows of fast.gin/ are of the commit 'unknown'"),
+        ({"commit": None}, "the rows of fast.gin/ are of the commit 'unknown'"),
+        ({"resumed_by": [{}]}, "the rows of fast.gin/ are of the commit 'unknown'"),
+        ({"rows_before": 7}, f"fast.gin/{PROVENANCE} knows nothing of 7 rows"),
+        (
+            {"command": "python -m experiments.table1 --dataset=/data/rows.jsonl"},
+            f"fast.gin/{PROVENANCE} names a folder of a machine",
+        ),
+    ],
+)
+def test_what_the_rows_lack_is_found(changes, problem, folder):
+    content = {key: value for key, value in (GOOD | changes).items() if value}
+    (folder / "fast.gin" / PROVENANCE).write_text(json.dumps(content))
     write(folder)
-    assert "table: fast.gin/results.jsonl has no configuration beside it" in problems(folder.parent)
+    assert problems(folder.parent) == [f"table: {problem}"]

@@ -59,13 +59,14 @@ def test_the_result_says_how_it_was_made(dataset, tmp_path):
     found = commands.made_by(out)
     here = "python -m experiments.table1 --dataset=rows.jsonl --output_dir=out --methods=whole"
     assert found["command"] == here
-    assert found["rows"] == [{"command": here, "commit": found["commit"]}]
     assert list(found["checkpoints"]) == ["lite0", "sat", "vfn"] and found["sources"] == {}
     files = ["table.md", "table.csv", "whole/results.jsonl", "whole/operative_config.gin"]
-    assert list(found["files"]) == files
+    assert list(found["files"]) == [*files, "whole/provenance.json"]
     assert found["files"]["table.md"] == made_by.digest(out / "table.md")
-    config = (out / "whole" / output_folder.CONFIG).read_text()
-    assert config.startswith("# Centre(scale=1.0)\n# cagic_tf 0.1.0\n# threads 0\n# lite0 2e6a")
+    assert (out / "whole" / output_folder.CONFIG).read_text() == "# Centre(scale=1.0)\n"
+    rows = json.loads((out / "whole" / output_folder.PROVENANCE).read_text())
+    assert (rows["command"], rows["commit"]) == (here, found["commit"])
+    assert rows["checkpoints"] == found["checkpoints"]
 
 
 @pytest.mark.slow
@@ -76,7 +77,8 @@ def test_going_on_where_it_stopped(dataset, quick_gin, tmp_path, monkeypatch):
     commands.call(table1, *command)
     folder = out / manifest.safe_name(quick_gin)
     files = {path.name for path in folder.iterdir()}
-    assert files == {output_folder.RESULTS, output_folder.CONFIG}  # No pictures.
+    names = {output_folder.RESULTS, output_folder.CONFIG, output_folder.PROVENANCE}
+    assert files == names  # No pictures.
     before = commands.records_of(folder)
     lines = (folder / output_folder.RESULTS).read_text().splitlines()
     assert [tuple(json.loads(line)) for line in lines] == [records.FIELDS] * 3
@@ -123,7 +125,7 @@ def test_another_configuration_is_refused(dataset, quick_gin, tmp_path):
     with open(quick_gin, "a") as file:
         file.write("Cropper.seed = 5\n")
     found = commands.error_of(table1, *command)
-    assert "holds results of another configuration" in found
+    assert "of another configuration: Cropper.seed was 0 and is 5 now" in found
 
 
 @pytest.mark.parametrize(
