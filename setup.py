@@ -52,7 +52,7 @@ setup(
         "pillow>=10.3",
         "absl-py>=2.1",
         "gin-config>=0.5",
-        "filelock>=3.25",
+        "filelock>=3.24",
         "tqdm>=4.66",
     ],
     entry_points={"console_scripts": ["cagic = cagic_tf.run:command"]},

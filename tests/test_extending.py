@@ -138,7 +138,8 @@ def test_a_captioner_from_outside_is_a_class_and_a_line(tmp_path, monkeypatch):
         },
     )
     monkeypatch.setitem(bundle.CAPTIONERS, "colours", Colours)
-    bindings = [f"Networks.captioner = '{tmp_path / 'colours'}'", "Annealing.scale_factor = 0.7"]
+    bindings = [f"Networks.captioner = '{tmp_path / 'colours'}'"]
+    bindings += ["Annealing.scale_factor = 0.7", "Annealing.restart_count = 2"]
     cropper = cagic_tf.load_cropper("paper.gin", bindings=bindings)
     result = cropper.crop(SAMPLES / "lake.jpg", "bright")
     assert result.predicted_caption in ("bright", "dark")

@@ -99,8 +99,11 @@ def test_threads_take_turns(cropper, result):
     assert [other.loss for other in found] == [result.loss] * 2
 
 
-@pytest.mark.parametrize(("shape", "ratio"), [("1:1", 1), ("3:1", 3), ("90x160", 9 / 16)])
-def test_crops_of_other_shapes(cropper, shape, ratio):
+BANNER = shapes.Shape("banner", 3.0, (90, 30))  # Of a name that says nothing of its size.
+
+
+@pytest.mark.parametrize(("shape", "ratio"), [("1:1", 1), (BANNER, 3), ("90x160", 9 / 16)])
+def test_crops_of_other_shapes(cropper, shape, ratio, tmp_path):
     found = cropper.crop(SAMPLES / "workers.jpg", CAPTION, seed=4, shape=shape, smallest_side=100)
     height, width = found.photo.shape[:2]
     x, y, w, h = found.box
@@ -108,7 +111,10 @@ def test_crops_of_other_shapes(cropper, shape, ratio):
     largest_w = min(width, ratio * height)
     assert w == pytest.approx(found.scale * largest_w, abs=0.51)
     assert h == pytest.approx(found.scale * largest_w / ratio, abs=0.51)
-    assert found.to_dict()["shape"] == shape
+    assert found.to_dict()["shape"] == getattr(shape, "name", shape)
+    found.save(tmp_path / "crop.png")
+    with Image.open(tmp_path / "crop.png") as crop:
+        assert crop.size == {"90x160": (90, 160), BANNER: (90, 30)}.get(shape, (w, h))
     left, top, right, bottom = found.box_normalized
     assert found.center == pytest.approx((left + right - 1, top + bottom - 1), abs=1e-6)
     lowest = min(float(np.min(step.end_losses)) for step in found.path.steps)

@@ -1,5 +1,8 @@
 """The command on folders and manifests, with a cropper that takes no time."""
 
+import json
+import types
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -131,6 +134,21 @@ def test_without_captions(cropper, tmp_path, capsys):
     # Captions now, in the folder of crops without.
     assert call(manifest=str(tmp_path / "rows.csv"), output_dir=str(out)) == run.EXIT_NOTHING
     assert "choose another --output_dir" in capsys.readouterr().err
+
+
+def test_a_folder_with_rows_of_another_checkpoint_is_refused(cropper, tmp_path, capsys):
+    (tmp_path / "a.png").write_bytes(odd_files.encoded(odd_files.RGB, "PNG"))
+    out = tmp_path / "out"
+    values = {"image": str(tmp_path / "a.png"), "caption": "dog", "output_dir": str(out)}
+    assert call(**values) == run.EXIT_OK
+    made_by = json.loads((out / output_folder.PROVENANCE).read_text(encoding="utf-8"))
+    assert made_by["checkpoints"] == {"sat": "5a7"} and made_by["threads"] >= 1
+    assert {"command", "commit", "versions", "machine", "device"} <= set(made_by)
+    cropper.loss = types.SimpleNamespace(networks=types.SimpleNamespace(checkpoints={"sat": "f00"}))
+    assert call(**values | {"caption": "cat"}) == run.EXIT_NOTHING
+    error = capsys.readouterr().err
+    assert "results of another checkpoint: sat was 5a7 and is f00 now; choose another" in error
+    assert [line["caption"] for line in lines_of(out)] == ["dog"]
 
 
 def test_retried_errors_and_exit_status(cropper, tmp_path):
