@@ -1,6 +1,7 @@
 """gin files: what they bind, and the errors that users meet."""
 
 import dataclasses
+import functools
 
 import numpy as np
 import pytest
@@ -10,12 +11,19 @@ from cagic_tf import config, pipeline
 from cagic_tf.beyond import coarse_to_fine
 from cagic_tf.method import annealing, joint_search
 from cagic_tf.method.objective import Objective
-from cagic_tf.networks import bundle
+from cagic_tf.networks import bundle, checkpoints
 from cagic_tf.system import resources
 
 FILES = sorted(
     str(path.relative_to(resources.path("gin"))) for path in resources.path("gin").rglob("*.gin")
 )
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _checkpoints_are_read_once():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(checkpoints, "load", functools.cache(checkpoints.load))
+        yield
 
 
 @pytest.fixture(autouse=True)

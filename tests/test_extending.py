@@ -46,22 +46,30 @@ Objective.terms = [@CaptionLoss(), @AestheticLoss(), @NounLoss(), @outside.NormL
 Objective.norm_weight = 0.5
 CoarseToFine.scan_scales = (0.6,)
 CoarseToFine.scan_centers = 2
-Annealing.restart_count = 2
 """
 
 
-def test_a_term_from_outside_is_a_class_and_two_bindings(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    "refinement",
+    [
+        ["CoarseToFine.refine_scales = ()"],
+        pytest.param(["Annealing.restart_count = 2"], marks=pytest.mark.slow),
+    ],
+    ids=["scan", "scan and L-BFGS"],
+)
+def test_a_term_from_outside_is_a_class_and_two_bindings(refinement, tmp_path, monkeypatch):
     (tmp_path / "outside_term.py").write_text(MODULE)
     (tmp_path / "mine.gin").write_text(GIN)
     monkeypatch.syspath_prepend(tmp_path)
-    cropper = cagic_tf.load_cropper(str(tmp_path / "mine.gin"))
+    cropper = cagic_tf.load_cropper(str(tmp_path / "mine.gin"), bindings=refinement)
     monkeypatch.delitem(sys.modules, "outside_term")
     result = cropper.crop(SAMPLES / "lake.jpg", "mountains behind a lake")
     assert list(result.loss) == ["total", "caption", "aesthetic", "lexicon", "norm"]
     loss = result.loss
     weighted = loss["caption"] + 0.01 * loss["aesthetic"] + 2 * loss["lexicon"] + 0.5 * loss["norm"]
     assert loss["total"] == pytest.approx(weighted, rel=1e-5)
-    assert set(result.path.steps[0].losses.terms) == {"caption", "aesthetic", "lexicon", "norm"}
+    for step in result.path.steps:
+        assert set(step.losses.terms) == {"caption", "aesthetic", "lexicon", "norm"}
     assert "norm" in cropper.configuration
 
 
@@ -122,7 +130,17 @@ class Colours:
         return " ".join(self.vocabulary[int(word)] for word in words[:length])
 
 
-def test_a_captioner_from_outside_is_a_class_and_a_line(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    "search",
+    [
+        ["Cropper.search = @CoarseToFine()", "CoarseToFine.refine_scales = ()"],
+        pytest.param(
+            ["Annealing.scale_factor = 0.7", "Annealing.restart_count = 2"], marks=pytest.mark.slow
+        ),
+    ],
+    ids=["scan", "L-BFGS"],
+)
+def test_a_captioner_from_outside_is_a_class_and_a_line(search, tmp_path, monkeypatch):
     trunk = checkpoints.load(bundle.find("lite0"))
     checkpoints.save(
         tmp_path / "colours",
@@ -138,8 +156,7 @@ def test_a_captioner_from_outside_is_a_class_and_a_line(tmp_path, monkeypatch):
         },
     )
     monkeypatch.setitem(bundle.CAPTIONERS, "colours", Colours)
-    bindings = [f"Networks.captioner = '{tmp_path / 'colours'}'"]
-    bindings += ["Annealing.scale_factor = 0.7", "Annealing.restart_count = 2"]
+    bindings = [f"Networks.captioner = '{tmp_path / 'colours'}'", *search]
     cropper = cagic_tf.load_cropper("paper.gin", bindings=bindings)
     result = cropper.crop(SAMPLES / "lake.jpg", "bright")
     assert result.predicted_caption in ("bright", "dark")

@@ -58,7 +58,7 @@ def test_the_commands_it_names_exist():
 
 
 def test_readme_of_checkpoints_has_the_same_commands():
-    text = re.sub(r"\s+", " ", (resources.path("checkpoints") / "README.md").read_text())
+    text = re.sub(r"[\\\s]+", " ", (resources.path("checkpoints") / "README.md").read_text())
     for name, (_, repository, line) in bundle.RELEASED.items():
         assert f"python -m cagic_tf.port {line} --output=checkpoints/{name}" in text
         assert repository in text
