@@ -1,6 +1,11 @@
 """CAGIC: crops a photo to a caption by optimising through frozen networks."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # Else they come when they are first used, and TensorFlow with them.
+    from cagic_tf.config import load_cropper
+    from cagic_tf.pipeline import Cropper, crop_image
+    from cagic_tf.results import CropResult
 
 __version__ = "0.1.0"
 __all__ = ["CropResult", "Cropper", "crop_image", "load_cropper"]
@@ -9,7 +14,7 @@ _HOMES = {"load_cropper": "config", "CropResult": "results"}
 
 
 def __getattr__(name: str) -> Any:
-    """Imports TensorFlow when something that needs it is first used."""
+    """Imports the module of a public name when it is first used."""
     if name in __all__:
         import importlib
 
