@@ -22,8 +22,17 @@ KEPT = ("vocabulary", "trunk", "trunk_sha256")  # What all inputs must agree on.
 
 def define_flags() -> None:
     """Flags of this script."""
-    flags.DEFINE_multi_string("input", None, "CHECKPOINT=SHARE; the shares sum to 1. Repeatable.")
-    flags.DEFINE_string("output", None, "checkpoint folder to write")
+    flags.DEFINE_multi_string(
+        "input",
+        None,
+        "A checkpoint and its weight in the mean, CHECKPOINT=WEIGHT; the weights sum to 1. "
+        "Repeat it for each.",
+    )
+    flags.DEFINE_string(
+        "output",
+        None,
+        "The folder to write the checkpoint to.",
+    )
     flags.mark_flags_as_required(["input", "output"])
 
 

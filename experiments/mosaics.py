@@ -83,12 +83,38 @@ def make(
 
 def define_flags() -> None:
     """Flags of this script."""
-    flags.DEFINE_string("data_dir", None, "folder of Flickr8k (see experiments/data/flickr8k.py)")
-    flags.DEFINE_string("output_dir", None, "folder to write")
-    flags.DEFINE_integer("count", 100, "mosaics")
-    flags.DEFINE_integer("tiles_per_side", 2, "2: four tiles; 3: nine", 2, 3)
-    flags.DEFINE_integer("seed", 0, "seed of photos, tiles and captions")
-    flags.DEFINE_string("split", "test", "split of the photos")
+    flags.DEFINE_string(
+        "data_dir",
+        None,
+        "The folder of Flickr8k; experiments/data/flickr8k.py says what is in it.",
+    )
+    flags.DEFINE_string(
+        "output_dir",
+        None,
+        "The folder to write to.",
+    )
+    flags.DEFINE_integer(
+        "count",
+        100,
+        "How many mosaics are made.",
+    )
+    flags.DEFINE_integer(
+        "tiles_per_side",
+        2,
+        "How many tiles a mosaic has on each side: 2 makes four, 3 makes nine.",
+        2,
+        3,
+    )
+    flags.DEFINE_integer(
+        "seed",
+        0,
+        "The seed of the photos, tiles and captions.",
+    )
+    flags.DEFINE_string(
+        "split",
+        "test",
+        "The split that the photos are from: train, dev or test.",
+    )
     flags.mark_flags_as_required(["data_dir", "output_dir"])
 
 

@@ -22,8 +22,16 @@ PHOTOS = ("astronaut", "workers", "lake")
 def define_flags() -> None:
     """Flags of this script."""
     panels.define_output_flag()
-    flags.DEFINE_string("captioner", "sat", "checkpoint of the captioner (not plotted)")
-    flags.DEFINE_string("scorer", "vfn", "checkpoint of the scorer")
+    flags.DEFINE_string(
+        "captioner",
+        "sat",
+        "The captioner's checkpoint, which is loaded but not plotted.",
+    )
+    flags.DEFINE_string(
+        "scorer",
+        "vfn",
+        "The scorer's checkpoint: a name under checkpoints/ or a path.",
+    )
     devices.define_flags()
 
 

@@ -37,9 +37,17 @@ OPEN, CLOSE = "([{", ")]}"
 def define_flags() -> None:
     """Flags of this script."""
     method_runs.define_flags()
-    flags.DEFINE_multi_string("gin_file", ["fast.gin"], "what is varied; as in cagic_tf.run")
     flags.DEFINE_multi_string(
-        "binding", None, "NAME.PARAMETER=[VALUE, ...]; repeatable: all combinations", required=True
+        "gin_file",
+        ["fast.gin"],
+        "The configuration that is varied, as in cagic_tf.run.",
+    )
+    flags.DEFINE_multi_string(
+        "binding",
+        None,
+        "A setting and its values, NAME.PARAMETER=[VALUE, ...]. With several, all "
+        "combinations are run.",
+        required=True,
     )
 
 

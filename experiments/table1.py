@@ -52,12 +52,14 @@ def define_flags() -> None:
     flags.DEFINE_list(
         "methods",
         DEFAULT,
-        f"methods in the table's order: {', '.join([*METHODS, method_runs.GRID])}, gin files",
+        "The methods in the table's order, with commas between them: "
+        f"{', '.join([*METHODS, method_runs.GRID])} and gin files.",
     )
     flags.DEFINE_multi_string(
         "predictions",
         [],
-        "NAME=FILE, boxes of another method as JSONL {id, box: [x, y, w, h]}; repeatable",
+        'Boxes of another method, NAME=FILE with lines of {"id", "box": [x, y, w, h]}. It may '
+        "be repeated.",
     )
 
 

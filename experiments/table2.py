@@ -65,10 +65,27 @@ class Captioned:
 
 def define_flags() -> None:
     """Flags of this script."""
-    flags.DEFINE_string("manifest", None, "the rows that were cropped, with the wanted captions")
-    flags.DEFINE_string("human_captions", None, "CSV of people's captions of crops")
-    flags.DEFINE_multi_string("results", [], "NAME=DIR of a cagic_tf.run on that manifest")
-    flags.DEFINE_string("output_dir", "outputs/table2", "folder to write")
+    flags.DEFINE_string(
+        "manifest",
+        None,
+        "The manifest of the rows that were cropped, with the captions that were asked for.",
+    )
+    flags.DEFINE_string(
+        "human_captions",
+        None,
+        "A CSV file with what people wrote of the crops.",
+    )
+    flags.DEFINE_multi_string(
+        "results",
+        [],
+        "A method and the output folder of cagic_tf.run on that manifest, NAME=FOLDER. It may "
+        "be repeated.",
+    )
+    flags.DEFINE_string(
+        "output_dir",
+        "outputs/table2",
+        "The folder to write to.",
+    )
     flags.mark_flag_as_required("manifest")
 
 

@@ -47,7 +47,11 @@ ROWS = (
 def define_flags() -> None:
     """Flags of this script."""
     method_runs.define_flags()
-    flags.DEFINE_bool("full", False, "the paper's schedules: minutes a photo instead of seconds")
+    flags.DEFINE_bool(
+        "full",
+        False,
+        "Use the paper's schedules, which take minutes a photo instead of seconds.",
+    )
 
 
 def main() -> None:

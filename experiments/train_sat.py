@@ -39,8 +39,16 @@ def define_flags() -> None:
     captioner_training.define_flags(
         epochs=12, batch=64, learning_rate=6e-4, dropout=0.5, clean_share=0.3
     )
-    flags.DEFINE_float("label_smoothing", 0.1, "share of a target spread over the vocabulary")
-    flags.DEFINE_integer("min_count", 5, "a word's least number of training captions' uses")
+    flags.DEFINE_float(
+        "label_smoothing",
+        0.1,
+        "How much of a target is spread over the vocabulary.",
+    )
+    flags.DEFINE_integer(
+        "min_count",
+        5,
+        "How often a word has to stand in the training captions to be learnt.",
+    )
 
 
 def initial_tensors(sizes: sat.Sizes) -> dict[str, np.ndarray]:

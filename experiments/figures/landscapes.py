@@ -34,7 +34,12 @@ COLOURS = "viridis"
 def define_flags() -> None:
     """Flags of this script."""
     one_search.define_flags()
-    flags.DEFINE_integer("centers", 15, "centres a side at each scale", 2)
+    flags.DEFINE_integer(
+        "centers",
+        15,
+        "How many centres a side the landscape has at each scale.",
+        2,
+    )
 
 
 def main() -> None:

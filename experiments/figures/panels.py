@@ -29,8 +29,8 @@ def define_output_flag() -> None:
     flags.DEFINE_string(
         "output",
         None,
-        f"picture to write, {' or '.join(ENDINGS)}, with {made_by.NAME} beside it; by default in "
-        f"{FOLDER}/ and the figure's name",
+        f"The picture to write, a {' or '.join(ENDINGS)}, with {made_by.NAME} beside it. By "
+        f"default it is in {FOLDER}/ and has the figure's name.",
     )
 
 

@@ -35,8 +35,16 @@ class Point(NamedTuple):
 def define_flags() -> None:
     """Flags of this figure."""
     panels.define_output_flag()
-    flags.DEFINE_multi_string("sweep", None, "folder of experiments.sweep; repeatable")
-    flags.DEFINE_multi_string("timing", [], "folder of a sweep whose seconds count; repeatable")
+    flags.DEFINE_multi_string(
+        "sweep",
+        None,
+        "A folder that experiments.sweep wrote. It may be repeated.",
+    )
+    flags.DEFINE_multi_string(
+        "timing",
+        [],
+        "A folder of the same sweep whose seconds count. It may be repeated.",
+    )
     flags.mark_flags_as_required(["sweep"])
 
 

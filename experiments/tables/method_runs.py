@@ -66,17 +66,31 @@ class MethodRun(NamedTuple):
 def define_flags() -> None:
     """Flags that every table has."""
     define_dataset_flag()
-    flags.DEFINE_string("output_dir", None, "where results go; outputs/ and the script's name")
     flags.DEFINE_string(
-        "captioner", "sat", "captioner of all methods: a checkpoint's name or folder"
+        "output_dir",
+        None,
+        "The folder that results go to. By default it is outputs/ and the script's name.",
     )
-    flags.DEFINE_string("scorer", "vfn", "scorer of all methods: a checkpoint's name or folder")
+    flags.DEFINE_string(
+        "captioner",
+        "sat",
+        "The captioner of all methods: a name under checkpoints/ or a path.",
+    )
+    flags.DEFINE_string(
+        "scorer",
+        "vfn",
+        "The scorer of all methods: a name under checkpoints/ or a path.",
+    )
     devices.define_flags()
 
 
 def define_dataset_flag() -> None:
     """The flag that names the rows."""
-    flags.DEFINE_string("dataset", "samples", "'samples', or a manifest (JSONL) with crops")
+    flags.DEFINE_string(
+        "dataset",
+        "samples",
+        "The rows: 'samples', or a manifest with ground-truth crops.",
+    )
 
 
 def read_setup() -> Setup:
