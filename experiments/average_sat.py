@@ -28,11 +28,7 @@ def define_flags() -> None:
         "A checkpoint and its weight in the mean, CHECKPOINT=WEIGHT; the weights sum to 1. "
         "Repeat it for each.",
     )
-    flags.DEFINE_string(
-        "output",
-        None,
-        "The folder to write the checkpoint to.",
-    )
+    flags.DEFINE_string("output", None, "The folder to write the checkpoint to.")
     flags.mark_flags_as_required(["input", "output"])
 
 

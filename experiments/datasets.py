@@ -39,42 +39,15 @@ KINDS = ("paper", "coco_objects", "refcoco", "visual_genome")
 
 def define_flags() -> None:
     """Flags of this script."""
-    flags.DEFINE_string(
-        "annotations",
-        None,
-        "The data set's CSV or JSON file.",
-    )
-    flags.DEFINE_string(
-        "refs",
-        None,
-        "For refcoco, its file refs(SPLITTER).p.",
-    )
-    flags.DEFINE_string(
-        "split",
-        None,
-        "For refcoco, the split: train, val, testA and so on.",
-    )
-    flags.DEFINE_multi_string(
-        "images",
-        None,
-        "The folder with the photos. It may be repeated.",
-    )
+    flags.DEFINE_string("annotations", None, "The data set's CSV or JSON file.")
+    flags.DEFINE_string("refs", None, "For refcoco, its file refs(SPLITTER).p.")
+    flags.DEFINE_string("split", None, "For refcoco, the split: train, val, testA and so on.")
+    flags.DEFINE_multi_string("images", None, "The folder with the photos. It may be repeated.")
     flags.DEFINE_integer(
-        "count",
-        None,
-        "How many rows to draw at random. By default all are taken.",
-        1,
+        "count", None, "How many rows to draw at random. By default all are taken.", 1
     )
-    flags.DEFINE_integer(
-        "seed",
-        0,
-        "The seed of the rows that --count draws.",
-    )
-    flags.DEFINE_string(
-        "output",
-        None,
-        "The manifest to write.",
-    )
+    flags.DEFINE_integer("seed", 0, "The seed of the rows that --count draws.")
+    flags.DEFINE_string("output", None, "The manifest to write.")
     flags.mark_flags_as_required(["annotations", "images", "output"])
 
 

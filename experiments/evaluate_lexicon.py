@@ -62,25 +62,11 @@ COLUMNS = {
 def define_flags() -> None:
     """Flags of this script."""
     flags.DEFINE_multi_string(
-        "manifest",
-        None,
-        "Rows with ground truth, NAME=PATH of a manifest. It may be repeated.",
+        "manifest", None, "Rows with ground truth, NAME=PATH of a manifest. It may be repeated."
     )
-    flags.DEFINE_multi_string(
-        "method",
-        list(BINDINGS),
-        "What to compare. It may be repeated.",
-    )
-    flags.DEFINE_string(
-        "gin_file",
-        "fast.gin",
-        "The search, a gin file that has the lexicon.",
-    )
-    flags.DEFINE_string(
-        "output_dir",
-        "outputs/lexicon",
-        "The folder that results go to.",
-    )
+    flags.DEFINE_multi_string("method", list(BINDINGS), "What to compare. It may be repeated.")
+    flags.DEFINE_string("gin_file", "fast.gin", "The search, a gin file that has the lexicon.")
+    flags.DEFINE_string("output_dir", "outputs/lexicon", "The folder that results go to.")
     flags.mark_flag_as_required("manifest")
     devices.define_flags()
 

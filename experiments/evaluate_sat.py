@@ -33,45 +33,19 @@ TILES = np.array([[x, y, 0.5] for y in (-0.5, 0.5) for x in (-0.5, 0.5)], np.flo
 def define_flags() -> None:
     """Flags of this script."""
     flags.DEFINE_string(
-        "data_dir",
-        None,
-        "The folder of Flickr8k; experiments/data/flickr8k.py says what is in it.",
+        "data_dir", None, "The folder of Flickr8k; experiments/data/flickr8k.py says what is in it."
     )
     flags.DEFINE_string(
-        "captioner",
-        "sat",
-        "The captioner's checkpoint: a name under checkpoints/ or a path.",
+        "captioner", "sat", "The captioner's checkpoint: a name under checkpoints/ or a path."
     )
     flags.DEFINE_string(
-        "scorer",
-        "vfn",
-        "The scorer's checkpoint, which is loaded but not measured.",
+        "scorer", "vfn", "The scorer's checkpoint, which is loaded but not measured."
     )
-    flags.DEFINE_string(
-        "output_dir",
-        "outputs/captioner",
-        "The folder that results go to.",
-    )
-    flags.DEFINE_bool(
-        "record",
-        False,
-        "Write the figures into the captioner's manifest, too.",
-    )
-    flags.DEFINE_integer(
-        "beam",
-        3,
-        "How many captions the beam search keeps.",
-    )
-    flags.DEFINE_integer(
-        "mosaics",
-        200,
-        "How many mosaics are made.",
-    )
-    flags.DEFINE_integer(
-        "seed",
-        1,
-        "The seed of the mosaics.",
-    )
+    flags.DEFINE_string("output_dir", "outputs/captioner", "The folder that results go to.")
+    flags.DEFINE_bool("record", False, "Write the figures into the captioner's manifest, too.")
+    flags.DEFINE_integer("beam", 3, "How many captions the beam search keeps.")
+    flags.DEFINE_integer("mosaics", 200, "How many mosaics are made.")
+    flags.DEFINE_integer("seed", 1, "The seed of the mosaics.")
     devices.define_flags()
     flags.mark_flag_as_required("data_dir")
 

@@ -31,36 +31,17 @@ def define_flags() -> None:
     captioner_training.define_flags(
         epochs=8, batch=32, learning_rate=2e-4, dropout=0.3, clean_share=0.4
     )
-    flags.DEFINE_integer(
-        "samples",
-        4,
-        "How many captions are drawn for a photo.",
-        2,
+    flags.DEFINE_integer("samples", 4, "How many captions are drawn for a photo.", 2)
+    flags.DEFINE_float(
+        "f_mean_weight", 2.0, "The weight of the F-mean beside CIDEr-D in the reward."
+    )
+    flags.DEFINE_float("reward_weight", 6.0, "The weight of the self-critical loss.")
+    flags.DEFINE_float("word_weight", 0.3, "The weight of the word-by-word cross-entropy.")
+    flags.DEFINE_float(
+        "discriminative_weight", 0.5, "The weight of the loss that tells photos apart."
     )
     flags.DEFINE_float(
-        "f_mean_weight",
-        2.0,
-        "The weight of the F-mean beside CIDEr-D in the reward.",
-    )
-    flags.DEFINE_float(
-        "reward_weight",
-        6.0,
-        "The weight of the self-critical loss.",
-    )
-    flags.DEFINE_float(
-        "word_weight",
-        0.3,
-        "The weight of the word-by-word cross-entropy.",
-    )
-    flags.DEFINE_float(
-        "discriminative_weight",
-        0.5,
-        "The weight of the loss that tells photos apart.",
-    )
-    flags.DEFINE_float(
-        "sharpness",
-        5.0,
-        "By what Eq. 4's loss is multiplied where photos are told apart.",
+        "sharpness", 5.0, "By what Eq. 4's loss is multiplied where photos are told apart."
     )
 
 

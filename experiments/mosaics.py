@@ -84,20 +84,10 @@ def make(
 def define_flags() -> None:
     """Flags of this script."""
     flags.DEFINE_string(
-        "data_dir",
-        None,
-        "The folder of Flickr8k; experiments/data/flickr8k.py says what is in it.",
+        "data_dir", None, "The folder of Flickr8k; experiments/data/flickr8k.py says what is in it."
     )
-    flags.DEFINE_string(
-        "output_dir",
-        None,
-        "The folder to write to.",
-    )
-    flags.DEFINE_integer(
-        "count",
-        100,
-        "How many mosaics are made.",
-    )
+    flags.DEFINE_string("output_dir", None, "The folder to write to.")
+    flags.DEFINE_integer("count", 100, "How many mosaics are made.")
     flags.DEFINE_integer(
         "tiles_per_side",
         2,
@@ -105,16 +95,8 @@ def define_flags() -> None:
         2,
         3,
     )
-    flags.DEFINE_integer(
-        "seed",
-        0,
-        "The seed of the photos, tiles and captions.",
-    )
-    flags.DEFINE_string(
-        "split",
-        "test",
-        "The split that the photos are from: train, dev or test.",
-    )
+    flags.DEFINE_integer("seed", 0, "The seed of the photos, tiles and captions.")
+    flags.DEFINE_string("split", "test", "The split that the photos are from: train, dev or test.")
     flags.mark_flags_as_required(["data_dir", "output_dir"])
 
 

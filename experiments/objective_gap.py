@@ -48,15 +48,9 @@ WRONG = 0.25  # Mean IoU with the ground truths below which a crop is wrong.
 def define_flags() -> None:
     """Flags of this script."""
     method_runs.define_flags()
-    flags.DEFINE_string(
-        "gin_file",
-        "paper.gin",
-        "The gin file whose objective is evaluated.",
-    )
+    flags.DEFINE_string("gin_file", "paper.gin", "The gin file whose objective is evaluated.")
     flags.DEFINE_multi_string(
-        "results",
-        None,
-        "A folder with results of the rows of --dataset. It may be repeated.",
+        "results", None, "A folder with results of the rows of --dataset. It may be repeated."
     )
     flags.mark_flag_as_required("results")
 

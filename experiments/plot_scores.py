@@ -23,14 +23,10 @@ def define_flags() -> None:
     """Flags of this script."""
     panels.define_output_flag()
     flags.DEFINE_string(
-        "captioner",
-        "sat",
-        "The captioner's checkpoint, which is loaded but not plotted.",
+        "captioner", "sat", "The captioner's checkpoint, which is loaded but not plotted."
     )
     flags.DEFINE_string(
-        "scorer",
-        "vfn",
-        "The scorer's checkpoint: a name under checkpoints/ or a path.",
+        "scorer", "vfn", "The scorer's checkpoint: a name under checkpoints/ or a path."
     )
     devices.define_flags()
 

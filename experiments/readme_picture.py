@@ -30,16 +30,8 @@ CELL = 2.6  # Inches across.
 def define_flags() -> None:
     """Flags of this script."""
     method_runs.define_dataset_flag()
-    flags.DEFINE_string(
-        "gin_file",
-        "fast.gin",
-        "The search, a gin file.",
-    )
-    flags.DEFINE_string(
-        "output_dir",
-        "outputs/readme_picture",
-        "The folder that results go to.",
-    )
+    flags.DEFINE_string("gin_file", "fast.gin", "The search, a gin file.")
+    flags.DEFINE_string("output_dir", "outputs/readme_picture", "The folder that results go to.")
     devices.define_flags()
 
 

@@ -38,9 +38,7 @@ def define_flags() -> None:
     """Flags of this script."""
     method_runs.define_flags()
     flags.DEFINE_multi_string(
-        "gin_file",
-        ["fast.gin"],
-        "The configuration that is varied, as in cagic_tf.run.",
+        "gin_file", ["fast.gin"], "The configuration that is varied, as in cagic_tf.run."
     )
     flags.DEFINE_multi_string(
         "binding",

@@ -70,22 +70,14 @@ def define_flags() -> None:
         None,
         "The manifest of the rows that were cropped, with the captions that were asked for.",
     )
-    flags.DEFINE_string(
-        "human_captions",
-        None,
-        "A CSV file with what people wrote of the crops.",
-    )
+    flags.DEFINE_string("human_captions", None, "A CSV file with what people wrote of the crops.")
     flags.DEFINE_multi_string(
         "results",
         [],
         "A method and the output folder of cagic_tf.run on that manifest, NAME=FOLDER. It may "
         "be repeated.",
     )
-    flags.DEFINE_string(
-        "output_dir",
-        "outputs/table2",
-        "The folder to write to.",
-    )
+    flags.DEFINE_string("output_dir", "outputs/table2", "The folder to write to.")
     flags.mark_flag_as_required("manifest")
 
 

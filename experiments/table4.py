@@ -48,9 +48,7 @@ def define_flags() -> None:
     """Flags of this script."""
     method_runs.define_flags()
     flags.DEFINE_bool(
-        "full",
-        False,
-        "Use the paper's schedules, which take minutes a photo instead of seconds.",
+        "full", False, "Use the paper's schedules, which take minutes a photo instead of seconds."
     )
 
 

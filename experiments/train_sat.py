@@ -40,14 +40,10 @@ def define_flags() -> None:
         epochs=12, batch=64, learning_rate=6e-4, dropout=0.5, clean_share=0.3
     )
     flags.DEFINE_float(
-        "label_smoothing",
-        0.1,
-        "How much of a target is spread over the vocabulary.",
+        "label_smoothing", 0.1, "How much of a target is spread over the vocabulary."
     )
     flags.DEFINE_integer(
-        "min_count",
-        5,
-        "How often a word has to stand in the training captions to be learnt.",
+        "min_count", 5, "How often a word has to stand in the training captions to be learnt."
     )
 
 

@@ -34,70 +34,24 @@ KINDS = {"pyramid, same number of pixels": 0.5, "pyramid": 0.25, "plain": 0.25}
 def define_flags() -> None:
     """Flags of this script; sizes are the embedded checkpoint's."""
     flags.DEFINE_string(
-        "data_dir",
-        None,
-        "The folder of Flickr8k; experiments/data/flickr8k.py says what is in it.",
+        "data_dir", None, "The folder of Flickr8k; experiments/data/flickr8k.py says what is in it."
     )
-    flags.DEFINE_string(
-        "work_dir",
-        None,
-        "The folder for cached features.",
-    )
-    flags.DEFINE_string(
-        "output",
-        None,
-        "The folder to write the checkpoint to.",
-    )
-    flags.DEFINE_string(
-        "trunk",
-        "checkpoints/lite0",
-        "The trunk's checkpoint.",
-    )
+    flags.DEFINE_string("work_dir", None, "The folder for cached features.")
+    flags.DEFINE_string("output", None, "The folder to write the checkpoint to.")
+    flags.DEFINE_string("trunk", "checkpoints/lite0", "The trunk's checkpoint.")
+    flags.DEFINE_integer("draws", 1, "How many crops are drawn of each training photo.")
     flags.DEFINE_integer(
-        "draws",
-        1,
-        "How many crops are drawn of each training photo.",
+        "epochs", 12, "How many epochs to train; the learning rate falls to zero over them."
     )
-    flags.DEFINE_integer(
-        "epochs",
-        12,
-        "How many epochs to train; the learning rate falls to zero over them.",
-    )
-    flags.DEFINE_integer(
-        "batch",
-        128,
-        "How many pairs a step takes.",
-    )
+    flags.DEFINE_integer("batch", 128, "How many pairs a step takes.")
+    flags.DEFINE_float("learning_rate", 3e-4, "The highest learning rate of Adam.")
+    flags.DEFINE_float("weight_decay", 1e-2, "The decoupled weight decay.")
     flags.DEFINE_float(
-        "learning_rate",
-        3e-4,
-        "The highest learning rate of Adam.",
+        "dropout", 0.5, "The dropout of the pooled features and of the hidden layer."
     )
-    flags.DEFINE_float(
-        "weight_decay",
-        1e-2,
-        "The decoupled weight decay.",
-    )
-    flags.DEFINE_float(
-        "dropout",
-        0.5,
-        "The dropout of the pooled features and of the hidden layer.",
-    )
-    flags.DEFINE_list(
-        "bins",
-        ["1", "2", "4"],
-        "How many pooling bins each level has on a side.",
-    )
-    flags.DEFINE_integer(
-        "hidden",
-        64,
-        "How many units the hidden layer has.",
-    )
-    flags.DEFINE_integer(
-        "seed",
-        1,
-        "The seed of crops, initial weights, order and dropout.",
-    )
+    flags.DEFINE_list("bins", ["1", "2", "4"], "How many pooling bins each level has on a side.")
+    flags.DEFINE_integer("hidden", 64, "How many units the hidden layer has.")
+    flags.DEFINE_integer("seed", 1, "The seed of crops, initial weights, order and dropout.")
     devices.define_flags()
     flags.mark_flags_as_required(["data_dir", "work_dir", "output"])
 

@@ -33,20 +33,11 @@ MOST_NAMES = 30  # Box plots that are named by their row's id; more are numbered
 def define_flags() -> None:
     """Flags of this script."""
     panels.define_output_flag()
-    flags.DEFINE_string(
-        "dataset",
-        None,
-        "A manifest with two or more crops a row.",
-        required=True,
-    )
+    flags.DEFINE_string("dataset", None, "A manifest with two or more crops a row.", required=True)
     flags.DEFINE_list(
         "rows", None, f"The ids of the photos to show. By default the first {PHOTOS} are shown."
     )
-    flags.DEFINE_string(
-        "results",
-        None,
-        "A folder with a method's results of these rows.",
-    )
+    flags.DEFINE_string("results", None, "A folder with a method's results of these rows.")
 
 
 def main() -> None:

@@ -38,30 +38,16 @@ COLOURS = ("#ff5050", "#50b0ff", "#ffc020", "#60e060", "#ff70e0", "#40e0d0", "#f
 def define_flags() -> None:
     """Flags of this script."""
     panels.define_output_flag()
+    flags.DEFINE_string("image", None, "The photo. By default it is a sample.")
+    flags.DEFINE_multi_string("caption", None, "What a crop should show. It may be repeated.")
     flags.DEFINE_string(
-        "image",
-        None,
-        "The photo. By default it is a sample.",
+        "results", None, "A folder of results that has rows of the photo, in place of a search."
     )
     flags.DEFINE_multi_string(
-        "caption",
-        None,
-        "What a crop should show. It may be repeated.",
-    )
-    flags.DEFINE_string(
-        "results",
-        None,
-        "A folder of results that has rows of the photo, in place of a search.",
+        "gin_file", ["fast.gin"], "The configuration of the search, as in cagic_tf.run."
     )
     flags.DEFINE_multi_string(
-        "gin_file",
-        ["fast.gin"],
-        "The configuration of the search, as in cagic_tf.run.",
-    )
-    flags.DEFINE_multi_string(
-        "gin_param",
-        [],
-        "A single setting, as in cagic_tf.run. It may be repeated.",
+        "gin_param", [], "A single setting, as in cagic_tf.run. It may be repeated."
     )
     devices.define_flags()
 

@@ -35,10 +35,7 @@ def define_flags() -> None:
     """Flags of this script."""
     one_search.define_flags()
     flags.DEFINE_integer(
-        "centers",
-        15,
-        "How many centres a side the landscape has at each scale.",
-        2,
+        "centers", 15, "How many centres a side the landscape has at each scale.", 2
     )
 
 

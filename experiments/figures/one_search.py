@@ -33,24 +33,16 @@ def define_flags() -> None:
     """Flags of every figure of one search."""
     panels.define_output_flag()
     flags.DEFINE_string(
-        "image",
-        None,
-        "The photo, together with --caption. By default it is a sample.",
+        "image", None, "The photo, together with --caption. By default it is a sample."
     )
-    flags.DEFINE_string(
-        "caption",
-        None,
-        "What the crop should show, together with --image.",
-    )
+    flags.DEFINE_string("caption", None, "What the crop should show, together with --image.")
     flags.DEFINE_multi_string(
         "gin_file",
         None,
         f"The configuration, as in cagic_tf.run. By default it is paper.gin with {SHORT!r}.",
     )
     flags.DEFINE_multi_string(
-        "gin_param",
-        [],
-        "A single setting, as in cagic_tf.run. It may be repeated.",
+        "gin_param", [], "A single setting, as in cagic_tf.run. It may be repeated."
     )
     devices.define_flags()
 

@@ -36,14 +36,10 @@ def define_flags() -> None:
     """Flags of this figure."""
     panels.define_output_flag()
     flags.DEFINE_multi_string(
-        "sweep",
-        None,
-        "A folder that experiments.sweep wrote. It may be repeated.",
+        "sweep", None, "A folder that experiments.sweep wrote. It may be repeated."
     )
     flags.DEFINE_multi_string(
-        "timing",
-        [],
-        "A folder of the same sweep whose seconds count. It may be repeated.",
+        "timing", [], "A folder of the same sweep whose seconds count. It may be repeated."
     )
     flags.mark_flags_as_required(["sweep"])
 

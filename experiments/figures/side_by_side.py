@@ -41,20 +41,10 @@ class Column(NamedTuple):
 def define_flags() -> None:
     """Flags of this script."""
     panels.define_output_flag()
-    flags.DEFINE_string(
-        "results",
-        "outputs/table1",
-        "The folder that a table or sweep wrote.",
-    )
-    flags.DEFINE_string(
-        "dataset",
-        "samples",
-        "The rows of the results: 'samples', or a manifest.",
-    )
+    flags.DEFINE_string("results", "outputs/table1", "The folder that a table or sweep wrote.")
+    flags.DEFINE_string("dataset", "samples", "The rows of the results: 'samples', or a manifest.")
     flags.DEFINE_list(
-        "methods",
-        None,
-        "The headings of the columns to show. By default all are shown.",
+        "methods", None, "The headings of the columns to show. By default all are shown."
     )
     flags.DEFINE_list(
         "rows", None, f"The ids of the rows to show. By default the first {ROWS} are shown."

@@ -72,14 +72,10 @@ def define_flags() -> None:
         "The folder that results go to. By default it is outputs/ and the script's name.",
     )
     flags.DEFINE_string(
-        "captioner",
-        "sat",
-        "The captioner of all methods: a name under checkpoints/ or a path.",
+        "captioner", "sat", "The captioner of all methods: a name under checkpoints/ or a path."
     )
     flags.DEFINE_string(
-        "scorer",
-        "vfn",
-        "The scorer of all methods: a name under checkpoints/ or a path.",
+        "scorer", "vfn", "The scorer of all methods: a name under checkpoints/ or a path."
     )
     devices.define_flags()
 
@@ -87,9 +83,7 @@ def define_flags() -> None:
 def define_dataset_flag() -> None:
     """The flag that names the rows."""
     flags.DEFINE_string(
-        "dataset",
-        "samples",
-        "The rows: 'samples', or a manifest with ground-truth crops.",
+        "dataset", "samples", "The rows: 'samples', or a manifest with ground-truth crops."
     )
 
 

@@ -33,24 +33,12 @@ def define_flags(
         "COCO's photos.",
     )
     flags.DEFINE_string(
-        "captions",
-        None,
-        "The captions file of COCO. Without it the data set is Flickr8k.",
+        "captions", None, "The captions file of COCO. Without it the data set is Flickr8k."
     )
+    flags.DEFINE_string("work_dir", None, "The folder for cached features and the training state.")
+    flags.DEFINE_string("output", None, "The folder to write the checkpoint to.")
     flags.DEFINE_string(
-        "work_dir",
-        None,
-        "The folder for cached features and the training state.",
-    )
-    flags.DEFINE_string(
-        "output",
-        None,
-        "The folder to write the checkpoint to.",
-    )
-    flags.DEFINE_string(
-        "trunk",
-        "lite0",
-        "The trunk's checkpoint: a name under checkpoints/ or a path.",
+        "trunk", "lite0", "The trunk's checkpoint: a name under checkpoints/ or a path."
     )
     flags.DEFINE_integer(
         "views",
@@ -60,45 +48,23 @@ def define_flags(
         len(views.SAT_VIEWS),
     )
     flags.DEFINE_string(
-        "init",
-        None,
-        "The checkpoint to start from. By default weights are random.",
+        "init", None, "The checkpoint to start from. By default weights are random."
     )
     flags.DEFINE_integer(
-        "epochs",
-        epochs,
-        "How many epochs to train; the learning rate falls to zero over them.",
+        "epochs", epochs, "How many epochs to train; the learning rate falls to zero over them."
     )
     flags.DEFINE_integer(
-        "batch",
-        batch,
-        "How many captions a step takes, or photos where it captions by itself.",
+        "batch", batch, "How many captions a step takes, or photos where it captions by itself."
+    )
+    flags.DEFINE_float("learning_rate", learning_rate, "The highest learning rate of Adam.")
+    flags.DEFINE_float("dropout", dropout, "The dropout of contexts, attention and output layers.")
+    flags.DEFINE_float(
+        "clean_share", clean_share, "Which fraction of the draws takes the clean photo."
     )
     flags.DEFINE_float(
-        "learning_rate",
-        learning_rate,
-        "The highest learning rate of Adam.",
+        "average", 0.999, "The decay of the averaged weights, which are what is saved."
     )
-    flags.DEFINE_float(
-        "dropout",
-        dropout,
-        "The dropout of contexts, attention and output layers.",
-    )
-    flags.DEFINE_float(
-        "clean_share",
-        clean_share,
-        "Which fraction of the draws takes the clean photo.",
-    )
-    flags.DEFINE_float(
-        "average",
-        0.999,
-        "The decay of the averaged weights, which are what is saved.",
-    )
-    flags.DEFINE_integer(
-        "seed",
-        1,
-        "The seed of initial weights, order, views and dropout.",
-    )
+    flags.DEFINE_integer("seed", 1, "The seed of initial weights, order, views and dropout.")
     devices.define_flags()
     flags.mark_flags_as_required(["data_dir", "work_dir", "output"])
 
