@@ -66,17 +66,33 @@ class Cropper:
 
         Raises:
           checkpoints.CheckpointError: An embedded checkpoint is missing or damaged.
-          ValueError: `max_side` is negative.
+          ValueError: `max_side` is negative, the seed is no whole number of 32 bits, `search` is
+            none, or the networks do not compute in float32.
         """
         if max_side < 0:
             raise ValueError(f"Cropper.max_side is {max_side}; pixels are needed, or 0")
+        if search is not None and not hasattr(search, "compile"):
+            raise ValueError(
+                f"Cropper.search is {search!r}; a search such as @Annealing() is needed"
+            )
+        self._check_seed(seed)
         self.loss = CropLoss(objective or Objective(), networks or Networks())
+        if self.loss.networks.dtype != tf.float32:
+            raise ValueError(
+                f"the networks compute in {self.loss.networks.dtype!r}; a Cropper needs tf.float32"
+            )
         self.seed = seed
         self.max_side = max_side
         self.configuration = ""
         self._lock = threading.Lock()  # Searches keep what they have computed so far.
         self._settings = search or annealing.Annealing()
         self._with_caption = self._compile(self.loss)
+
+    @staticmethod
+    def _check_seed(seed: int) -> None:
+        whole = isinstance(seed, int | np.integer) and not isinstance(seed, bool)
+        if not whole or not -(2**31) <= seed < 2**31:
+            raise ValueError(f"the seed is {seed!r}; a whole number of 32 bits is needed")
 
     @functools.cached_property
     def _without_caption(self) -> _Compiled:
@@ -105,7 +121,8 @@ class Cropper:
           image: A path, a PIL image, or an array (see `reading.read`).
           caption: What the crop should show; None: the crop of lowest aesthetic loss (Eq. 5) alone.
           seed: Seed of the restarts; the same seed gives the same crop, bit for bit.
-          progress: Called after each scale as `progress(done, in all, lowest loss)`.
+          progress: Called after each scale as `progress(done, in all, lowest loss)`; TensorFlow is
+            deterministic meanwhile, see `devices.reproducible`.
           shape: The crop's: "original" is the photo's, as in the paper; a ratio of width to height
             such as "16:9", kept within a pixel; a size such as "1200x628", of which the ratio
             counts here. See `shapes.parse`.
@@ -128,6 +145,7 @@ class Cropper:
             raise ValueError(f"candidate_count is {candidate_count}; at least 1 is needed")
         shape = shapes.parse(shape) if isinstance(shape, str) else shape
         seed = self.seed if seed is None else seed
+        self._check_seed(seed)
         with self._lock, devices.reproducible():
             return self._crop(image, caption, seed, progress, shape, smallest_side, candidate_count)
 
@@ -210,8 +228,8 @@ class Cropper:
             loss, words = self._without_caption.loss, vocabulary.no_words(captioner.vocabulary)
         else:
             end_word = captioner.end_word if self.loss.objective.user_end_word else None
-            loss, finder = self.loss, self.loss.word_finder
-            words = vocabulary.bag_of_words(caption, captioner.vocabulary, end_word, finder)
+            loss, finders = self.loss, self.loss.word_finders
+            words = vocabulary.bag_of_words(caption, captioner.vocabulary, end_word, finders)
         return loss.problem(self._reduce(photo), words, base_size), words
 
     def _reduce(self, photo: np.ndarray) -> np.ndarray:

@@ -168,21 +168,58 @@ def test_a_captioner_from_outside_is_a_class_and_a_line(search, tmp_path, monkey
     assert result.loss["caption"] == pytest.approx(expected, rel=1e-4)
 
 
+@pytest.fixture(scope="module")
+def networks():
+    return bundle.Networks()
+
+
+TERMS = "Objective.terms = [@CaptionLoss(), {}]"
+
+
 @pytest.mark.parametrize(
     ("bindings", "message"),
     [
         (["Objective.norm_weight = 1.0"], "norm_weight is no setting"),
         (["Objective.terms = []"], "at least one"),
-        (["Objective.terms = [@CaptionLoss(), @CaptionLoss()]"], "each once"),
-        (["Objective.terms = [@CaptionLoss(), @NounLoss()]"], "leave @NounLoss() out"),
+        ([TERMS.format("@CaptionLoss()")], "each once"),
+        ([TERMS.format("@NounLoss()")], "leave @NounLoss() out"),
+        ([TERMS.format("@AestheticLoss")], "with its brackets"),
+        (["Objective.terms = 'caption'"], "Objective.terms has 'c'"),
         (["Objective.aesthetic_weight = -1"], "aesthetic_weight is -1"),
         (["Objective.aesthetic_weight = 0", "Objective.caption_weight = 0"], "are all 0"),
+        (["Cropper.search = 3"], "Cropper.search is 3"),
+        (["Cropper.seed = 1.5"], "the seed is 1.5"),
+        (["Cropper.seed = 1099511627776"], "32 bits"),
     ],
 )
-def test_mistakes_are_one_line(bindings, message):
+def test_mistakes_are_one_line(bindings, message, networks):
     with pytest.raises(config.ConfigError) as caught:
-        config.load_cropper("paper.gin", bindings=bindings)
-    assert message in str(caught.value) and "\n" not in str(caught.value)
+        config.load_cropper("paper.gin", bindings=bindings, networks=networks)
+    text = str(caught.value)
+    assert message in text and "\n" not in text and "In call to" not in text
+
+
+@pytest.mark.parametrize("bad", ["total", "captioner", "read_as", "", "two words", None, 3])
+def test_a_terms_name_is_a_word_of_its_own(bad):
+    class Bad(Term):
+        name = bad
+
+    with pytest.raises(ValueError, match="the name of the term"):
+        Objective([AestheticLoss(), Bad()])
+
+
+def test_the_lexicon_can_be_taken_out_of_a_file_by_what_the_messages_say(networks):
+    bindings = ["Networks.lexicon = None", "Objective.terms = [@CaptionLoss(), @AestheticLoss()]"]
+    with pytest.raises(config.ConfigError, match="bound to None, it is taken back"):
+        config.load_cropper("fast.gin", bindings=bindings, networks=networks)
+    bindings.append("Objective.lexicon_weight = None")
+    cropper = config.load_cropper("fast.gin", bindings=bindings, networks=networks)
+    assert list(cropper.loss.objective.weights) == ["caption", "aesthetic"]
+
+
+def test_a_cropper_needs_single_precision():
+    with pytest.raises(ValueError, match="a Cropper needs tf.float32"):
+        cagic_tf.Cropper(bundle.Networks(dtype=tf.float64))
 
 
 def test_a_checkpoint_of_another_kind_is_one_line():

@@ -159,3 +159,25 @@ def test_import_needs_neither_tensorflow_nor_a_posix_system():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout.split() == [cagic_tf.__version__, "False"], done.stderr
+
+
+def test_a_host_that_has_locked_its_configuration_can_load_croppers():
+    code = (
+        "import gin; gin.finalize(); import cagic_tf; from cagic_tf import config; "
+        "print(config.read('fast.gin')['Networks.lexicon'], gin.config.config_is_locked())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.split() == ["lexicon", "True"], done.stderr
+
+
+def test_what_an_imported_module_binds_is_none_of_the_files(tmp_path, monkeypatch, networks):
+    """Else the first load, which imports it, would give another cropper than the second."""
+    (tmp_path / "binding_module.py").write_text(
+        "import gin\n\n\n@gin.configurable(module='binding')\ndef own(a=1):\n    return a\n\n\n"
+        "gin.parse_config('cagic_tf.Cropper.seed = 41\\nbinding.own.a = 9')\n"
+    )
+    (tmp_path / "mine.gin").write_text("import binding_module\ninclude 'fast.gin'\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    seeds = [config.load_cropper(str(tmp_path / "mine.gin"), networks=networks).seed for _ in "ab"]
+    assert seeds == [0, 0]
+    monkeypatch.delitem(sys.modules, "binding_module")

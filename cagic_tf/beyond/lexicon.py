@@ -127,7 +127,7 @@ class NounLoss(Term):
     def target(self, networks: Networks, words: BagOfWords) -> tf.Tensor:
         """`[M, C]`, see `noun_weights`."""
         classes = len(_lexicon(networks).classes)
-        return tf.cast(noun_weights(words.found, words.count, classes), networks.dtype)
+        return tf.cast(noun_weights(words.found[self.name], words.count, classes), networks.dtype)
 
     def word_finder(self, networks: Networks) -> NounTable:
         """The lexicon's nouns."""
@@ -136,7 +136,10 @@ class NounLoss(Term):
     def matched_words(self, networks: Networks, words: BagOfWords) -> dict[str, list[str]]:
         """The caption's nouns, as it writes them, each to the names of its ImageNet classes."""
         names = _lexicon(networks).classes
-        return {noun.text: [names[number] for number in noun.classes] for noun in words.found}
+        return {
+            noun.text: [names[number] for number in noun.classes]
+            for noun in words.found.get(self.name, ())
+        }
 
 
 def noun_weights(found: Sequence[Noun], count: int, classes: int) -> np.ndarray:
@@ -173,7 +176,8 @@ def _lexicon(networks: Networks) -> Lexicon:
     if networks.lexicon is None:
         raise ValueError(
             "NounLoss is one of Objective.terms, but there is no lexicon: bind Networks.lexicon = "
-            '"lexicon", or leave @NounLoss() out of Objective.terms'
+            '"lexicon", or leave @NounLoss() out of Objective.terms and bind '
+            "Objective.lexicon_weight = None"
         )
     return networks.lexicon
 

@@ -90,7 +90,7 @@ class Crops:
         """`[N, V]`, `1/T_c sum_t f(I_crop)_t` of Eq. 4."""
         return caption_distribution(self.caption, self._count_end_word)
 
-    def _sample(self, size):
+    def _sample(self, size: tuple[int, int]) -> tf.Tensor:
         problem = self._problem
         return sampling.crop(problem.picture, self._theta, size, problem.base_size)
 

@@ -5,7 +5,8 @@ only crop parameters go in and losses come out, so that one trace serves every p
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -16,6 +17,9 @@ from cagic_tf.method.search import Losses
 from cagic_tf.method.vocabulary import BagOfWords, WordFinder
 from cagic_tf.networks.bundle import Networks
 from cagic_tf.networks.protocols import Caption
+
+# What results have beside terms, of a crop's losses and of a caption's words.
+RESERVED = ("total", "captioner", "read_as")
 
 
 @dataclasses.dataclass(init=False)
@@ -71,21 +75,38 @@ class Objective:
         self.max_words, self.blur_sigma = max_words, blur_sigma
         self.count_end_word, self.user_end_word = count_end_word, user_end_word
         self.pyramid = tuple(pyramid)
-        names = [term.name for term in self.terms]
+        names = self._names()
         named = {name: weight for name, weight in weights.items() if weight is not None}
         given = {"aesthetic_weight": aesthetic_weight, **named}
         self.weights = {name: given.get(f"{name}_weight", 1.0) for name in names}
         self._check(names, named)
 
-    def _check(self, names, weights):
+    def _names(self) -> list[str]:
+        """The terms' names, which become keys of results and part of a setting's name."""
+        for term in self.terms:
+            if not isinstance(term, Term):
+                raise ValueError(
+                    f"Objective.terms has {term!r}; terms are needed, such as @CaptionLoss() with "
+                    "its brackets"
+                )
+            name = getattr(term, "name", None)
+            if not isinstance(name, str) or not name.isidentifier() or name in RESERVED:
+                raise ValueError(
+                    f"the name of the term {term!r} is {name!r}; a word is needed, and not one of "
+                    f"{', '.join(RESERVED)}"
+                )
+        names = [term.name for term in self.terms]
+        if not names or len(set(names)) < len(names):
+            raise ValueError(f"Objective.terms are {names}; at least one, each once, is needed")
+        return names
+
+    def _check(self, names: Sequence[str], weights: Mapping[str, float]) -> None:
         unknown = [key for key in weights if key not in {f"{name}_weight" for name in names}]
         if unknown:
             raise ValueError(
                 f"Objective.{unknown[0]} is no setting; its terms are {', '.join(names)}, each "
-                "with a weight such as Objective.aesthetic_weight"
+                "with a weight such as Objective.aesthetic_weight; bound to None, it is taken back"
             )
-        if not names or len(set(names)) < len(names):
-            raise ValueError(f"Objective.terms are {names}; at least one, each once, is needed")
         for name, weight in self.weights.items():
             if not 0 <= weight < float("inf"):
                 raise ValueError(
@@ -135,10 +156,10 @@ class CropLoss:
         )
 
     @property
-    def word_finder(self) -> WordFinder | None:
-        """What finds words of a caption that another network than the captioner knows."""
-        finders = (term.word_finder(self.networks) for term in self.objective.terms)
-        return next((finder for finder in finders if finder is not None), None)
+    def word_finders(self) -> dict[str, WordFinder]:
+        """Name of a term to what finds the words of a caption that it knows of its own."""
+        found = {term.name: term.word_finder(self.networks) for term in self.objective.terms}
+        return {name: finder for name, finder in found.items() if finder is not None}
 
     def problem(
         self, photo: np.ndarray, words: BagOfWords, base_size: Sequence[float] = (1.0, 1.0)
@@ -159,7 +180,7 @@ class CropLoss:
             self._targets(words.without_stop_words()),
         )
 
-    def _targets(self, words):
+    def _targets(self, words: BagOfWords) -> dict[str, Any]:
         return {term.name: term.target(self.networks, words) for term in self.objective.terms}
 
     def __call__(self, problem: Problem, theta: tf.Tensor) -> Losses:
@@ -171,11 +192,11 @@ class CropLoss:
         crops = self._crops(problem, theta)
         return self._losses(problem, crops), crops.caption
 
-    def _crops(self, problem, theta):
+    def _crops(self, problem: Problem, theta: tf.Tensor) -> Crops:
         settings = self.objective.max_words, self.objective.count_end_word
         return Crops(self.networks, problem, theta, *settings)
 
-    def _losses(self, problem, crops):
+    def _losses(self, problem: Problem, crops: Crops) -> Losses:
         """Eq. 3: L_total = L_caption + lambda L_aesthetic, and any further terms."""
         total, terms = None, {}
         for term in self.objective.terms:

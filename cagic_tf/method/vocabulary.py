@@ -81,7 +81,7 @@ class BagOfWords:
       words: These words, in order, repeats included, as the captioner has them.
       unknown: Each word that no network knows once, in order, to its nearest known words (perhaps
         none).
-      found: What another network knows, in order; empty without one.
+      found: Name of each term that knows words of its own to those it knows, in order.
       read_as: Each word that the captioner does not know, but in another inflection, to that one.
       count: T_u of Eq. 4, how many words the mean is of.
       content: `[V]` float32, the distribution without `STOP_WORDS` and the end word; all of it
@@ -91,7 +91,7 @@ class BagOfWords:
     distribution: np.ndarray
     words: tuple[str, ...]
     unknown: dict[str, tuple[str, ...]]
-    found: tuple[Any, ...]
+    found: Mapping[str, Sequence[Any]]
     read_as: dict[str, str]
     count: int
     content: np.ndarray
@@ -122,58 +122,66 @@ def bag_of_words(
     caption: str,
     vocabulary: Sequence[str],
     end_word: str | None,
-    finder: WordFinder | None = None,
+    finders: Mapping[str, WordFinder] | None = None,
 ) -> BagOfWords:
-    """Encodes a user's caption: `1/T_u sum_t y_t` of Eq. 4, and what another network knows of it.
+    """Encodes a user's caption: `1/T_u sum_t y_t` of Eq. 4, and what other networks know of it.
 
     Args:
       caption: Any text.
       vocabulary: The captioner's words; index 0 is `<start>`.
       end_word: Counted as the caption's last word when given (the paper does not say).
-      finder: Finds the words that another network than the captioner knows.
+      finders: Name of a term to what finds the words that it knows besides the captioner's.
 
     Returns:
       The bag of words.
 
     Raises:
-      ValueError: The caption is empty, or none of its words is known; with a finder, none but
+      ValueError: The caption is empty, or none of its words is known; with finders, none but
         `STOP_WORDS`. The message is one line and names the nearest known words.
     """
     index = {word: number for number, word in enumerate(vocabulary)}
     tokens = _split_contractions(tokenize(caption), index)
     if not tokens:
         raise ValueError(f"the caption {caption!r} has no words; write what the crop should show")
-    found = finder.find(tokens) if finder else []
+    finders = finders or {}
+    found = {name: tuple(finder.find(tokens)) for name, finder in finders.items()}
     lemmas = {token: _lemma(token, index) for token in tokens if token not in index}
     read_as = {token: lemma for token, lemma in lemmas.items() if lemma}
     tokens = [read_as.get(token, token) for token in tokens]
     known = [token for token in tokens if token in index]
-    elsewhere = {at for part in found for at in range(part.start, part.stop)}
-    names = list(dict.fromkeys([*vocabulary[1:], *(finder.names if finder else ())]))
+    parts = [part for words in found.values() for part in words]
+    elsewhere = {at for part in parts for at in range(part.start, part.stop)}
+    others = [name for finder in finders.values() for name in finder.names]
+    names = list(dict.fromkeys([*vocabulary[1:], *others]))
     unknown = {
         token: tuple(difflib.get_close_matches(token, names, n=3, cutoff=0.75))
         for token in dict.fromkeys(
             token for at, token in enumerate(tokens) if token not in index and at not in elsewhere
         )
     }
-    describing = known if finder is None else [w for w in known if w not in STOP_WORDS]
-    if unknown and not describing and not found:
-        raise ValueError(f"no word of the caption is known: {describe_unknown(unknown)}")
+    describing = [w for w in known if w not in STOP_WORDS] if finders else known
+    if not describing and not parts:
+        if unknown:
+            raise ValueError(f"no word of the caption is known: {describe_unknown(unknown)}")
+        raise ValueError(
+            f"the caption {caption!r} has words such as 'a' and 'the' alone; write what the crop "
+            "should show"
+        )
     counted = known if end_word is None else [*known, end_word]
     total = len(counted) + sum(tokens[at] not in index for at in elsewhere)  # T_u
     distribution = np.zeros(len(vocabulary), np.float32)
     np.add.at(distribution, [index[word] for word in counted], 1 / total)
     has_content = [word not in STOP_WORDS and word != end_word for word in vocabulary]
     content = distribution * np.array(has_content)
-    if not content.any() and not found:
+    if not content.any() and not parts:
         content = distribution
-    return BagOfWords(distribution, tuple(known), unknown, tuple(found), read_as, total, content)
+    return BagOfWords(distribution, tuple(known), unknown, found, read_as, total, content)
 
 
 def no_words(vocabulary: Sequence[str]) -> BagOfWords:
     """The bag of a caption that says nothing."""
     nothing = np.zeros(len(vocabulary), np.float32)
-    return BagOfWords(nothing, (), {}, (), {}, 0, nothing)
+    return BagOfWords(nothing, (), {}, {}, {}, 0, nothing)
 
 
 def _split_contractions(tokens, index):

@@ -184,7 +184,8 @@ def build_lexicon(
     if manifest["trunk_sha256"] != trunk_sha256:
         raise checkpoints.CheckpointError(
             f"the lexicon {checkpoint.name!r} stands on {manifest['trunk']!r}, but the captioner "
-            f"on {trunk!r}: run without it (Networks.lexicon = None)"
+            f"on {trunk!r}: leave @NounLoss() out of Objective.terms, and bind "
+            "Networks.lexicon = None and Objective.lexicon_weight = None"
         )
     tables = manifest["classes"], manifest["nouns"], manifest["irregular_plurals"]
     return Lexicon(checkpoint.tensors, *tables, dtype)

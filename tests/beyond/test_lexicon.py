@@ -155,9 +155,9 @@ def test_without_the_noun_loss_the_losses_are_the_same_bits_and_the_graph_has_no
     photo, found, graphs = np.random.default_rng(3).uniform(0, 1, (90, 120, 3)), [], []
     for objective in objectives:
         loss = CropLoss(objective, networks)
-        finder = loss.word_finder
-        assert (finder is None) is (objective is objectives[0])
-        words = vocabulary.bag_of_words("a dog", networks.captioner.vocabulary, None, finder)
+        finders = loss.word_finders
+        assert list(finders) == ([] if objective is objectives[0] else ["lexicon"])
+        words = vocabulary.bag_of_words("a dog", networks.captioner.vocabulary, None, finders)
         function = tf.function(loss, input_signature=[loss.signature, tf.TensorSpec([2, 3])])
         graph = function.get_concrete_function().graph
         graphs.append(sorted(operation.type for operation in graph.get_operations()))

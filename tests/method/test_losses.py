@@ -66,8 +66,8 @@ def test_objective_refuses(field, value):
         Objective(**{field: value})
 
 
-def bag(networks, caption, finder=None):
-    return vocabulary.bag_of_words(caption, networks.captioner.vocabulary, None, finder)
+def bag(networks, caption, finders=None):
+    return vocabulary.bag_of_words(caption, networks.captioner.vocabulary, None, finders)
 
 
 def smooth_photo(height: int, width: int) -> np.ndarray:
@@ -122,8 +122,9 @@ def test_gradient_of_the_total_loss_matches_finite_differences(double_networks, 
     networks = Networks(dtype=tf.float64, lexicon="lexicon") if with_lexicon else double_networks
     nouns, weights = ([NounLoss()], {"lexicon_weight": 2.0}) if with_lexicon else ([], {})
     loss = CropLoss(Objective([CaptionLoss(), AestheticLoss(), *nouns], 0.1, **weights), networks)
-    words = bag(networks, "a zebra and a dog with a man", loss.word_finder)
-    assert [noun.name for noun in words.found] == (["zebra", "dog"] if with_lexicon else [])
+    words = bag(networks, "a zebra and a dog with a man", loss.word_finders)
+    found = {name: [noun.name for noun in nouns] for name, nouns in words.found.items()}
+    assert found == ({"lexicon": ["zebra", "dog"]} if with_lexicon else {})
     problem = loss.problem(smooth_photo(180, 240), words)
     total = tf.function(lambda theta: loss(problem, theta).total)
     theta = np.array([[0.13, -0.21, 0.47], [-0.35, 0.3, 0.6]])

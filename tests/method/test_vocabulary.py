@@ -142,6 +142,7 @@ def test_possessive_of_a_known_word_is_that_word():
 
 
 TABLE = NounTable({"dog": "0-2", "zebra": "3", "fire truck": "4", "xylophone": "5"}, {})
+FINDERS = {"lexicon": TABLE}
 
 
 @pytest.mark.parametrize(
@@ -163,18 +164,18 @@ TABLE = NounTable({"dog": "0-2", "zebra": "3", "fire truck": "4", "xylophone": "
 def test_with_a_lexicon_every_word_that_a_network_knows_counts(
     caption, distribution, weights, unknown
 ):
-    bag = vocabulary.bag_of_words(caption, WORDS, None, TABLE)
+    bag = vocabulary.bag_of_words(caption, WORDS, None, FINDERS)
     found = {WORDS[at]: float(bag.distribution[at]) for at in np.flatnonzero(bag.distribution)}
     assert found == pytest.approx(distribution)
-    in_words = {noun.name: (noun.stop - noun.start) / bag.count for noun in bag.found}
+    in_words = {noun.name: (noun.stop - noun.start) / bag.count for noun in bag.found["lexicon"]}
     assert in_words == pytest.approx(weights)
     assert list(bag.unknown) == unknown
 
 
 def test_with_a_lexicon_the_end_word_is_one_of_the_words():
-    bag = vocabulary.bag_of_words("a zebra", WORDS, ".", TABLE)
+    bag = vocabulary.bag_of_words("a zebra", WORDS, ".", FINDERS)
     assert bag.distribution.sum() == pytest.approx(2 / 3)
-    assert bag.count == 3 and len(bag.found) == 1
+    assert bag.count == 3 and len(bag.found["lexicon"]) == 1
 
 
 @pytest.mark.parametrize(
@@ -199,7 +200,7 @@ def test_content_is_what_is_left_without_stop_words(caption, content, end_word):
 
 
 def test_stop_words_are_no_content_where_another_network_knows_a_word():
-    bag = vocabulary.bag_of_words("on the zebra", WORDS, None, TABLE)
+    bag = vocabulary.bag_of_words("on the zebra", WORDS, None, FINDERS)
     assert bag.distribution.sum() == pytest.approx(2 / 3)
     assert bag.content.sum() == 0
 
@@ -207,20 +208,37 @@ def test_stop_words_are_no_content_where_another_network_knows_a_word():
 def test_no_words():
     bag = vocabulary.no_words(WORDS)
     assert bag.distribution.shape == (len(WORDS),) and not bag.distribution.any()
-    assert (bag.words, bag.found, bag.unknown) == ((), (), {})
+    assert (bag.words, bag.found, bag.unknown) == ((), {}, {})
 
 
 def test_each_known_word_is_suggested_once():
     """A word that both networks know is no two suggestions."""
     words = ["<start>", "sing", "sign", "."]
     table = NounTable({"sign": "0", "sing": "1"}, {})
-    bag = vocabulary.bag_of_words("a sing signg", [*words, "a"], None, table)
+    bag = vocabulary.bag_of_words("a sing signg", [*words, "a"], None, {"lexicon": table})
     assert sorted(bag.unknown["signg"]) == ["sign", "sing"]
 
 
 def test_with_a_lexicon_words_without_content_are_not_enough():
     with pytest.raises(ValueError) as caught:
-        vocabulary.bag_of_words("a xylofone on the", WORDS, None, TABLE)
+        vocabulary.bag_of_words("a xylofone on the", WORDS, None, FINDERS)
     expected = "no word of the caption is known: xylofone (nearest known: xylophone)"
     assert str(caught.value) == expected
     assert vocabulary.bag_of_words("a xylofone", WORDS, None).words == ("a",)  # The paper's.
+
+
+def test_each_network_has_the_words_that_it_knows_itself():
+    other = NounTable({"gnu": "0", "zebra": "1"}, {})
+    bag = vocabulary.bag_of_words("a zebra and a gnu", WORDS, None, FINDERS | {"other": other})
+    names = {key: [noun.name for noun in nouns] for key, nouns in bag.found.items()}
+    assert names == {"lexicon": ["zebra"], "other": ["zebra", "gnu"]}
+    assert "gnu" not in bag.unknown and "zebra" not in bag.unknown
+
+
+@pytest.mark.parametrize("caption", ["the", "the of a"])
+def test_stop_words_alone_say_nothing(caption):
+    known = [*WORDS, "of"]
+    with pytest.raises(ValueError, match="write what the crop should show") as caught:
+        vocabulary.bag_of_words(caption, known, None, FINDERS)
+    assert "\n" not in str(caught.value)
+    assert vocabulary.bag_of_words(caption, known, None).words  # The paper's.
