@@ -30,7 +30,7 @@ from tqdm import tqdm
 from cagic_tf import config, pipeline
 from cagic_tf.batch import manifest
 from cagic_tf.method import annealing, evaluation_cache, sampling
-from cagic_tf.method.losses import Crops, Problem
+from cagic_tf.method.losses import Problem
 from cagic_tf.photos import reading
 from cagic_tf.system import devices, provenance, resources
 from experiments import command
@@ -102,7 +102,7 @@ def time_parts(cropper: pipeline.Cropper, problem: Problem) -> dict[str, float]:
     """Milliseconds a crop, ten at a time with the backward pass, of the objective and its parts."""
     networks, settings = cropper.loss.networks, cropper.loss.objective
     trunk, theta = networks.caption_trunk, some_crops(BATCH)
-    crops = Crops(networks, problem, theta, settings.max_words, settings.count_end_word)
+    crops = cropper.loss.crops(problem, theta)
 
     def total(theta):
         return cropper.loss(problem, theta).total

@@ -149,6 +149,16 @@ def test_figures_of_the_readme_are_those_of_the_experiments():
     assert found and found <= set(FIGURE.findall(read(ROOT / "docs" / "experiments.md")))
 
 
+def test_every_result_is_listed_with_its_command():
+    section = read(ROOT / "docs" / "experiments.md").partition("## Every result, and its command")[
+        2
+    ]
+    section = section.partition("\n## ")[0]
+    listed = set(re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE))
+    results = {path.name for path in (ROOT / "experiments" / "results").iterdir() if path.is_dir()}
+    assert listed == results
+
+
 def find_module(name):
     """Whether a module can be imported, without importing what it does."""
     parts = name.split(".")

@@ -100,7 +100,7 @@ def test_a_term_has_its_target_and_weight_and_stays_out_of_the_total_at_0():
         loss = CropLoss(objective, networks)
         problem = loss.problem(photo, words)
         found = loss(problem, theta)
-        crops = loss._crops(problem, theta)
+        crops = loss.crops(problem, theta)
         expected = np.abs(crops.scorer_features.numpy().mean(axis=(1, 2)) - 5) / 2
         np.testing.assert_allclose(found.terms["size"], expected, rtol=1e-12)
         totals[weight] = found.total.numpy()
@@ -163,7 +163,7 @@ def test_a_captioner_from_outside_is_a_class_and_a_line(search, tmp_path, monkey
     assert set(result.checkpoints) == {"lite0", "colours", "vfn"}
     theta = tf.constant([[*result.center, result.scale]], tf.float32)
     problem, _ = cropper.problem(result.photo, "bright")
-    features = cropper.loss._crops(problem, theta).captioner_features.numpy()
+    features = cropper.loss.crops(problem, theta).captioner_features.numpy()
     expected = np.log1p(np.exp(-3.0 * features.mean()))  # -log q("bright"), the only word.
     assert result.loss["caption"] == pytest.approx(expected, rel=1e-4)
 

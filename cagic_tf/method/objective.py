@@ -185,14 +185,15 @@ class CropLoss:
 
     def __call__(self, problem: Problem, theta: tf.Tensor) -> Losses:
         """Losses of the crops `theta`, `[N, 3]` rows `(x, y, s)`."""
-        return self._losses(problem, self._crops(problem, theta))
+        return self._losses(problem, self.crops(problem, theta))
 
     def describe(self, problem: Problem, theta: tf.Tensor) -> tuple[Losses, Caption]:
         """Losses of the crops `theta`, and the captioner's own captions of them."""
-        crops = self._crops(problem, theta)
+        crops = self.crops(problem, theta)
         return self._losses(problem, crops), crops.caption
 
-    def _crops(self, problem: Problem, theta: tf.Tensor) -> Crops:
+    def crops(self, problem: Problem, theta: tf.Tensor) -> Crops:
+        """What the networks see in the crops `theta`; nothing is computed yet."""
         settings = self.objective.max_words, self.objective.count_end_word
         return Crops(self.networks, problem, theta, *settings)
 
