@@ -112,7 +112,8 @@ class CropResult(Candidate):
           candidate: Place in `candidates`; 0 is this crop.
 
         Raises:
-          ValueError: The ending is none of these, or the file is the photo.
+          ValueError: The ending is none of these, the quality or candidate is out of its range, or
+            the file is the photo.
           reading.ImageError: The photo cannot be read any more.
           OSError: The file cannot be written.
         """
@@ -123,6 +124,11 @@ class CropResult(Candidate):
                 f"cannot save a crop as {path.name!r}: its ending must be one of "
                 f"{', '.join(_FORMATS)}"
             )
+        if not 1 <= quality <= 100:
+            raise ValueError(f"the quality is {quality}; 1 to 100 is accepted")
+        crops = self.candidates or (self,)
+        if not 0 <= candidate < len(crops):
+            raise ValueError(f"there is no candidate {candidate}; 0 to {len(crops) - 1} are there")
         source = self.photo if self.source is None else self.source
         origin = getattr(source, "filename", source)  # Of an image that Pillow opened.
         if not isinstance(origin, str | os.PathLike) or not os.path.exists(origin):

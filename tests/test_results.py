@@ -86,6 +86,14 @@ def test_save_refuses(photo, tmp_path):
         made(opened).save(photo)
     with pytest.raises(ValueError, match="'crop.txt': its ending must be one of .jpg"):
         made(photo).save(tmp_path / "crop.txt")
+    for quality in (0, -1, 101, 500):
+        with pytest.raises(ValueError, match=f"the quality is {quality}; 1 to 100 is accepted"):
+            made(photo).save(tmp_path / "crop.jpg", quality=quality)
+    for candidate in (-1, 2):
+        with pytest.raises(ValueError, match=f"no candidate {candidate}; 0 to 1 are there"):
+            made(photo).save(tmp_path / "crop.jpg", candidate=candidate)
+    with pytest.raises(ValueError, match="no candidate 1; 0 to 0 are there"):
+        made(photo, candidates=()).save(tmp_path / "crop.jpg", candidate=1)
     with pytest.raises(OSError):
         made(photo).save(tmp_path / "nowhere" / "crop.png")
     assert photo.read_bytes() == before and len(list(tmp_path.iterdir())) == 1

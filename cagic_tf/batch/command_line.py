@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 
 from absl import app, flags, logging
 
+from cagic_tf.system import startup
+
 FLAGS = flags.FLAGS
 _HELP = {"--help", "-help", "--helpshort", "-h", "-?"}
 _INTERRUPTED = 130  # As shells have it.
@@ -20,6 +22,7 @@ def run(main: Callable[[list[str]], int], usage: str, groups: Mapping[str, str])
       usage: What `--help` says before the flags.
       groups: A heading to the names of its flags, with spaces between them, as `--help` has them.
     """
+    startup.open_stderr()
     try:
         app.run(main, flags_parser=functools.partial(_parse, usage=usage, groups=groups))
     except KeyboardInterrupt:

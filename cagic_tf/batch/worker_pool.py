@@ -1,4 +1,9 @@
-"""Rows to workers of Ray, and outputs back in the rows' order, though workers die."""
+"""Rows to workers of Ray, and outputs back in the rows' order, though workers die.
+
+Plain actors and `ray.wait`, not `ray.util.ActorPool`: that one leaves workers idle behind a slow
+row where outputs are wanted in order, does not say which row failed where they are not, and gives
+rows to workers for which the cluster has no room.
+"""
 
 import collections
 from collections.abc import Iterator, Sequence

@@ -31,7 +31,7 @@ class Checkpoint:
     Attributes:
       name: The folder's name.
       sha256: Hex digest of `weights.npz`.
-      kind: Which network reads it: "lite0", "sat" or "vfn".
+      kind: Which network reads it, such as "lite0" or "sat".
       tensors: Name to array, floats as float32.
       manifest: The whole manifest.
     """
@@ -58,7 +58,7 @@ def save(
 
     Args:
       directory: Folder to write to; made when missing.
-      kind: "lite0", "sat" or "vfn".
+      kind: Which network reads it, such as "lite0" or "sat".
       tensors: Name to array. The dtype given is the dtype stored.
       source: Where the values come from, in a sentence.
       command: The command that made them.

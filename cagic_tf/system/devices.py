@@ -5,6 +5,7 @@
 """
 
 import contextlib
+import os
 import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -69,6 +70,19 @@ def prepare(device: str | None = None, threads: int = 0) -> None:
         tf.config.threading.set_intra_op_parallelism_threads(threads)
         tf.config.threading.set_inter_op_parallelism_threads(threads)
     tf.config.experimental.enable_op_determinism()
+
+
+def thread_count(threads: int = 0) -> int:
+    """How many threads of the CPU compute after `prepare(threads=threads)`.
+
+    Without a number TensorFlow takes as many as this process has cores, which may be fewer than the
+    machine has, as with `taskset` or in a job of Slurm.
+    """
+    if threads:
+        return threads
+    if hasattr(os, "sched_getaffinity"):  # Linux.
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _select(found: "list[tf.config.PhysicalDevice]", name: str | None) -> list:

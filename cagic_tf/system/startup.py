@@ -23,6 +23,7 @@ def quiet() -> None:
     Call it before anything else imports TensorFlow. With TF_CPP_MIN_LOG_LEVEL=0 or 1 in the
     environment nothing is muted.
     """
+    open_stderr()
     if os.environ.setdefault(LEVEL, "3") in _LOUD:
         return
     # Of photos that are large (`reading.MAX_PIXELS` is our limit) or have odd metadata.
@@ -34,6 +35,16 @@ def quiet() -> None:
             import tensorflow  # noqa: F401
 
 
+def open_stderr() -> None:
+    """Where a program was started without standard error, what it writes there goes nowhere.
+
+    As long as it has none, `print` writes to standard output instead, and libraries that write to
+    it themselves end in an error; a file that is opened gets its descriptor and their lines.
+    """
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")
+
+
 @contextlib.contextmanager
 def _stderr_only_after_failure() -> Iterator[None]:
     """What is written to standard error in here is seen only if this fails.
@@ -42,11 +53,10 @@ def _stderr_only_after_failure() -> Iterator[None]:
     process keeps them, so that they are seen as well when an import ends the process at once, as
     on a processor that lacks instructions.
     """
-    if sys.stderr is None:  # Started without one.
+    saved = _copy_of_stderr()
+    if saved is None:
         yield
         return
-    sys.stderr.flush()
-    saved = os.dup(2)
     keeper = subprocess.Popen(
         [sys.executable, "-I", "-S", "-c", _REPEAT],
         stdin=subprocess.PIPE,
@@ -64,3 +74,12 @@ def _stderr_only_after_failure() -> Iterator[None]:
         os.dup2(saved, 2)  # Closes the pipe: where it was not killed, the keeper repeats all now.
         os.close(saved)
         keeper.wait()
+
+
+def _copy_of_stderr() -> int | None:
+    """Another descriptor of standard error, flushed; None where the process has none."""
+    sys.stderr.flush()
+    try:
+        return os.dup(2)
+    except OSError:  # It is closed, and `sys.stderr` is another file, as in a daemon.
+        return None

@@ -3,7 +3,6 @@
 Networks are loaded once and shared by all methods, so that they differ in the method alone.
 """
 
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -56,7 +55,7 @@ class MethodRun(NamedTuple):
         here = provenance.record(
             made_by.command(),
             checkpoints=self.checkpoints,
-            threads=tf.config.threading.get_intra_op_parallelism_threads() or os.cpu_count(),
+            threads=devices.thread_count(tf.config.threading.get_intra_op_parallelism_threads()),
         )
         return output_folder.OutputFolder(
             directory / self.folder, self.config, pictures=False, provenance=here

@@ -72,6 +72,32 @@ def test_a_wrong_flag_is_one_line(flag, message):
     assert message in done.stderr and done.stderr.endswith("--help lists the flags.\n")
 
 
+def test_without_standard_error_results_are_as_ever(tmp_path):
+    """There is no bar, errors go nowhere, and no file gets what is written to descriptor 2."""
+    code = f"""
+import os, sys
+from absl import flags
+from cagic_tf.batch import command_line, manifest, records, report
+def main(arguments):
+    row = manifest.Row("a", "a.png", "a.png", "a dog")
+    file = open({str(tmp_path / "file")!r}, "wb")
+    with report.Report(2) as reporter:
+        reporter.progress(0.5, "photo 1 of 2")
+        reporter.result(1, row, records.Record("a", "a.png", "a dog", "error", "no luck"))
+        reporter.result(2, row, records.Record("a", "a.png", "a dog", "ok", box=[1, 2, 3, 4]))
+    print("error: nowhere", file=sys.stderr)
+    os.write(2, b"from C++")
+    return 2
+command_line.run(main, "Usage.", {{}})
+"""
+    shell = ["sh", "-c", 'exec "$@" 2>&-', "sh", sys.executable, "-c", code]
+    done = subprocess.run(shell, stdout=subprocess.PIPE, text=True)
+    shown = ["[1/2] a.png: a dog", "[2/2] a.png: a dog", "  a: box [1, 2, 3, 4]"]
+    assert done.returncode == 2
+    assert done.stdout.splitlines() == [*shown, "  the captioner sees: None"]
+    assert (tmp_path / "file").read_bytes() == b""
+
+
 def test_ctrl_c_is_one_line():
     code = (
         "import os, signal; from cagic_tf.batch import command_line\n"

@@ -9,6 +9,7 @@ import pytest
 
 from cagic_tf.batch import manifest, output_folder
 from cagic_tf.batch.records import Record
+from cagic_tf.system import devices
 from experiments.methods.named import Setup
 from experiments.tables import comparison, made_by, metrics, table_files
 from experiments.tables.method_runs import MethodRun
@@ -29,7 +30,8 @@ def rows(dataset):
     return manifest.read(dataset)
 
 
-def test_methods_take_turns_and_go_on(rows, tmp_path, capfd):
+def test_methods_take_turns_and_go_on(rows, tmp_path, capfd, monkeypatch):
+    monkeypatch.setattr(devices, "thread_count", lambda threads: threads or 12)
     seen = []
 
     def crop(row):
@@ -61,7 +63,7 @@ def test_methods_take_turns_and_go_on(rows, tmp_path, capfd):
         paths = [path for path in comparison.files_of([run], tmp_path / "out") if path.is_file()]
         assert {path.name for path in paths} == names
         found = json.loads((tmp_path / "out" / run.folder / "provenance.json").read_text())
-        assert found["checkpoints"] == {"sat": "1" * 64} and found["threads"] >= 1
+        assert found["checkpoints"] == {"sat": "1" * 64} and found["threads"] == 12
         assert found["commit"] and "resumed_by" not in found
 
 

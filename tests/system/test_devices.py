@@ -1,5 +1,6 @@
 """Which device is seen, and that the host's own settings of TensorFlow come back."""
 
+import os
 import threading
 
 import pytest
@@ -64,6 +65,15 @@ def test_a_missing_device_is_one_line(gpus, name, message, monkeypatch):
     with pytest.raises(devices.DeviceError, match=message) as error:
         devices.prepare(name)
     assert "\n" not in str(error.value) and machine.visible is None
+
+
+def test_threads_are_those_of_the_cores_that_the_process_may_use(monkeypatch):
+    assert devices.thread_count(3) == 3
+    monkeypatch.setattr(os, "cpu_count", lambda: 64)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {5, 9}, raising=False)
+    assert devices.thread_count() == 2
+    monkeypatch.delattr(os, "sched_getaffinity")  # Not Linux.
+    assert devices.thread_count() == 64
 
 
 def settings():
