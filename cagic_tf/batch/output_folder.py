@@ -88,17 +88,21 @@ class OutputFolder:
             raise
 
     def _begin_or_resume(self, config: str, provenance: Mapping[str, Any] | None) -> None:
-        """Writes what the rows are made with; refuses where those that are there are of another."""
-        if self.done:
-            found = resuming.difference(self._directory, self.done, config, provenance)
+        """Writes what the rows are made with; refuses where those that are there are of another.
+
+        Only rows with a crop count: errors are not results, and can be tried again.
+        """
+        made = {key: record for key, record in self.done.items() if record.ok}
+        if made:
+            found = resuming.difference(self._directory, made, config, provenance)
             if found:
                 raise OutputError(
                     f"{self._directory} holds results {found}; choose another --output_dir"
                 )
         contents = {CONFIG: config}
         if provenance is not None:
-            old = resuming.read(self._directory) if self.done else None
-            merged = resuming.merged(old, provenance, len(self.done))
+            old = resuming.read(self._directory) if made else None
+            merged = resuming.merged(old, provenance, len(made))
             contents[PROVENANCE] = json.dumps(merged, indent=2) + "\n"
         for name, text in contents.items():
             path = self._directory / name
