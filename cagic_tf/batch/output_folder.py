@@ -172,7 +172,7 @@ class OutputFolder:
         if self.is_done(row):
             return lambda: self.done[row.id]
 
-        def checked_first():  # Before the time is spent.
+        def checked_first() -> Any:  # Before the time is spent.
             if self._pictures:
                 self._check(row, self._names(row).values())
             return crop()
@@ -248,14 +248,14 @@ class OutputFolder:
             files.write_atomically(self._results, whole)
         return records.read(self._results)
 
-    def _read_unfinished(self):
+    def _read_unfinished(self) -> dict[str, list[str]]:
         """Rows whose pictures were being written when a run was killed, each to their names."""
         path = self._directory / _WRITING
         found = json.loads(path.read_bytes()) if path.exists() else {}
         finished = {key for key in found if key in self.done and self.done[key].ok}
         return {key: list(found[key]) for key in found if key not in finished}
 
-    def _write_unfinished(self):
+    def _write_unfinished(self) -> None:
         path = self._directory / _WRITING
         if self._unfinished:
             files.write_atomically(path, json.dumps(self._unfinished).encode())
