@@ -13,7 +13,6 @@ failed, 1 if all failed or the command cannot be followed.
 
 import collections
 import contextlib
-import os
 import shlex
 import sys
 from collections.abc import Callable
@@ -100,7 +99,7 @@ def _open_folder(directory: Path, cropper: "pipeline.Cropper") -> output_folder.
     made_by = provenance.record(
         _typed(),
         checkpoints=cropper.loss.networks.checkpoints,
-        threads=FLAGS.threads or os.cpu_count(),
+        threads=devices.thread_count(FLAGS.threads),
         device=FLAGS.device or "gpu if there is one",
     )
     return output_folder.OutputFolder(
@@ -159,8 +158,7 @@ class _Progress:
 
     def __init__(self, reporter: report.Report, number: int, count: int, name: str):
         self._reporter, self._number = reporter, number
-        name = name if len(name) <= _LONGEST_NAME else name[: _LONGEST_NAME - 1] + "\u2026"
-        self._photo = f"photo {number} of {count}, {name}"
+        self._photo = f"photo {number} of {count}, {manifest.shown(name, _LONGEST_NAME)}"
         reporter.progress(number - 1, self._photo)
 
     def __call__(self, done: int, total: int, loss: float) -> None:

@@ -13,6 +13,10 @@ from typing import Any
 from cagic_tf.beyond import shapes
 
 KEYS = ("id", "image", "caption", "crops")
+LONGEST_CAPTION = 80  # Characters of it that people are shown.
+# Controls, such as escape sequences of terminals and what turns the direction of writing; halves of
+# characters, which cannot be printed.
+_UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 class ManifestError(Exception):
@@ -128,6 +132,17 @@ def shard(rows: Sequence[Row], text: str) -> list[Row]:
 def safe_name(text: str) -> str:
     """A file name made of letters, digits, ".", "_" and "-", at most 80 long."""
     return re.sub(r"[^\w.-]+", "-", text.strip(), flags=re.ASCII).strip("-.")[:80] or "row"
+
+
+def shown(text: str, longest: int) -> str:
+    """A text for a line of a terminal or a title: no control characters, cut where it is long.
+
+    Args:
+      text: Any text.
+      longest: Most characters; where there are more an ellipsis is the last.
+    """
+    text = _UNSEEN.sub(lambda found: repr(found[0])[1:-1], text)
+    return text if len(text) <= longest else text[: longest - 1] + "\u2026"
 
 
 def _json_entries(text: str, path: Path) -> Iterator[tuple[int, Any]]:

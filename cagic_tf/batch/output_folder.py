@@ -88,17 +88,21 @@ class OutputFolder:
             raise
 
     def _begin_or_resume(self, config: str, provenance: Mapping[str, Any] | None) -> None:
-        """Writes what the rows are made with; refuses where those that are there are of another."""
-        if self.done:
-            found = resuming.difference(self._directory, self.done, config, provenance)
+        """Writes what the rows are made with; refuses where those that are there are of another.
+
+        Only rows with a crop count: errors are not results, and can be tried again.
+        """
+        made = {key: record for key, record in self.done.items() if record.ok}
+        if made:
+            found = resuming.difference(self._directory, made, config, provenance)
             if found:
                 raise OutputError(
                     f"{self._directory} holds results {found}; choose another --output_dir"
                 )
         contents = {CONFIG: config}
         if provenance is not None:
-            old = resuming.read(self._directory) if self.done else None
-            merged = resuming.merged(old, provenance, len(self.done))
+            old = resuming.read(self._directory) if made else None
+            merged = resuming.merged(old, provenance, len(made))
             contents[PROVENANCE] = json.dumps(merged, indent=2) + "\n"
         for name, text in contents.items():
             path = self._directory / name
@@ -168,7 +172,7 @@ class OutputFolder:
         if self.is_done(row):
             return lambda: self.done[row.id]
 
-        def checked_first():  # Before the time is spent.
+        def checked_first() -> Any:  # Before the time is spent.
             if self._pictures:
                 self._check(row, self._names(row).values())
             return crop()
@@ -244,14 +248,14 @@ class OutputFolder:
             files.write_atomically(self._results, whole)
         return records.read(self._results)
 
-    def _read_unfinished(self):
+    def _read_unfinished(self) -> dict[str, list[str]]:
         """Rows whose pictures were being written when a run was killed, each to their names."""
         path = self._directory / _WRITING
         found = json.loads(path.read_bytes()) if path.exists() else {}
         finished = {key for key in found if key in self.done and self.done[key].ok}
         return {key: list(found[key]) for key in found if key not in finished}
 
-    def _write_unfinished(self):
+    def _write_unfinished(self) -> None:
         path = self._directory / _WRITING
         if self._unfinished:
             files.write_atomically(path, json.dumps(self._unfinished).encode())

@@ -2,9 +2,9 @@
 
 import dataclasses
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin, get_type_hints
 
 import numpy as np
 
@@ -50,7 +50,7 @@ class Record:
     caption: str | None
     status: str
     error: str | None = None
-    box: list[int] | None = None
+    box: list[float] | None = None
     box_normalized: list[float] | None = None
     scale: float | None = None
     center: list[float] | None = None
@@ -79,6 +79,7 @@ class Record:
 
 FIELDS = tuple(field.name for field in dataclasses.fields(Record))
 _NEEDED = ("id", "image", "status")
+_TYPES = get_type_hints(Record)
 
 
 def read(path: Path) -> dict[str, Record]:
@@ -120,7 +121,42 @@ def _parse(line: bytes, where: str) -> Record:
     unknown = sorted(set(entry) - set(FIELDS))
     if unknown:
         raise RecordError(f"{where}: unknown keys {unknown}; accepted are {list(FIELDS)}")
+    if message := problem(entry):
+        raise RecordError(f"{where}: {message}")
     return Record(**{"caption": None, **entry})
+
+
+def problem(fields: Mapping[str, Any]) -> str:
+    """What is wrong with the values of some fields of a record, in one line; "" if nothing is."""
+    for name, value in fields.items():
+        if not _is_of(value, _TYPES[name]):
+            return f"{name} is {_shown(value)}; a value of the type {_TYPES[name]} is needed"
+    if fields.get("status", "ok") not in ("ok", "error"):
+        return f'status is {_shown(fields["status"])}; "ok" or "error" is needed'
+    boxes = [crop.get("box") or [] for crop in fields.get("candidates") or ()]
+    for box in [*boxes, fields.get("box")]:
+        if box is not None and not (_is_of(box, list[float]) and len(box) == 4):
+            return f"a box is {_shown(box)}; four numbers are needed"
+    return ""
+
+
+def _is_of(value: Any, kind: Any) -> bool:
+    """Whether a value of JSON is of a type: one of those that the fields of `Record` have."""
+    parts = get_args(kind)
+    if kind is Any:
+        return True
+    if get_origin(kind) is list:
+        return isinstance(value, list) and all(_is_of(each, parts[0]) for each in value)
+    if get_origin(kind) is dict:
+        return isinstance(value, dict) and all(_is_of(each, parts[1]) for each in value.values())
+    if parts:  # A union.
+        return any(_is_of(value, part) for part in parts)
+    kind = int | float if kind is float else kind
+    return isinstance(value, kind) and not isinstance(value, bool)
+
+
+def _shown(value: Any) -> str:
+    return json.dumps(value)[:60]
 
 
 def summary(records: Iterable[Record]) -> str:

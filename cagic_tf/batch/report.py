@@ -10,6 +10,7 @@ from cagic_tf.beyond import shapes
 from cagic_tf.method import vocabulary
 
 _BAR = "{desc} |{bar}| {percentage:.0f} %, {elapsed} so far, {remaining} to go"
+_LONGEST_LINE = 1000  # Characters; a caption may have any number of words that nothing knows.
 
 
 class Report:
@@ -57,10 +58,12 @@ class Report:
         """
         heading = f"[{number}/{self._count}] {describe(row, self._show_captions)}"
         if record.ok:
-            self._print("\n  ".join([heading, *details(record)]), sys.stdout)
+            lines = [manifest.shown(line, _LONGEST_LINE) for line in details(record)]
+            self._print("\n  ".join([heading, *lines]), sys.stdout)
         else:
             self._print(heading, sys.stdout)
-            self._print(f"  error: {record.id}: {record.error}", sys.stderr)
+            line = manifest.shown(f"error: {record.id}: {record.error}", _LONGEST_LINE)
+            self._print("  " + line, sys.stderr)
 
     def _print(self, text: str, file: TextIO) -> None:
         with tqdm.external_write_mode(file=file):  # Takes the bar away meanwhile.
@@ -69,9 +72,11 @@ class Report:
 
 def describe(row: manifest.Row, show_caption: bool = True) -> str:
     """A row in a few words: its photo, caption and shape."""
-    caption = f": {row.caption}" if show_caption and row.caption is not None else ""
+    caption = ""
+    if show_caption and row.caption is not None:
+        caption = f": {manifest.shown(row.caption, manifest.LONGEST_CAPTION)}"
     shape = "" if row.shape == shapes.ORIGINAL else f" ({row.shape.name})"
-    return row.image + caption + shape
+    return manifest.shown(row.image, _LONGEST_LINE) + caption + shape
 
 
 def details(record: records.Record) -> list[str]:
@@ -79,7 +84,7 @@ def details(record: records.Record) -> list[str]:
     overlap = "" if record.iou is None else f", IoU {record.iou:.3f}"
     lines = [f"{record.id}: box {record.box}{_loss(record.loss)}{overlap}"]
     for crop in (record.candidates or [])[1:]:
-        lines.append(f"or box {crop['box']}{_loss(crop['loss'])}")
+        lines.append(f"or box {crop['box']}{_loss(crop.get('loss'))}")
     words = record.matched_words or {}
     for word, lemma in words.get("read_as", {}).items():
         lines.append(f"{word} is read as {lemma}")
@@ -92,4 +97,8 @@ def details(record: records.Record) -> list[str]:
 
 
 def _loss(losses: dict[str, float] | None) -> str:
-    return "" if losses is None else f", loss {losses['total']:.3f}"
+    """The total and, behind it, each term by its name."""
+    if losses is None:
+        return ""
+    terms = [f"{name} {value:z.3f}" for name, value in losses.items() if name != "total"]
+    return f", loss {losses['total']:z.3f}" + (f" ({', '.join(terms)})" if terms else "")

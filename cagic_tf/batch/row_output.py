@@ -6,7 +6,7 @@ it makes travels: JSON types and the contents of files.
 
 import functools
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cagic_tf.batch import manifest, records
@@ -92,8 +92,13 @@ def written(record: records.Record) -> list[str]:
     """The names of the files that a row has left, by its record; the twin of `picture_names`."""
     if not record.crop_file:
         return []
-    crops = [record.crop_file, *(crop["crop_file"] for crop in record.candidates or ())]
-    return [*crops, _overlay(record.id), _losses(record.id)]
+    others = (crop.get("crop_file") for crop in record.candidates or ())
+    return [
+        record.crop_file,
+        *(name for name in others if isinstance(name, str)),
+        _overlay(record.id),
+        _losses(record.id),
+    ]
 
 
 def _overlay(row_id: str) -> str:
@@ -158,11 +163,11 @@ def _loss_plot(path: "search.Path", caption: str | None) -> bytes:
         | {name: [float(step.losses.terms[name]) for step in steps] for name in names},
         [step.end_losses for step in steps],
         (float(path.theta[2]), path.loss),
-        caption or "",
+        manifest.shown(caption or "", manifest.LONGEST_CAPTION),
     )
 
 
-def _mean_iou(box, row: manifest.Row) -> float | None:
+def _mean_iou(box: Sequence[float], row: manifest.Row) -> float | None:
     """Mean IoU with the row's ground truths; None where it has none."""
     if not row.crops:
         return None

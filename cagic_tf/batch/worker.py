@@ -3,10 +3,14 @@
 import dataclasses
 import os
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from cagic_tf.batch import manifest, row_output
 from cagic_tf.photos import crop_files
 from cagic_tf.system import devices
+
+if TYPE_CHECKING:
+    from cagic_tf import pipeline
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,7 +47,7 @@ class Worker:
         """Crops a row and draws its pictures; what fails is the output's error."""
         settings = self._settings
 
-        def crop():
+        def crop() -> "pipeline.CropResult":
             return self._cropper.crop(
                 row.path,
                 row.caption,

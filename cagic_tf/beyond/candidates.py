@@ -49,6 +49,8 @@ def distinct(path: Path, count: int, base_size: Sequence[float]) -> list[np.ndar
     return kept
 
 
-def _box(theta, base_size):
+def _box(
+    theta: Sequence[float] | np.ndarray, base_size: Sequence[float]
+) -> tuple[float, float, float, float]:
     x0, y0, x1, y1 = geometry.normalized_box(theta[:2], theta[2], base_size)
     return x0, y0, x1 - x0, y1 - y0

@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from cagic_tf.method import annealing, sampling
 from cagic_tf.method.losses import Problem
-from cagic_tf.method.search import UNBOUNDED, LossFunction, RunSearch
+from cagic_tf.method.search import UNBOUNDED, Bounds, LossFunction, Path, Progress, RunSearch
 
 BATCH = 35  # Crops a forward pass; more needs memory and gains no speed on a CPU.
 FARTHEST = 0.5  # Of a crop's side: scanned neighbours overlap by half, whatever the crop's shape.
@@ -49,7 +49,7 @@ class CoarseToFine:
     refinement: annealing.Annealing = annealing.Annealing()
     scan_view: Callable[[Any], Any] | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.scan_centers < 1:
             raise ValueError(
                 f"CoarseToFine.scan_centers is {self.scan_centers}; at least 1 is needed"
@@ -72,10 +72,15 @@ class CoarseToFine:
             input_signature=[signature, tf.TensorSpec([None, 3], tf.float32)],
             autograph=False,
         )
-        def evaluate(problem, theta):
+        def evaluate(problem: Any, theta: tf.Tensor) -> tf.Tensor:
             return loss(problem, theta).total
 
-        def search(problem, seed, progress=None, bounds=UNBOUNDED):
+        def search(
+            problem: Any,
+            seed: int,
+            progress: Progress | None = None,
+            bounds: Bounds = UNBOUNDED,
+        ) -> Path:
             scales = bounds.scales(self.scan_scales)
             grid = scan_grid(scales, self.scan_centers, bounds.base_size, FARTHEST)
             seen = problem if view is None else view(problem)
@@ -148,7 +153,7 @@ def scan_grid(
     return np.array(rows)
 
 
-def _places(side, centers, farthest):
+def _places(side: float, centers: int, farthest: float) -> np.ndarray:
     """Centres along one axis, in [-1, 1], of crops with that side in (0, 1]."""
     intervals = math.ceil((1 - side) / (farthest * side))
     count = max(centers, min(intervals + 1, MOST))

@@ -11,6 +11,7 @@ from cagic_tf.method import evaluation_cache, lbfgs, restarts
 from cagic_tf.method.search import (
     UNBOUNDED,
     Bounds,
+    Losses,
     LossFunction,
     Path,
     Progress,
@@ -48,7 +49,7 @@ class Annealing:
     minimizer: lbfgs.Minimizer = lbfgs.Minimizer()
     keep_restarts: bool = True
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not 0 < self.scale_factor < 1:
             raise ValueError(
                 f"Annealing.scale_factor is {self.scale_factor}; it must lie between 0 and 1"
@@ -97,12 +98,14 @@ def compile_step(settings: Annealing, loss: LossFunction, signature: Any) -> Cal
         ],
         autograph=False,  # No Python control flow depends on a tensor; reading all source is slow.
     )
-    def step(problem, center, scale, seed, base_size):
+    def step(
+        problem: Any, center: tf.Tensor, scale: tf.Tensor, seed: tf.Tensor, base_size: tf.Tensor
+    ) -> tuple[tf.Tensor, Losses, tf.Tensor, lbfgs.Minimum]:
         reach = 1 - scale * base_size
         starts = settings.draw_starts(center, count, seed)
         starts = tf.clip_by_value(starts, -reach, reach)
 
-        def total(xy):
+        def total(xy: tf.Tensor) -> tf.Tensor:
             scales = tf.fill([tf.shape(xy)[0], 1], scale)
             return loss(problem, tf.concat([xy, scales], axis=1)).total
 

@@ -52,10 +52,10 @@ class EvaluationCache:
         gradients = tf.gather_nd(self._gradients, slots)
         new = tf.where(~tf.reduce_any(same, axis=0))
 
-        def look_up():
+        def look_up() -> tuple[tf.Tensor, tf.Tensor]:
             return values, gradients
 
-        def fill_in():
+        def fill_in() -> tuple[tf.Tensor, tf.Tensor]:
             found, slopes = compute(tf.gather_nd(points, new))
             return (
                 tf.tensor_scatter_nd_update(values, new, found),

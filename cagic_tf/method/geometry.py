@@ -15,7 +15,7 @@ import numpy as np
 
 
 def normalized_box(
-    center: Sequence[float], scale: float, base_size: Sequence[float] = (1.0, 1.0)
+    center: Sequence[float] | np.ndarray, scale: float, base_size: Sequence[float] = (1.0, 1.0)
 ) -> tuple[float, float, float, float]:
     """The crop's corners as fractions of the photo, cut to the photo.
 

@@ -11,7 +11,16 @@ import numpy as np
 import tensorflow as tf
 
 from cagic_tf.method import evaluation_cache, lbfgs
-from cagic_tf.method.search import UNBOUNDED, LossFunction, Path, RunSearch, Step
+from cagic_tf.method.search import (
+    UNBOUNDED,
+    Bounds,
+    Losses,
+    LossFunction,
+    Path,
+    Progress,
+    RunSearch,
+    Step,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,7 +37,7 @@ class JointSearch:
     smallest_scale: float = 0.4
     minimizer: lbfgs.Minimizer = lbfgs.Minimizer(50, 20)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if len(self.start) != 3 or not self.smallest_scale <= self.start[2] <= 1:
             raise ValueError(
                 f"JointSearch.start is {self.start}; (x, y, s) with s between smallest_scale "
@@ -40,7 +49,7 @@ class JointSearch:
         upper = tf.constant([1.0, 1.0, 1.0])
         known = evaluation_cache.EvaluationCache(1, 3)
 
-        def inside(theta, base_size):
+        def inside(theta: tf.Tensor, base_size: tf.Tensor) -> tf.Tensor:
             reach = theta[:, 2:] * base_size
             # Not clip_by_value: moving the border must move the centre that it holds.
             xy = tf.maximum(tf.minimum(theta[:, :2], 1 - reach), reach - 1)
@@ -54,7 +63,9 @@ class JointSearch:
             ],
             autograph=False,
         )
-        def run(problem, lower, base_size):
+        def run(
+            problem: Any, lower: tf.Tensor, base_size: tf.Tensor
+        ) -> tuple[tf.Tensor, tf.Tensor, lbfgs.Minimum, Losses]:
             start = tf.maximum(tf.constant([self.start], tf.float32), lower)
             found = self.minimizer(
                 lambda theta: loss(problem, inside(theta, base_size)).total,
@@ -66,7 +77,12 @@ class JointSearch:
             theta = inside(found.positions, base_size)
             return inside(start, base_size), theta, found, loss(problem, theta)
 
-        def search(problem, seed, progress=None, bounds=UNBOUNDED):
+        def search(
+            problem: Any,
+            seed: int,
+            progress: Progress | None = None,
+            bounds: Bounds = UNBOUNDED,
+        ) -> Path:
             del seed  # Nothing random here.
             lower = tf.constant([-1.0, -1.0, *bounds.scales([self.smallest_scale])], tf.float32)
             start, theta, found, losses = tf.nest.map_structure(

@@ -55,7 +55,7 @@ class Minimizer:
     tolerance: float = 1e-4
     correction_pairs: int = 5
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.first_step <= 0:
             raise ValueError(f"Minimizer.first_step is {self.first_step}; it must be above 0")
 
@@ -82,11 +82,11 @@ class Minimizer:
         unit = tf.cast(tf.sqrt(self.first_step), starts.dtype)
         begin = tf.clip_by_value(starts, lower, upper)
 
-        def continuation(outside, gradient):
+        def continuation(outside: tf.Tensor, gradient: tf.Tensor) -> tf.Tensor:
             spring = 0.5 * tf.square(outside / unit)
             return tf.reduce_sum(gradient * outside + spring, axis=1)
 
-        def compute(positions):
+        def compute(positions: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             with tf.GradientTape() as tape:
                 tape.watch(positions)
                 value = function(positions)
@@ -95,7 +95,7 @@ class Minimizer:
         # One copy of the networks in the graph: TFP calls this in about ten places, and inlined at
         # each of them it takes most of a minute to trace.
         @tf.function(experimental_attributes={"_noinline": True}, autograph=False)
-        def value_and_gradient(scaled):
+        def value_and_gradient(scaled: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             # TFP divides by a curvature that is zero where the loss is flat, and then asks for a
             # point that is no number; infinity makes its line search turn back.
             exists = tf.reduce_all(tf.math.is_finite(scaled), axis=1)

@@ -10,7 +10,7 @@ After that only the crop parameters change. The photo needs no gradient, the thr
 do: nothing is scattered back into the photo.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -123,7 +123,7 @@ def pyramid_mean(image: tf.Tensor, factors: Sequence[float], sigma: tf.Tensor | 
     return total / len(factors)
 
 
-def _at_half_pixels(level, factor, size):
+def _at_half_pixels(level: tf.Tensor, factor: float, size: tf.Tensor) -> tf.Tensor:
     """A level's values at every half pixel of the picture, which has `size`."""
     scale = _level_scale(factor, tf.cast(size, level.dtype))
     for axis in (1, 0):  # Columns first, since they are slow and a level has few rows.
@@ -132,12 +132,12 @@ def _at_half_pixels(level, factor, size):
     return level
 
 
-def _level_scale(factor, size):
+def _level_scale(factor: float, size: tf.Tensor) -> tf.Tensor:
     """Pixels of a level for one of the picture, on each axis: `factor`, but at least one in all."""
     return tf.maximum(tf.constant(factor, size.dtype), 1 / size)
 
 
-def _interpolate(image, position, axis):
+def _interpolate(image: tf.Tensor, position: tf.Tensor, axis: int) -> tf.Tensor:
     """The picture at positions along an axis, in pixels from the first one's centre."""
     first, second, share = _taps(position, tf.shape(image)[axis])
     share = tf.reshape(share, [-1, 1, 1] if axis == 0 else [-1, 1])
@@ -155,7 +155,7 @@ def _taps(position: tf.Tensor, size: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, t
 
 def _crop_and_derivatives(
     picture: tf.Tensor, theta: tf.Tensor, size: tuple[int, int], base_size: BaseSize
-) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
+) -> tuple[tf.Tensor, tf.Tensor, Callable[[], tf.Tensor], tf.Tensor, tf.Tensor]:
     """The crop, with its derivative by the sampling position on each axis.
 
     An axis-aligned crop is separable: rows are interpolated first, then columns. The backward pass
@@ -184,7 +184,7 @@ def _crop_and_derivatives(
     by_column = tf.gather(rows, right, axis=2, batch_dims=1) - left_pixels
     crops = left_pixels + across * by_column  # [N, h, w, 3]
 
-    def by_row():
+    def by_row() -> tf.Tensor:
         start = tf.gather(step_rows, left, axis=2, batch_dims=1)
         end = tf.gather(step_rows, right, axis=2, batch_dims=1)
         return (start + across * (end - start)) * half_height
@@ -217,7 +217,9 @@ def crop(
     return _crop_separably(picture, theta, size, base_size)
 
 
-def _crop_and_resize(picture, theta, size, base_size):
+def _crop_and_resize(
+    picture: tf.Tensor, theta: tf.Tensor, size: tuple[int, int], base_size: BaseSize
+) -> tf.Tensor:
     """The crop by `tf.image.crop_and_resize`.
 
     Its gradient leaves out what is sampled at one of the picture's values and not between them: all
@@ -235,14 +237,16 @@ def _crop_and_resize(picture, theta, size, base_size):
     return tf.image.crop_and_resize(picture[tf.newaxis], boxes, rows, size)
 
 
-def _crop_separably(picture, theta, size, base_size):
+def _crop_separably(
+    picture: tf.Tensor, theta: tf.Tensor, size: tuple[int, int], base_size: BaseSize
+) -> tf.Tensor:
     """The crop in our own terms, for any dtype and device."""
 
     @tf.custom_gradient
-    def sample(theta):
+    def sample(theta: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
         crops, by_x, by_row, grid_x, grid_y = _crop_and_derivatives(picture, theta, size, base_size)
 
-        def grad(upstream):
+        def grad(upstream: tf.Tensor) -> tf.Tensor:
             along_x = tf.reduce_sum(upstream * by_x, axis=[1, 3])  # [N, w]
             along_y = tf.reduce_sum(upstream * by_row(), axis=[2, 3])  # [N, h]
             along_scale = tf.linalg.matvec(along_x, grid_x) + tf.linalg.matvec(along_y, grid_y)

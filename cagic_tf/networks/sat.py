@@ -71,7 +71,9 @@ def shapes(sizes: Sizes) -> dict[str, tuple[int, ...]]:
     return found
 
 
-def _head_shapes(only, first, second, inputs, outputs, hidden):
+def _head_shapes(
+    only: str, first: str, second: str, inputs: int, outputs: int, hidden: int | None
+) -> dict[str, tuple[int, ...]]:
     if hidden is None:
         return {only: (inputs, outputs)}
     return {first: (inputs, hidden), second: (hidden, outputs)}
@@ -81,14 +83,20 @@ def _keep(x: tf.Tensor) -> tf.Tensor:
     return x
 
 
-def _gated(gates, memory):
+def _gated(gates: tf.Tensor, memory: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """The LSTM's new memory and output from the sums that reach its four gates."""
     i, j, f, o = tf.split(gates, 4, axis=-1)
     memory = tf.sigmoid(f + 1) * memory + tf.sigmoid(i) * tf.tanh(j)
     return memory, tf.sigmoid(o) * tf.tanh(memory)
 
 
-def _join(embeddings, lstm, lstm_bias, head, head_bias):
+def _join(
+    embeddings: tf.Tensor,
+    lstm: tf.Tensor,
+    lstm_bias: tf.Tensor,
+    head: tf.Tensor,
+    head_bias: tf.Tensor,
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """See `ShowAttendTell._joined_layers`; the two layers have their inputs in different orders."""
     embedding, units = embeddings.shape[1], lstm.shape[1] // 4
     context = lstm.shape[0] - embedding - units
@@ -205,16 +213,29 @@ class ShowAttendTell:
         units = memory.shape[-1]
         sizes = [4 * units, by_output.shape[-1] - 4 * units]
 
-        def look(output):
+        def look(output: tf.Tensor) -> tf.Tensor:
             return self.attend(contexts, keys, output)[0] @ by_context
 
         moves = "attend/fc_b/kernel" in self._weights  # Else see `attend`.
         seen = None if moves else look(output)
 
-        def unfinished(step, words, state, ended, *arrays):
+        def unfinished(
+            step: tf.Tensor,
+            words: tf.Tensor,
+            state: tuple[tf.Tensor, ...],
+            ended: tf.Tensor,
+            *arrays: tf.TensorArray,
+        ) -> tf.Tensor:
             return tf.logical_not(tf.reduce_all(ended))
 
-        def advance(step, words, state, ended, all_words, all_hidden):
+        def advance(
+            step: tf.Tensor,
+            words: tf.Tensor,
+            state: tuple[tf.Tensor, ...],
+            ended: tf.Tensor,
+            all_words: tf.TensorArray,
+            all_hidden: tf.TensorArray,
+        ) -> tuple[Any, ...]:
             memory, output, recalled = state
             given = tf.gather(by_word, words) + (look(output) if moves else seen)
             given_gates, given_hidden = tf.split(given, sizes, axis=-1)
@@ -245,13 +266,13 @@ class ShowAttendTell:
         before_end = tf.math.cumprod(tf.cast(words != self.end, tf.int32), axis=1)
         return Caption(words, probabilities, tf.reduce_sum(before_end, axis=1))
 
-    def _finish(self, hidden):
+    def _finish(self, hidden: tf.Tensor) -> tf.Tensor:
         """Word logits from the sums that reach the deep output layer's first units."""
         if "decode/fc/kernel" in self._weights:
             return hidden
         return self._dense(tf.tanh(hidden), "decode/fc_2")
 
-    def _joined_layers(self):
+    def _joined_layers(self) -> Sequence[tf.Tensor]:
         """The LSTM's gates and the first units of the deep output layer side by side, `F` in all.
 
         Both are linear in context, word and output. So one product a step serves both, and what
@@ -276,16 +297,18 @@ class ShowAttendTell:
         """The first `length` word indices as a sentence without its end word."""
         return " ".join(self.vocabulary[int(word)] for word in words[:length])
 
-    def _head(self, x, name, dropout):
+    def _head(
+        self, x: tf.Tensor, name: str, dropout: Callable[[tf.Tensor], tf.Tensor]
+    ) -> tf.Tensor:
         if f"{name}/kernel" in self._weights:
             return self._dense(x, name)
         return self._dense(dropout(tf.tanh(self._dense(x, f"{name}1"))), f"{name}2")
 
-    def _dense(self, x, name):
+    def _dense(self, x: tf.Tensor, name: str) -> tf.Tensor:
         y = tf.linalg.matmul(x, self._weight(f"{name}/kernel"))
         return y + self._weight(f"{name}/bias") if f"{name}/bias" in self._weights else y
 
-    def _weight(self, name):
+    def _weight(self, name: str) -> tf.Tensor | tf.Variable:
         """A tensor; a frozen one has no gradient, see `_joined_layers`."""
         tensor = self._weights[name]
         return tensor if isinstance(tensor, tf.Variable) else tf.stop_gradient(tensor)

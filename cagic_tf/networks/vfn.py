@@ -5,7 +5,7 @@ convolutional features, spatial pyramid pooling (He et al., ECCV 2014), one hidd
 score without bias. Trained by ranking photos above their own crops; scores have no unit.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -44,14 +44,14 @@ def spatial_pyramid(features: tf.Tensor, bins: Sequence[int], pooling: str = "me
     return tf.concat(pooled, axis=-1)
 
 
-def _windows(side, bins):
+def _windows(side: int, bins: Sequence[int]) -> Iterator[tuple[int, int, int, int]]:
     """The bins as rows `(top, bottom, left, right)` of places, ends not included."""
     for count in bins:
         edges = [(i * side // count, -(-(i + 1) * side // count)) for i in range(count)]
         yield from ((*rows, *columns) for rows in edges for columns in edges)
 
 
-def _bin_weights(side, bins):
+def _bin_weights(side: int, bins: Sequence[int]) -> np.ndarray:
     """`[sum(n * n), side * side]`: what each place has in each bin's mean."""
     weights = []
     for top, bottom, left, right in _windows(side, bins):

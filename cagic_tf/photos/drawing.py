@@ -2,6 +2,7 @@
 
 import importlib.util
 import io
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
@@ -91,5 +92,7 @@ def loss_plot(
     panels[-1].set_xlabel("scale of the crop")
     panels[-1].invert_xaxis()
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=110)
+    with warnings.catch_warnings():  # Of emoji and the like its font shows a box; so be it.
+        warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from")
+        figure.savefig(buffer, format="png", dpi=110)
     return buffer.getvalue()

@@ -78,4 +78,7 @@ def _parse(line: str, where: str) -> tuple[str, dict[str, Any] | None]:
             f"{where}: the box is {json.dumps(box)}; [x, y, w, h] in pixels is needed, w and h "
             "above 0"
         )
-    return name, {key: value for key, value in fields.items() if key in _KEPT}
+    kept = {key: value for key, value in fields.items() if key in _KEPT}
+    if message := records.problem(kept):  # It could be written, but never read again.
+        raise ExperimentError(f"{where}: {message}")
+    return name, kept

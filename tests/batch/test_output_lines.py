@@ -39,7 +39,7 @@ def test_fill_takes_boxes_and_known_fields_and_errors(tmp_path):
 @pytest.mark.parametrize("scales", [[0.9, 0.8], []])
 @pytest.mark.parametrize("terms", [{"aesthetic": -1.0}, {"caption": 1.5, "own": 2.0}])
 def test_the_plot_has_the_total_and_every_term(tmp_path, monkeypatch, terms, scales):
-    caption = "a dog" if "caption" in terms else None
+    caption = "a\ndog\x1b" + "g" * 42_000 if "caption" in terms else None
     losses, expected = search.Losses(3.0, terms), {"total": 3.0} | terms
     photo = np.zeros((10, 20, 3), np.uint8)
     Image.fromarray(photo).save(tmp_path / "a.png")
@@ -64,6 +64,6 @@ def test_the_plot_has_the_total_and_every_term(tmp_path, monkeypatch, terms, sca
             {name: [value] * len(scales) for name, value in expected.items()},
             [[2.0, 3.0]] * len(scales),
             (0.8, 1.5),
-            caption or "",
+            r"a\ndog\x1b" + "g" * 69 + "\u2026" if caption else "",
         )
     ]

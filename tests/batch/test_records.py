@@ -17,6 +17,8 @@ LINE = (  # As the first version of the program wrote it.
     '"crop_file": "dog_crop.png"}]}\n'
 )
 
+OK = '{"id": "b", "image": "", "status": "ok", %s}'
+
 
 def test_a_line_comes_back_as_the_same_bytes(tmp_path):
     path = tmp_path / "results.jsonl"
@@ -54,6 +56,20 @@ def test_of_lines_only_whole_ones_count_and_of_an_id_the_last(tmp_path):
         ('{"id": 3, "image": "", "status": "ok"}', "line 2: an object with the texts"),
         ('{"id": "b", "image": "", "status": "ok", "iuo": 1}', "unknown keys ['iuo']; accepted"),
         ("[" * 100_000, "line 2: no JSON object"),
+        (OK % '"box": "zzz"', 'line 2: box is "zzz"; a value of the type list[float] | None is'),
+        (OK % '"box": [1, 2, 3]', "line 2: a box is [1, 2, 3]; four numbers are needed"),
+        (OK % '"box": [1, 2, true, 4]', "line 2: box is [1, 2, true, 4]; a value of"),
+        (OK % '"candidates": {}', "line 2: candidates is {}; a value of the type list[dict["),
+        (OK % '"candidates": [[]]', "line 2: candidates is [[]]; a value of the type"),
+        (OK % '"candidates": [{}]', "line 2: a box is []; four numbers are needed"),
+        (OK % '"candidates": [{"box": "zzzz"}]', 'line 2: a box is "zzzz"; four numbers'),
+        (OK % '"checkpoints": []', "line 2: checkpoints is []; a value of the type dict[str, str]"),
+        (OK % '"loss": {"total": "low"}', 'line 2: loss is {"total": "low"}; a value of the type'),
+        (OK % '"matched_words": "dog"', 'line 2: matched_words is "dog"; a value of the type'),
+        (OK % '"unknown_words": {"wug": 3}', 'line 2: unknown_words is {"wug": 3}; a value of'),
+        (OK % '"seconds": "3"', 'line 2: seconds is "3"; a value of the type float | None'),
+        (OK % '"evaluations": 1.5', "line 2: evaluations is 1.5; a value of the type int | None"),
+        ('{"id": "b", "image": "", "status": "zzz"}', 'status is "zzz"; "ok" or "error" is needed'),
     ],
 )
 def test_what_is_no_record_is_told_in_one_line(tmp_path, line, said):

@@ -17,7 +17,7 @@ GOOD = records.Record(
     caption="a dog",
     status="ok",
     box=[1, 2, 3, 4],
-    loss={"total": 1.23456},
+    loss={"total": 1.23456, "caption": 2.0, "own term": -0.0},
     iou=0.5,
     predicted_caption="a cat",
     matched_words={
@@ -28,13 +28,13 @@ GOOD = records.Record(
     unknown_words={"qwxz": []},
     candidates=[
         {"box": [1, 2, 3, 4], "loss": {"total": 1.23456}},
-        {"box": [5, 6, 7, 8], "loss": {"total": 2.5}},
+        {"box": [5, 6, 7, 8], "loss": {"total": 2.5, "caption": 2.5}},
     ],
 )
 BAD = dataclasses.replace(GOOD, status="error", error="cannot read it")
 LINES = """[1/2] x/a.png: a dog (16:9)
-  a: box [1, 2, 3, 4], loss 1.235, IoU 0.500
-  or box [5, 6, 7, 8], loss 2.500
+  a: box [1, 2, 3, 4], loss 1.235 (caption 2.000, own term 0.000), IoU 0.500
+  or box [5, 6, 7, 8], loss 2.500 (caption 2.500)
   dogs is read as dog
   dog by its classes: a, b, c, d, e and 2 more
   not known: qwxz (nearest known: none)
@@ -62,6 +62,21 @@ def test_a_box_alone_is_a_result():
 def test_captions_can_stay_out(caption):
     row = dataclasses.replace(ROW, caption=caption)
     assert report.describe(row, show_caption=False) == "x/a.png (16:9)"
+
+
+def test_captions_and_names_cannot_spoil_the_terminal(capsys):
+    caption = "a\ndog\x1b[2J" + "g" * 42_000
+    row = dataclasses.replace(ROW, image="\x1b]0;a.png", caption=caption)
+    unknown = {f"q{at}": [] for at in range(10_000)}
+    with report.Report(2) as reporter:
+        reporter.result(1, row, dataclasses.replace(GOOD, unknown_words=unknown))
+        reporter.result(2, row, dataclasses.replace(BAD, error="no photo: '\x1b[2J\udcff.png'"))
+    output = capsys.readouterr()
+    lines = output.out.splitlines()
+    start = r"\x1b]0;a.png: a\ndog\x1b[2J"
+    assert lines[0] == f"[1/2] {start}{'g' * 66}\u2026 (16:9)" and len(lines) == 8
+    assert max(map(len, lines)) < 1010 and "\x1b" not in output.out
+    assert output.err == r"  error: a: no photo: '\x1b[2J\udcff.png'" + "\n"
 
 
 def test_one_bar_on_a_terminal_says_what_is_going_on(monkeypatch, capsys):

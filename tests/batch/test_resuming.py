@@ -5,7 +5,7 @@ import json
 import pytest
 
 from cagic_tf.batch import output_folder, records, resuming
-from tests.batch.fake_rows import make_row, result
+from tests.batch.fake_rows import fail, make_row, result
 
 CONFIG = """
 # Parameters for Objective:
@@ -108,6 +108,23 @@ def test_without_rows_everything_may_change(tmp_path):
     assert saved(tmp_path) == made_with(threads=8)
     text = (tmp_path / "out" / output_folder.CONFIG).read_text(encoding="utf-8")
     assert text == "Objective.max_words = 9\n"
+
+
+def test_with_errors_alone_everything_may_change(tmp_path):
+    folder = opened(tmp_path)
+    folder.fill(make_row(tmp_path), fail)
+    folder.close()
+    folder = opened(
+        tmp_path, "Objective.max_words = 9\n", threads=8, checkpoints={"sat": OTHER_SHA}
+    )
+    assert folder.is_done(make_row(tmp_path)) and folder.done["a"].error == "no luck"
+    fill(tmp_path, folder, "b")
+    assert saved(tmp_path) == made_with(threads=8, checkpoints={"sat": OTHER_SHA})
+    text = (tmp_path / "out" / output_folder.CONFIG).read_text(encoding="utf-8")
+    assert text == "Objective.max_words = 9\n"
+    assert refusal(tmp_path, "Objective.max_words = 9\n", checkpoints={"sat": OTHER_SHA}) == (
+        "thread count: threads was 8 and is 2 now"
+    )
 
 
 def test_a_folder_from_before_there_was_provenance(tmp_path):

@@ -38,6 +38,7 @@ def test_predictions(tmp_path):
         ('{"id": "a", "box": [1, 2, 3]}', r"line 1: the box is \[1, 2, 3\]; \[x, y, w, h\]"),
         ('{"id": "a", "box": [1, 2, 3, 0]}', "above 0"),
         ('{"id": "a", "box": [1, 2, 3, NaN]}', "in pixels is needed"),
+        ('{"id": "a", "box": [1, 2, 3, 4], "iou": "1"}', 'line 1: iou is "1"; a value of the type'),
         ('{"id": 1, "box": [0, 0, 1, 1]}\n{"id": "1", "box": [0, 0, 1, 1]}', "line 2: the id '1'"),
     ],
 )

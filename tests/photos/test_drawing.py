@@ -39,6 +39,11 @@ def test_a_search_without_steps_has_a_plot():
         assert np.asarray(plot.convert("L")).std() > 5
 
 
+def test_characters_that_the_font_lacks_are_no_warning(recwarn):
+    drawing.loss_plot([], {"total": []}, [], (0.7, 1.5), "\N{DOG FACE} \u72ac")
+    assert not recwarn.list
+
+
 SCALES = [0.9, 0.8]
 LOSSES = {"total": [2.0, 1.75], "caption": [1.5, 1.25], "own": [-1.0, 0.5]}
 

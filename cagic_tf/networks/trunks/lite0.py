@@ -4,7 +4,7 @@ Tan and Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Net
 the Lite variants drop squeeze-and-excitation and use ReLU6.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import tensorflow as tf
@@ -67,10 +67,16 @@ class Lite0:
         x = self._convolution(x, "head")
         return layers.annotation_vectors(x)
 
-    def _convolution(self, x, name, stride=1, activation=tf.nn.relu6):
+    def _convolution(
+        self,
+        x: tf.Tensor,
+        name: str,
+        stride: int = 1,
+        activation: Callable[[tf.Tensor], tf.Tensor] = tf.nn.relu6,
+    ) -> tf.Tensor:
         return layers.convolution(x, self._weights, name, stride, activation=activation)
 
-    def _depthwise(self, x, name, stride):
+    def _depthwise(self, x: tf.Tensor, name: str, stride: int) -> tf.Tensor:
         strides = [1, stride, stride, 1]
         x = tf.nn.depthwise_conv2d(x, self._weights[f"{name}/kernel"], strides, "SAME")
         return tf.nn.relu6(tf.nn.bias_add(x, self._weights[f"{name}/bias"]))

@@ -75,5 +75,5 @@ class ResNet50:
             x = tf.nn.relu(shortcut + self._linear(x, f"{name}2c"))
         return layers.annotation_vectors(x)
 
-    def _linear(self, x, name, stride=1):
+    def _linear(self, x: tf.Tensor, name: str, stride: int = 1) -> tf.Tensor:
         return layers.convolution(x, self._weights, name, stride, activation=tf.identity)
