@@ -149,7 +149,16 @@ class Cropper:
         with self._lock, devices.reproducible():
             return self._crop(image, caption, seed, progress, shape, smallest_side, candidate_count)
 
-    def _crop(self, image, caption, seed, progress, shape, smallest_side, count) -> CropResult:
+    def _crop(
+        self,
+        image: reading.Source,
+        caption: str | None,
+        seed: int,
+        progress: Progress | None,
+        shape: shapes.Shape,
+        smallest_side: int,
+        count: int,
+    ) -> CropResult:
         begin = time.monotonic()
         photo = reading.read(image)
         height, width = photo.shape[:2]
@@ -181,7 +190,14 @@ class Cropper:
             source=image,
         )
 
-    def _candidate(self, compiled, problem, theta, size, base_size) -> Candidate:
+    def _candidate(
+        self,
+        compiled: _Compiled,
+        problem: Problem,
+        theta: np.ndarray,
+        size: tuple[int, int],
+        base_size: tuple[float, float],
+    ) -> Candidate:
         x, y, scale = (float(value) for value in theta)
         losses, predicted = compiled.describe(problem, tf.constant([[x, y, scale]], tf.float32))
         text = self.loss.networks.captioner.text(predicted.words[0], int(predicted.lengths[0]))
@@ -230,16 +246,7 @@ class Cropper:
             end_word = captioner.end_word if self.loss.objective.user_end_word else None
             loss, finders = self.loss, self.loss.word_finders
             words = vocabulary.bag_of_words(caption, captioner.vocabulary, end_word, finders)
-        return loss.problem(self._reduce(photo), words, base_size), words
-
-    def _reduce(self, photo: np.ndarray) -> np.ndarray:
-        """The photo as float in [0, 1], its longer side at most `max_side`."""
-        longer = max(photo.shape[:2])
-        if self.max_side and longer > self.max_side:
-            factor = self.max_side / longer
-            size = [max(1, round(side * factor)) for side in photo.shape[1::-1]]
-            photo = np.asarray(Image.fromarray(photo).resize(size, Image.Resampling.BOX))
-        return photo.astype(np.float32) / 255
+        return loss.problem(reading.reduced(photo, self.max_side), words, base_size), words
 
 
 @functools.lru_cache(maxsize=1)

@@ -23,7 +23,7 @@ import tensorflow as tf
 from absl import app, flags
 from tqdm import tqdm
 
-from cagic_tf.networks import checkpoints, sat
+from cagic_tf.networks import checkpoints, sat_sizes
 from cagic_tf.system import devices
 from experiments import command
 from experiments.data import flickr8k
@@ -47,13 +47,13 @@ def define_flags() -> None:
     )
 
 
-def initial_tensors(sizes: sat.Sizes) -> dict[str, np.ndarray]:
+def initial_tensors(sizes: sat_sizes.Sizes) -> dict[str, np.ndarray]:
     """Those of --init, or Glorot-uniform kernels, zero biases and small embeddings."""
     if FLAGS.init:
         return dict(checkpoints.load(FLAGS.init, "sat").tensors)
     rng = np.random.default_rng(FLAGS.seed)
     tensors = {}
-    for name, shape in sat.shapes(sizes).items():
+    for name, shape in sat_sizes.shapes(sizes).items():
         limit = 0.1 if name.startswith("word_embedding") else math.sqrt(6 / sum(shape))
         is_bias = name.endswith("/bias")
         tensors[name] = np.zeros(shape) if is_bias else rng.uniform(-limit, limit, shape)
@@ -111,7 +111,7 @@ def main() -> None:
     words = flickr8k.build_vocabulary([text for _, text in pairs], FLAGS.min_count)
     encoded = teacher_forcing.encode([text for _, text in pairs], words)
     small = SMALL if checkpoint.kind == "lite0" else {}
-    sizes = sat.Sizes(len(words), *features[0].shape[1:], **small)
+    sizes = sat_sizes.Sizes(len(words), *features[0].shape[1:], **small)
     steps = len(teacher_forcing.make_batches(encoded, FLAGS.batch, np.random.default_rng(0)))
     weights = captioner_training.Weights(initial_tensors(sizes), words, steps * FLAGS.epochs)
     trainer = Trainer(weights, features, np.array([row for row, _ in pairs]), encoded)

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from cagic_tf.networks import sat
+from cagic_tf.networks import sat_sizes
 from cagic_tf.networks.trunks import alexnet
 from cagic_tf.port import deeprnn, vfn
 
@@ -47,7 +47,7 @@ def images(seed, count, side):
 
 def deeprnn_weights(kind, sizes, seed):
     """A DeepRNN graph's variables, named as there."""
-    shapes = deeprnn.trunk_shapes(kind) | sat.shapes(sizes)
+    shapes = deeprnn.trunk_shapes(kind) | sat_sizes.shapes(sizes)
     return {f"{name}:0": weight(f"{name}:0", shape, seed) for name, shape in shapes.items()}
 
 
@@ -64,7 +64,7 @@ def write_vocabulary(path, count):
 
 def write_deeprnn(folder, kind="vgg16", sizes=None, seed=1, **changes):
     """Writes weights.npy and vocabulary.csv as DeepRNN's training does; returns the words."""
-    sizes = sizes or sat.Sizes(97, *deeprnn.GRIDS[kind])
+    sizes = sizes or sat_sizes.Sizes(97, *deeprnn.GRIDS[kind])
     variables = deeprnn_weights(kind, sizes, seed) | {
         "global_step:0": np.int32(289999),
         "optimizer/OptimizeLoss/learning_rate:0": np.float32(1e-4),

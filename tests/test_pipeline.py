@@ -152,7 +152,7 @@ def test_large_photos_are_reduced_to_max_side_and_cropped_at_full_size(cropper):
     photo = np.zeros((300, 500, 3), np.uint8)
     found = cropper.crop(photo, "a dog")
     assert found.crop.shape == (150, 250, 3)
-    assert cropper._reduce(photo).shape == (60, 100, 3)
+    assert reading.reduced(photo, cropper.max_side).shape == (60, 100, 3)
     assert found.evaluations == 3**2  # Three centres a side: neighbours overlap by half.
 
 

@@ -77,7 +77,7 @@ class NounTable:
             at = noun.stop if noun else at + 1
         return found
 
-    def _starting_at(self, words, at) -> Iterator[Noun]:
+    def _starting_at(self, words: Sequence[str], at: int) -> Iterator[Noun]:
         for stop in range(min(len(words), at + self._longest), at, -1):
             part = words[at:stop]
             name = None if STOP_WORDS.intersection(part) else self.look_up(part)

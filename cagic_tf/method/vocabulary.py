@@ -184,7 +184,7 @@ def no_words(vocabulary: Sequence[str]) -> BagOfWords:
     return BagOfWords(nothing, (), {}, {}, {}, 0, nothing)
 
 
-def _split_contractions(tokens, index):
+def _split_contractions(tokens: Sequence[str], index: Mapping[str, int]) -> list[str]:
     """`dog's` to `dog` and `s`, `isn't` to `is` and `not`, where the captioner has no such word."""
     split = []
     for token in tokens:

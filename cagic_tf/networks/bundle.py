@@ -123,7 +123,7 @@ class Networks:
         networks._load_lexicon(lexicon)
         return networks
 
-    def _load_lexicon(self, name):
+    def _load_lexicon(self, name: str) -> None:
         checkpoint = checkpoints.load(find(name), "lexicon")
         trunk = self._caption_trunk_name
         self.lexicon = build_lexicon(checkpoint, trunk, self.checkpoints[trunk], self.dtype)

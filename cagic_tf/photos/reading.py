@@ -65,6 +65,24 @@ def read(source: Source) -> np.ndarray:
         return pixels
 
 
+def reduced(photo: np.ndarray, longest_side: int) -> np.ndarray:
+    """A photo as the networks' samplers take it.
+
+    Args:
+      photo: `[H, W, 3]` uint8.
+      longest_side: Pixels that its longer side has at most; 0 for any number.
+
+    Returns:
+      `[H', W', 3]` float32 in [0, 1], means of the photo's pixels.
+    """
+    longer = max(photo.shape[:2])
+    if longest_side and longer > longest_side:
+        factor = longest_side / longer
+        size = max(1, round(photo.shape[1] * factor)), max(1, round(photo.shape[0] * factor))
+        photo = np.asarray(Image.fromarray(photo).resize(size, Image.Resampling.BOX))
+    return photo.astype(np.float32) / 255
+
+
 def upright_size(path: str | os.PathLike) -> tuple[int, int]:
     """Width and height in pixels of the photo that `read` returns, without decoding its pixels.
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cagic_tf.networks import checkpoints, sat
+from cagic_tf.networks import checkpoints, sat_sizes
 from cagic_tf.networks.trunks import resnet50, vgg16
 from cagic_tf.port import npy, output, source, vocabulary_csv
 
@@ -38,7 +38,7 @@ def trunk_shapes(kind: str) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
-def infer(weights: Mapping[str, np.ndarray], where: Path) -> tuple[str, sat.Sizes]:
+def infer(weights: Mapping[str, np.ndarray], where: Path) -> tuple[str, sat_sizes.Sizes]:
     """Trunk and decoder sizes of a file's tensors.
 
     Raises:
@@ -59,7 +59,7 @@ def infer(weights: Mapping[str, np.ndarray], where: Path) -> tuple[str, sat.Size
 
     kind = "resnet50" if "res2a_branch1/kernel" in weights else "vgg16"
     positions, features = GRIDS[kind]
-    return kind, sat.Sizes(
+    return kind, sat_sizes.Sizes(
         words=size("word_embedding/weights", 0),
         positions=positions,
         features=features,
@@ -109,7 +109,7 @@ def port(
     """
     weights, dropped = source.split_training_state(npy.read(weights_file))
     kind, sizes = infer(weights, weights_file)
-    decoder_shapes = sat.shapes(sizes)
+    decoder_shapes = sat_sizes.shapes(sizes)
     source.check(weights, trunk_shapes(kind) | decoder_shapes, weights_file)
     vocabulary = vocabulary_csv.read(vocabulary_file)
     if len(vocabulary) != sizes.words:

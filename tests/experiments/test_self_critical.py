@@ -4,17 +4,19 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from cagic_tf.networks import sat
+from cagic_tf.networks import sat, sat_sizes
 from experiments.training import self_critical, teacher_forcing
 
 WORDS = ["<start>", "a", "dog", "runs", "."]
 END = 4
-SIZES = sat.Sizes(len(WORDS), 4, 6, embedding=5, memory=7, initialize=None, attend=3, decode=None)
+SIZES = sat_sizes.Sizes(
+    len(WORDS), 4, 6, embedding=5, memory=7, initialize=None, attend=3, decode=None
+)
 
 
 def decoder(seed=0, dtype=tf.float64):
     rng = np.random.default_rng(seed)
-    tensors = {name: rng.normal(0, 1, shape) for name, shape in sat.shapes(SIZES).items()}
+    tensors = {name: rng.normal(0, 1, shape) for name, shape in sat_sizes.shapes(SIZES).items()}
     return sat.ShowAttendTell(tensors, WORDS, dtype)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cagic_tf.networks import bundle, checkpoints, sat
+from cagic_tf.networks import bundle, checkpoints, sat_sizes
 from experiments import train_sat
 from experiments.data import photo_sets
 from tests.experiments import commands
@@ -85,8 +85,8 @@ def test_loss_falls_and_a_stopped_run_goes_on(coco):
     }
     assert "--trunk=lite0 --captions=captions_train2014.json" in head.manifest["command"]
     assert str(coco) not in json.dumps(head.manifest)
-    sizes = sat.Sizes(9, 49, 1280, 256, 512, 256, 256, 512)
-    assert {name: value.shape for name, value in head.tensors.items()} == sat.shapes(sizes)
+    sizes = sat_sizes.Sizes(9, 49, 1280, 256, 512, 256, 256, 512)
+    assert {name: value.shape for name, value in head.tensors.items()} == sat_sizes.shapes(sizes)
     assert bundle.load_trunk(coco / "out", head).kind == "lite0"
 
     tuned = {"script": "finetune_sat", "output": "tuned"}

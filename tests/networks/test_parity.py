@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from cagic_tf.networks import bundle, checkpoints, sat, vfn
+from cagic_tf.networks import bundle, checkpoints, sat, sat_sizes, vfn
 from cagic_tf.port import __main__ as command
 from cagic_tf.port import deeprnn
 from tests import seeded
@@ -20,11 +20,11 @@ from tests import seeded
 )
 def test_show_attend_and_tell(kind, seed, words, rows, channels, tmp_path):
     golden = seeded.golden(f"deeprnn_{kind}_seed{seed}")
-    sizes = sat.Sizes(words, *deeprnn.GRIDS[kind])
+    sizes = sat_sizes.Sizes(words, *deeprnn.GRIDS[kind])
     vocabulary = seeded.write_deeprnn(tmp_path, kind, sizes, seed)
     files = [f"--weights={tmp_path}/weights.npy", f"--vocabulary={tmp_path}/vocabulary.csv"]
     assert command.main(["deeprnn", *files, f"--output={tmp_path}/ported"]) == 0
-    shapes = deeprnn.trunk_shapes(kind) | sat.shapes(sizes)
+    shapes = deeprnn.trunk_shapes(kind) | sat_sizes.shapes(sizes)
     listed = {f"{name}:0 {list(shape)}" for name, shape in shapes.items()}
     assert set(golden["variables"]) == listed
 

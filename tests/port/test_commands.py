@@ -6,12 +6,12 @@ import sys
 import numpy as np
 import pytest
 
-from cagic_tf.networks import checkpoints, sat
+from cagic_tf.networks import checkpoints, sat_sizes
 from cagic_tf.port import __main__ as command
 from cagic_tf.port import deeprnn, npy, output, source, vfn
 from tests import seeded
 
-ONE_LAYER = sat.Sizes(
+ONE_LAYER = sat_sizes.Sizes(
     11, 196, 512, embedding=8, memory=4, initialize=None, attend=None, decode=None
 )
 TWO_LAYERS = ONE_LAYER._replace(initialize=3, attend=5, decode=6)
@@ -44,7 +44,7 @@ def deeprnn_file(tmp_path, monkeypatch):
     def run(sizes, kind="vgg16", words=None, **changes):
         variables = {
             f"{name}:0": np.zeros(shape, np.float32)
-            for name, shape in (deeprnn.trunk_shapes(kind) | sat.shapes(sizes)).items()
+            for name, shape in (deeprnn.trunk_shapes(kind) | sat_sizes.shapes(sizes)).items()
         } | {name.replace("__", "/"): value for name, value in changes.items()}
         kept = {name: value for name, value in variables.items() if value is not None}
         monkeypatch.setattr(npy, "read", lambda path: kept)
@@ -59,7 +59,7 @@ def deeprnn_file(tmp_path, monkeypatch):
 def test_head_depths_are_inferred(sizes, deeprnn_file, tmp_path):
     lines = deeprnn_file(sizes, **{"global_step:0": np.int32(7)})
     head = checkpoints.load(tmp_path / "out", "sat")
-    assert {name: value.shape for name, value in head.tensors.items()} == sat.shapes(sizes)
+    assert {name: value.shape for name, value in head.tensors.items()} == sat_sizes.shapes(sizes)
     trunk = checkpoints.load(tmp_path / "out" / head.manifest["trunk"], "vgg16")
     assert head.manifest["trunk_sha256"] == trunk.sha256
     np.testing.assert_allclose(
@@ -73,7 +73,9 @@ def test_head_depths_are_inferred(sizes, deeprnn_file, tmp_path):
         assert lines[1] in card and manifest["sha256"] in card
 
 
-@pytest.mark.parametrize("name", list(sat.shapes(TWO_LAYERS)) + ["conv1_1/kernel", "conv5_3/bias"])
+@pytest.mark.parametrize(
+    "name", list(sat_sizes.shapes(TWO_LAYERS)) + ["conv1_1/kernel", "conv5_3/bias"]
+)
 def test_a_missing_tensor_is_named(name, deeprnn_file, tmp_path):
     with pytest.raises(checkpoints.CheckpointError, match=name):
         deeprnn_file(TWO_LAYERS, **{f"{name}:0": None})

@@ -9,7 +9,7 @@ import pytest
 
 from cagic_tf import config
 from cagic_tf.method import sampling
-from cagic_tf.networks import bundle, checkpoints, sat
+from cagic_tf.networks import bundle, checkpoints, sat_sizes
 from cagic_tf.port import __main__ as command
 from cagic_tf.system import resources
 from tests import seeded
@@ -75,8 +75,8 @@ def test_original_gin_is_the_papers_method():
 @pytest.mark.parametrize("name", ["../elsewhere/vgg16", "vgg16"])
 def test_trunk_of_a_head_is_looked_for_in_its_folder_first(name, own_checkpoints):
     record = {"source": "s", "command": "c", "commit": "x"}
-    sizes = sat.Sizes(11, 196, 512, 4, 4, 4, 4, 4)
-    zeros = {key: np.zeros(shape, np.float32) for key, shape in sat.shapes(sizes).items()}
+    sizes = sat_sizes.Sizes(11, 196, 512, 4, 4, 4, 4, 4)
+    zeros = {key: np.zeros(shape, np.float32) for key, shape in sat_sizes.shapes(sizes).items()}
     head = own_checkpoints / "head"
     right = checkpoints.save(head / name, "vgg16", {"w": np.ones(1)}, **record)
     checkpoints.save(own_checkpoints / "vgg16", "vgg16", {"w": np.zeros(1)}, **record)
