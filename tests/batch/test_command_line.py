@@ -101,6 +101,8 @@ command_line.run(main, "Usage.", {{}})
 def test_ctrl_c_is_one_line():
     code = (
         "import os, signal; from cagic_tf.batch import command_line\n"
+        # A shell lets what it starts in the background ignore it.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "def main(arguments): print(arguments[1:]); os.kill(os.getpid(), signal.SIGINT)\n"
         "command_line.run(main, 'Usage.', {})"
     )

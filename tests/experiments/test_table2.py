@@ -162,7 +162,7 @@ def test_malformed_input(tmp_path, rows, asked):
     results(folder, z="a dog")
     assert "no predicted captions" in error(rows, found=[f"x={folder}"])
     results(folder, a=3)
-    assert "no predicted captions" in error(rows, found=[f"x={folder}"])
+    assert "predicted_caption is 3" in error(rows, found=[f"x={folder}"])
     line = json.dumps({"id": "a", "status": "ok"})
     (folder / "results.jsonl").write_text(line + "\n")
     assert "line 1: an object with the texts" in error(rows, found=[f"x={folder}"])
