@@ -23,7 +23,7 @@ def cropper(monkeypatch):
 
 
 def wait_until(condition):
-    for _ in range(2000):
+    for _ in range(60_000):  # Far more than it takes beside any load.
         if condition():
             return
         time.sleep(0.01)

@@ -115,13 +115,13 @@ def test_the_host_has_its_settings_back_when_the_last_thread_is_out(host):
     def other():
         with devices.reproducible():
             entered.set()
-            leave.wait(60)
+            leave.wait(600)
 
     with devices.reproducible():
         thread = threading.Thread(target=other)
         thread.start()
-        assert entered.wait(60)
+        assert entered.wait(600)
     assert settings()[0]  # The other is still in there.
     leave.set()
-    thread.join(60)
+    thread.join(600)
     assert settings() == (False, False)
