@@ -63,6 +63,7 @@ def kept(cropper):
 def test_30_rows_leave_what_10_leave(photos, tmp_path, monkeypatch):
     cropper = config.load_cropper("fast.gin", bindings=BINDINGS)
     monkeypatch.setattr(config, "load_cropper", lambda *_, **__: cropper)
+    others = held.alive(CropResult) + held.alive(SearchPath)
     crop, results, alive = pipeline.Cropper.crop, [], []
 
     def watched(*arguments, **options):  # Of the class, so that the cropper itself has no more.
@@ -77,7 +78,8 @@ def test_30_rows_leave_what_10_leave(photos, tmp_path, monkeypatch):
     crop_rows(photos, tmp_path / "first", PHOTOS)
     kept(cropper)  # A tensor that is asked for its shape keeps the answer.
     before = kept(cropper)
-    assert before[0] > 0 and before[2] == 0 and before[5] > 1_000_000  # The networks' weights.
+    assert before[2] == others  # Results of other tests may be about.
+    assert before[0] > 0 and before[5] > 1_000_000  # The networks' weights.
     crop_rows(photos, tmp_path / "more", 2 * PHOTOS)
     assert kept(cropper) == before
     # While they are cropped, too: the one that is being written, and no more.

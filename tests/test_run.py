@@ -168,7 +168,9 @@ def test_only_our_own_lines_are_printed(tmp_path):
     assert (done.returncode, done.stderr) == (run.EXIT_OK, "")
     heading, box, *more, last = done.stdout.splitlines()
     assert heading == f"[1/1] {SAMPLES / 'lake.jpg'}: rocks"
-    assert re.fullmatch(r"  lake-rocks: box \[\d+, \d+, \d+, \d+\], loss \d+\.\d{3}", box)
+    terms = ", ".join(rf"{name} -?\d+\.\d{{3}}" for name in ("caption", "aesthetic", "lexicon"))
+    shown = rf"  lake-rocks: box \[\d+, \d+, \d+, \d+\], loss \d+\.\d{{3}} \({terms}\)"
+    assert re.fullmatch(shown, box)
     assert more and all(line.startswith("  ") for line in more)
     assert re.fullmatch(rf"1 rows, 0 errors, \d+\.\d s a picture; results in {tmp_path}/out", last)
     made_by = json.loads((tmp_path / "out" / "provenance.json").read_text())
