@@ -35,9 +35,8 @@ def _parse(arguments: list[str], usage: str, groups: Mapping[str, str]) -> list[
     if _HELP & set(arguments[1:]):
         print(help_text(usage, groups))
         sys.exit(0)
-    logging.set_verbosity(
-        logging.ERROR
-    )  # Of libraries' messages; --verbosity comes later and wins.
+    # Of libraries' messages; --verbosity comes later and wins.
+    logging.set_verbosity(logging.ERROR)
     try:
         return FLAGS(arguments)
     except flags.Error as error:

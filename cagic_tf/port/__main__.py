@@ -1,22 +1,11 @@
 """Released weights to this project's format: `python -m cagic_tf.port ORIGIN ... --output=DIR`."""
 
 import argparse
-import subprocess
 import sys
 from pathlib import Path
 
 from cagic_tf.networks import checkpoints
-from cagic_tf.system import startup
-
-
-def current_commit() -> str:
-    """The commit of this source tree, or "unknown" outside a git checkout."""
-    here = Path(__file__).parent
-    done = subprocess.run(
-        ["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=False
-    )
-    return done.stdout.strip() or "unknown"
-
+from cagic_tf.system import provenance, startup
 
 DESCRIPTION = """
 Turns weights that others have released into checkpoints that this project can use. Name where they
@@ -70,7 +59,7 @@ def run(options: argparse.Namespace, shown: str) -> list[str]:
     startup.quiet()
     from cagic_tf.port import deeprnn, keras_vgg16, lite0, vfn
 
-    record = (options.output, shown, current_commit())
+    record = (options.output, shown, provenance.commit())
     match options.origin:
         case "deeprnn":
             return deeprnn.port(options.weights, options.vocabulary, *record)
