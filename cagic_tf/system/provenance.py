@@ -13,11 +13,13 @@ PACKAGES = ("tensorflow", "tensorflow-probability", "numpy", "pillow")
 
 @functools.cache
 def commit() -> str:
-    """The commit of this source tree, with "+changes" where files differ; "unknown" outside git.
+    """The commit of this source tree, with "+changes" where files differ; "unknown" outside it.
 
     Files of results do not count: they are what is being written.
     """
-    found = _git("rev-parse", "HEAD")
+    # Installed inside a repository of others, it is not of their commit.
+    ours = _git("ls-files", Path(__file__).name)
+    found = _git("rev-parse", "HEAD") if ours else ""
     program = ("--", ":(top)", ":(top,exclude)experiments/results")
     changed = _git("status", "--porcelain", "--untracked-files=no", *program)
     return f"{found}+changes" if found and changed else found or "unknown"
