@@ -40,6 +40,7 @@ setup(
             "lexicon/*",
             "lite0/*",
             "sat/*",
+            "synonyms/*",
             "vfn/*",
         ],  # No ported ones.
         f"{DATA}.gin": ["**/*.gin"],

@@ -82,7 +82,8 @@ class BagOfWords:
       unknown: Each word that no network knows once, in order, to its nearest known words (perhaps
         none).
       found: Name of each term that knows words of its own to those it knows, in order.
-      read_as: Each word that the captioner does not know, but in another inflection, to that one.
+      read_as: Each word that is read as another to that one: the captioner's word of which it is an
+        inflection, or a synonym or kind that a network knows.
       count: T_u of Eq. 4, how many words the mean is of.
       content: `[V]` float32, the distribution without `STOP_WORDS` and the end word; all of it
         where nothing else is said, not even a word that another network knows.
@@ -123,6 +124,7 @@ def bag_of_words(
     vocabulary: Sequence[str],
     end_word: str | None,
     finders: Mapping[str, WordFinder] | None = None,
+    synonyms: Mapping[str, Sequence[str]] | None = None,
 ) -> BagOfWords:
     """Encodes a user's caption: `1/T_u sum_t y_t` of Eq. 4, and what other networks know of it.
 
@@ -131,6 +133,7 @@ def bag_of_words(
       vocabulary: The captioner's words; index 0 is `<start>`.
       end_word: Counted as the caption's last word when given (the paper does not say).
       finders: Name of a term to what finds the words that it knows besides the captioner's.
+      synonyms: Word to what it may be read as where no network knows it, nearest meaning first.
 
     Returns:
       The bag of words.
@@ -144,9 +147,13 @@ def bag_of_words(
     if not tokens:
         raise ValueError(f"the caption {caption!r} has no words; write what the crop should show")
     finders = finders or {}
+    written = tokens
+    meant = _synonyms(written, index, list(finders.values()), synonyms or {})
+    tokens = [meant.get(token, token) for token in written]
     found = {name: tuple(finder.find(tokens)) for name, finder in finders.items()}
     lemmas = {token: _lemma(token, index) for token in tokens if token not in index}
-    read_as = {token: lemma for token, lemma in lemmas.items() if lemma}
+    read_as = meant | {token: lemma for token, lemma in lemmas.items() if lemma}
+    read_as = {token: read_as[token] for token in written if token in read_as}
     tokens = [read_as.get(token, token) for token in tokens]
     known = [token for token in tokens if token in index]
     parts = [part for words in found.values() for part in words]
@@ -209,6 +216,37 @@ def _lemma(token: str, index: Mapping[str, int]) -> str | None:
             if lemma in index and lemma not in STOP_WORDS and len(lemma) > 2:
                 return lemma
     return None
+
+
+def _synonyms(
+    tokens: Sequence[str],
+    index: Mapping[str, int],
+    finders: Sequence[WordFinder],
+    synonyms: Mapping[str, Sequence[str]],
+) -> dict[str, str]:
+    """Each word that no network knows to the first of its synonyms that one does.
+
+    A word that is part of what a finder found, such as `fire truck`, is known.
+    """
+    in_phrases = {
+        token
+        for finder in finders
+        for part in finder.find(tokens)
+        for token in tokens[part.start : part.stop]
+    }
+
+    def known(word: str) -> str | None:
+        """A word as a network knows it; the captioner comes first."""
+        of_captioner = word if word in index else _lemma(word, index)
+        return of_captioner or (word if any(finder.find([word]) for finder in finders) else None)
+
+    read_as = {}
+    for token in dict.fromkeys(tokens):
+        if token not in in_phrases and token not in STOP_WORDS and not known(token):
+            words = map(known, synonyms.get(token.removesuffix("'s"), ()))
+            if word := next(filter(None, words), None):
+                read_as[token] = word
+    return read_as
 
 
 def describe_unknown(unknown: Mapping[str, Sequence[str]]) -> str:
