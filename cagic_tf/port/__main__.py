@@ -49,7 +49,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     add_file("lexicon", "--weights", PTH, required=False)
     files = "index.noun, data.noun and noun.exc"
     add_file("lexicon", "--wordnet", f"A folder of WordNet 3.0 with the files {files}.")
-    files = "index and data of nouns, verbs and adjectives, noun.exc, verb.exc and cntlist.rev"
+    files = "index.noun, data.noun, noun.exc, index.verb, data.verb, verb.exc and cntlist.rev"
     add_file("synonyms", "--wordnet", f"A folder of WordNet 3.0 with the files {files}.")
     add_file("lexicon", "--synsets", "A text file with ImageNet's 1,000 synsets, one a line.")
     for name in origins:

@@ -3,26 +3,30 @@
 A wrong reading is worse than none, so much is left out:
 
 - Only senses that a photo can show count: animals, people, plants, food, artifacts, bodies, natural
-  objects and colours; motions, contacts and the like of verbs; adjectives. A word that is tagged
-  more often in other senses is left out.
-- Of a word's senses, those count that are tagged (in WordNet's own concordance) at least a quarter
-  as often as the commonest one; all where none is tagged twice. Where several count, only what all
-  of them can be read as is left: `canary` is a bird and a singer, and has no reading.
-- A word is offered as a reading only of the sense that it is tagged with most.
-- Synonyms come first, then what the word is a kind of, step by step (`rooster`: `cock`, `chicken`).
-  Things go up three steps, past nothing as broad as `device`; living beings, which WordNet divides
-  as biologists do, go up to `animal`, `person` or `plant`. Verbs and adjectives go up one.
+  objects and colours; motions, contacts and the like of verbs. A word that is commoner in other
+  senses (by the tags of WordNet's own concordance), as a name or as a slur has no reading.
+- Of a noun's senses, those count that are tagged at least a quarter as often as the commonest; all
+  where none is tagged twice. Where several count, only what all of them can be read as is left:
+  `canary` is a bird and a singer, and has no reading. Of a verb's, the first alone counts.
+- A word is a reading only of the sense in which it is commonest, and if it is a noun of the
+  lexicon, only of the sense that its ImageNet classes have: `king` is no `monarch`, a butterfly.
+- Synonyms come first, then what the word is a kind of, step by step (`cottage`: `house`,
+  `building`). Things go up three steps, and past nothing as broad as `device`; verbs go up one.
+  Living beings, which WordNet divides as biologists do, go up to `animal`, `person` or `plant`.
 - A young animal is read by its gloss: a kitten, "young domestic cat", is a kind of young mammal.
 """
 
 import collections
 import functools
+import itertools
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from nltk.corpus.reader.wordnet import Synset
 
+from cagic_tf.beyond.lexicon import ranges
 from cagic_tf.method import vocabulary
 from cagic_tf.networks import bundle, checkpoints, synonyms
 from cagic_tf.port import inflections, output, wordnet
@@ -30,18 +34,22 @@ from cagic_tf.system import files
 
 LICENCE = "WORDNET_LICENSE"
 CAPTIONER, LEXICON = "sat", "lexicon"  # Whose words are readings, however rare.
-MOST = 4  # Words that one is read as.
+MOST = 5  # Readings of a word.
+OF_SYNSET = 2  # Of these, words of one synset.
 STEPS = 3
-BROAD = 600  # Kinds below a thing that says nothing of how it looks.
-TAGGED = 2  # How often a word is to be tagged for a common one.
+# How many kinds there are of what is too broad to be seen.
+BROAD = {"noun.artifact": 600, "noun.food": 600, "noun.object": 600, "noun.body": 100}
+BROAD_VERB = 100
+TAGGED = 3  # How often a common word is tagged, at least.
+NAME = 2  # As how many tags in other senses it counts that a word is a name too.
 LIVING = {"noun.animal", "noun.person", "noun.plant"}
 SHOWN = LIVING | {"noun.artifact", "noun.body", "noun.food", "noun.object"}
 SHOWN_VERBS = {
     f"verb.{name}" for name in ("body", "consumption", "contact", "motion", "perception")
 }
-# The only ones of the broadest synsets that say something; and those whose kinds have a rule.
-BASIC = {"person.n.01", "animal.n.01", "plant.n.02", "food.n.01", "food.n.02"}
+BASIC = {"person.n.01", "animal.n.01", "plant.n.02", "food.n.01", "food.n.02"}  # Broad, but seen.
 COLOR, YOUNG = "color.n.01", "young.n.01"
+SLURS = {"ethnic_slur.n.01", "disparagement.n.01", "obscenity.n.02"}
 # "a young female horse under the age of four", "young of domestic cattle"
 _YOUNG_OF = re.compile(r"(?:an? )?young (?:of )?(?:\w+ ){0,2}?(\w+)(?: under .*| especially .*)?")
 
@@ -49,13 +57,20 @@ _YOUNG_OF = re.compile(r"(?:an? )?young (?:of )?(?:\w+ ){0,2}?(\w+)(?: under .*|
 class Thesaurus:
     """WordNet's words as captions use them."""
 
-    def __init__(self, words: wordnet.Reader, known: Collection[str], nouns: Collection[str]):
-        """Takes WordNet, opened with `wordnet.WORDS`, a captioner's words and a lexicon's nouns."""
-        self._words, self._known, self._nouns = words, set(known), set(nouns)
+    def __init__(
+        self, words: wordnet.Reader, known: Collection[str], nouns: Mapping[str, Collection[str]]
+    ):
+        """Takes what the readings come from.
+
+        Args:
+          words: WordNet, opened with `wordnet.WORDS`.
+          known: A captioner's words.
+          nouns: A lexicon's nouns, each to the names of its classes.
+        """
+        self._words, self._known, self._nouns = words, set(known), nouns
         self._tags, self._by_part = self._read_tags()
-        self._hyponyms: dict[int, frozenset[int]] = {}
-        plurals = wordnet.irregular(words)
-        forms = inflections.Inflections(plurals, wordnet.irregular(words, "verb.exc"))
+        self._verb_forms = wordnet.irregular(words, "verb.exc")
+        forms = inflections.Inflections(wordnet.irregular(words), self._verb_forms)
         verbs = [functools.partial(forms.verb, ending=ending) for ending in inflections.ENDINGS]
         self._inflections: dict[str, list[Callable[[str], list[str]]]]
         self._inflections = {"n": [forms.noun], "v": [*verbs]}
@@ -72,57 +87,61 @@ class Thesaurus:
                 by_part[word]["_nvara"[int(sense[0])]] += int(count)
         return tags, by_part
 
-    def readings(self, word: str) -> list[str]:
-        """What a word, `kitten` or `sprint`, may be read as: at most `MOST` words."""
-        return self.part_and_readings(word)[1]
-
     @functools.cache  # noqa: B019  It lives as long as the port.
-    def part_and_readings(self, word: str) -> tuple[str, list[str]]:
-        """The same, and the part of speech in which it is read, "n", "v" or "a"."""
-        for part, senses in (("n", self._shown(word)), ("v", self._main(word, "v"))):
-            if senses:
-                return part, self._agreed(word, senses)[:MOST]
-        return "a", self._agreed(word, self._main(word, "a"))[:MOST]
+    def readings(self, word: str) -> tuple[str, tuple[str, ...]]:
+        """What a word may be read as, nearest first, and as which part of speech, "n" or "v"."""
+        common = self._by_part[word].total()
+        if any(self._by_part[w]["v"] > common for w in self._verb_forms.get(word, [])):
+            return "v", ()  # The past of another: "fell", "rose".
+        nouns = [s for s in self._senses(word, "n") if self._is_shown(s)]
+        part, senses = ("n", self._main_nouns(word, nouns)) if nouns else ("v", [])
+        if not senses:
+            part, senses = "v", self._main_verb(word)
+        found = [list(dict.fromkeys(self._nearest(word, sense))) for sense in senses]
+        agreed = [w for w in found[0] if all(w in others for others in found)] if found else []
+        return part, tuple(agreed[:MOST])
 
     @functools.cache  # noqa: B019  As above.
     def _senses(self, word: str, part: str) -> list[Synset]:
-        """A word's senses, WordNet's first first; names are senses only of what is nothing else."""
+        """A word's senses, WordNet's first first; in capitals only what is nothing else."""
         synsets = [s for s in self._words.synsets(word) if word in map(str.lower, s.lemma_names())]
         lower = [s for s in synsets if word in s.lemma_names()]
-        return [s for s in lower or synsets if s.pos().replace("s", "a") == part]
+        return [s for s in lower or synsets if s.pos() == part and not s.instance_hypernyms()]
 
     def _tagged(self, word: str, sense: Synset) -> int:
         keys = (lemma.key() for lemma in sense.lemmas() if lemma.name().lower() == word)
         return sum(self._tags.get(key.lower(), 0) for key in keys)
 
-    def _shown(self, word: str) -> list[Synset]:
-        """The noun's senses that count; none where other senses of the word are commoner."""
-        senses = self._senses(word, "n")
-        shown = [s for s in senses if self._is_shown(s) and not s.instance_hypernyms()]
-        if not shown:
+    def _main_nouns(self, word: str, senses: list[Synset]) -> list[Synset]:
+        """Of a noun's senses that can be seen, those that count; none where others are commoner."""
+        tags, here = self._by_part[word], [self._tagged(word, s) for s in senses]
+        others = tags.total() - sum(here) - (tags["a"] if self._is_color(senses[0]) else 0)
+        others += NAME * self._is_name(word)
+        if others and sum(here) <= others or any(map(self._is_slur, senses)):
             return []
+        pairs = zip(senses, here, strict=True)
+        return [sense for sense, count in pairs if max(here) < 2 or 4 * count >= max(here)]
+
+    def _is_name(self, word: str) -> bool:
+        """Whether a word is a name too: of one thing, or in capitals beside other senses."""
+        nouns = self._words.synsets(word, "n")
+        capital = [sense for sense in nouns if word not in sense.lemma_names()]
+        return len(nouns) > len(capital) > 0 or any(s.instance_hypernyms() for s in capital)
+
+    def _main_verb(self, word: str) -> list[Synset]:
+        """A verb's first sense, if the word is by far commonest in that."""
+        senses = self._senses(word, "v")
+        if not senses or senses[0].lexname() not in SHOWN_VERBS or self._is_slur(senses[0]):
+            return []
+        first, *others = (self._tagged(word, sense) for sense in senses)
+        is_clear = not others or first > 2 * max(others)
+        return senses[:1] if is_clear and self._is_verb(word) else []
+
+    def _is_verb(self, word: str) -> bool:
+        """Whether a word is mostly a verb; by far, if it could be something to be seen as well."""
         tags = self._by_part[word]
-        others = (
-            sum(self._tagged(word, s) for s in senses if s not in shown) + tags["v"] + tags["r"]
-        )
-        others += 0 if self._is_color(shown[0]) else tags["a"]
-        is_rare = sum(self._tagged(word, s) for s in shown) < others
-        return [] if is_rare else self._counting(word, shown)
-
-    def _counting(self, word: str, senses: list[Synset]) -> list[Synset]:
-        most = max(self._tagged(word, s) for s in senses)
-        return [s for s in senses if most < 2 or 4 * self._tagged(word, s) >= most]
-
-    def _main(self, word: str, part: str) -> list[Synset]:
-        """The verb's or adjective's first sense alone, if it is by far the commonest."""
-        senses = self._senses(word, part)
-        tags = [self._tagged(word, s) for s in senses]
-        clear = len(tags) == 1 or (tags and tags[0] > 2 * max(tags[1:]))
-        common = 2 * self._by_part[word][part] >= self._by_part[word].total()
-        if part == "v" and any(map(self._is_shown, self._senses(word, "n"))):
-            common = self._by_part[word]["v"] >= 4 * (self._by_part[word]["n"] + 1)
-        shown = senses and (part == "a" or senses[0].lexname() in SHOWN_VERBS)
-        return senses[:1] if clear and common and shown else []
+        is_noun = any(map(self._is_shown, self._senses(word, "n")))
+        return 2 * tags["v"] >= tags.total() and tags["v"] > (2 * tags["n"] + 9) * is_noun - 1
 
     def _is_color(self, sense: Synset) -> bool:
         is_attribute = sense.lexname() == "noun.attribute"
@@ -131,30 +150,31 @@ class Thesaurus:
     def _is_shown(self, sense: Synset) -> bool:
         return sense.lexname() in SHOWN or sense.name() in BASIC or self._is_color(sense)
 
-    def _agreed(self, word: str, senses: list[Synset]) -> list[str]:
-        """What each of some senses can be read as."""
-        found = [list(dict.fromkeys(self._nearest(word, sense))) for sense in senses]
-        return [w for w in found[0] if all(w in others for others in found)] if found else []
+    def _is_slur(self, sense: Synset) -> bool:
+        return any(domain.name() in SLURS for domain in sense.usage_domains())
 
     def _nearest(self, word: str, sense: Synset) -> Iterator[str]:
         """One sense's readings, nearest first; at the same distance the commonest first."""
         for step, level in enumerate(self._levels(sense)):
             if step == 1:
                 yield from self._adult(sense)
+            found = []
             for synset in level if step == 0 else filter(self._says_something, level):
-                names = [name for name in synset.lemma_names() if name != word]
-                names.sort(key=lambda name: -self._tagged(name, synset))
-                yield from (n for n in names if self._is_known(n, step) and self._means(n, synset))
+                others = enumerate(name for name in synset.lemma_names() if name != word)
+                ranked = sorted((-self._tagged(name, synset), at, name) for at, name in others)
+                known = (each for each in ranked if self._is_known(each[2], step))
+                meant = (each for each in known if self._means(each[2], synset))
+                found += itertools.islice(meant, OF_SYNSET)
+            yield from (name for _, _, name in sorted(found))
 
     def _levels(self, sense: Synset) -> Iterator[list[Synset]]:
         """A sense, what it is a kind of, what these are kinds of, and so on."""
-        part = sense.pos()
-        steps = 20 if sense.lexname() in LIVING else STEPS if part == "n" else 1
+        steps = 1 if sense.pos() == "v" else 20 if sense.lexname() in LIVING else STEPS
         level, seen = [sense], {sense}
         for _ in range(steps + 1):
             yield level
-            above = [s.similar_tos() if s.pos() == "s" else s.hypernyms() for s in level]
-            level = [s for part in above for s in part if s not in seen]
+            above = [s for below in level for s in below.hypernyms()]
+            level = [s for s in dict.fromkeys(above) if s not in seen]
             seen.update(level)
 
     def _adult(self, sense: Synset) -> Iterator[str]:
@@ -165,43 +185,54 @@ class Thesaurus:
                 yield adult
 
     def _is_known(self, name: str, step: int) -> bool:
-        """Whether a network may know a word: a common one, or for a synonym, any that ours know."""
-        fits = name.isalpha() and name.islower() and name not in vocabulary.STOP_WORDS
+        """Whether a network may know a word: a common one, or as a synonym any of ours."""
+        is_plural = self._by_part[name.removesuffix("s")]["n"] > self._by_part[name]["n"]
+        is_word = name.isalpha() and name.islower() and name not in vocabulary.STOP_WORDS
         is_common = name in self._known or self._by_part[name].total() >= TAGGED
-        return fits and (is_common or step == 0 and name in self._nouns)
+        may_be_known = is_common or step == 0 and name in self._nouns
+        return is_word and may_be_known and not (name.endswith("s") and is_plural)
 
     def _means(self, name: str, sense: Synset) -> bool:
-        """Whether this is the sense in which a word is used most, of all its parts of speech."""
-        part = "a" if sense.pos() == "s" else sense.pos()
+        """Whether a word is used most in this sense, of all that it has in all parts of speech."""
+        part = sense.pos()
         senses = self._senses(name, part)
-        if sense not in senses:
+        tags, by_part = [self._tagged(name, s) for s in senses], self._by_part[name]
+        if not senses or senses[tags.index(max(tags))] != sense:
             return False
-        tags = [self._tagged(name, s) for s in senses]
-        at = tags.index(max(tags))  # The first of several.
-        is_most = senses[at] == sense and (part == "n" or tags[at] > 0)
-        tagged = self._by_part[name]
-        return is_most and (2 * (tagged[part] + 1) > tagged.total() or self._is_color(sense))
+        if part == "v":
+            return self._is_verb(name)
+        is_clear = max(tags) > 1 or sum(map(self._is_shown, senses)) == 1
+        is_noun = 2 * (by_part["n"] + 1) > by_part.total() or self._is_color(sense)
+        return is_clear and is_noun and self._is_of_lexicon(name, sense)
+
+    def _is_of_lexicon(self, name: str, sense: Synset) -> bool:
+        """Whether the lexicon, if it knows a noun at all, takes it in this sense."""
+        classes = self._nouns.get(name, ())
+        return 2 * sum(found in self._names(sense) for found in classes) >= len(classes)
+
+    @functools.cache  # noqa: B019  As above.
+    def _names(self, sense: Synset) -> frozenset[str]:
+        """What ImageNet's classes are called that are at or below a synset."""
+        return frozenset(map(wordnet.name, (sense, *self._kinds(sense))))
 
     def _says_something(self, synset: Synset) -> bool:
-        if synset.pos() != "n" or synset.lexname() in LIVING or synset.name() in BASIC:
+        if synset.lexname() in LIVING or synset.name() in BASIC or self._is_color(synset):
             return True
-        return self._is_shown(synset) and len(self._kinds(synset)) <= BROAD
+        broad = BROAD.get(synset.lexname(), 0) if synset.pos() == "n" else BROAD_VERB
+        return len(self._kinds(synset)) <= broad
 
-    def _kinds(self, synset: Synset) -> frozenset[int]:
-        """The numbers of all synsets below."""
-        number = synset.offset()
-        if number not in self._hyponyms:
-            below = synset.hyponyms()
-            kinds = frozenset(s.offset() for s in below).union(*map(self._kinds, below))
-            self._hyponyms[number] = kinds
-        return self._hyponyms[number]
+    @functools.cache  # noqa: B019  As above.
+    def _kinds(self, synset: Synset) -> frozenset[Synset]:
+        """All synsets below one."""
+        below = synset.hyponyms()
+        return frozenset(below).union(*map(self._kinds, below))
 
     def table(self) -> dict[str, tuple[str, ...]]:
         """Every word that has readings, and its inflections, to these, in order."""
-        names = {name for part in "nva" for name in self._words.all_lemma_names(part)}
+        names = {name for part in "nv" for name in self._words.all_lemma_names(part)}
         words = [w for w in names if len(w) > 2 and w.isascii() and w.isalpha()]
         words = sorted(w for w in words if w not in vocabulary.STOP_WORDS)
-        rows = {word: tuple(found) for word in words if (found := self.readings(word))}
+        rows = {word: found for word in words if (found := self.readings(word)[1])}
         inflected: dict[str, tuple[str, ...]] = {}
         for word in sorted(rows, key=lambda word: -self._by_part[word].total()):
             for form, readings in self._inflected(word):
@@ -211,15 +242,21 @@ class Thesaurus:
 
     def _inflected(self, word: str) -> Iterator[tuple[str, tuple[str, ...]]]:
         """A word's inflections; the readings of each in the same inflection, and as they are."""
-        part, readings = self.part_and_readings(word)
-        for inflect in self._inflections.get(part, []):
+        part, readings = self.readings(word)
+        for inflect in self._inflections[part]:
             both = [form for reading in readings for form in (*inflect(reading), reading)]
             yield from ((form, tuple(dict.fromkeys(both))) for form in inflect(word))
 
     def _is_rather(self, form: str, word: str) -> bool:
         """Whether an inflection is a word of its own: `glasses`; not `jogging`, which is rarer."""
-        part, _ = self.part_and_readings(word)
+        part, _ = self.readings(word)
         return part == "n" or self._by_part[form].total() > self._by_part[word]["v"]
+
+
+def class_names(lexicon: Mapping[str, Any]) -> dict[str, list[str]]:
+    """A lexicon's nouns, by its manifest, each to the names of its classes."""
+    names = lexicon["classes"]
+    return {noun: [names[at] for at in ranges(text)] for noun, text in lexicon["nouns"].items()}
 
 
 def port(wordnet_folder: Path, folder: Path, command: str, commit: str) -> list[str]:
@@ -241,8 +278,8 @@ def port(wordnet_folder: Path, folder: Path, command: str, commit: str) -> list[
     captioner = checkpoints.load(bundle.find(CAPTIONER), "sat")
     lexicon = checkpoints.load(bundle.find(LEXICON), "lexicon")
     with wordnet.opened(wordnet_folder, wordnet.WORDS) as words:
-        known, nouns = captioner.manifest["vocabulary"][1:], lexicon.manifest["nouns"]
-        table = Thesaurus(words, known, nouns).table()
+        known = captioner.manifest["vocabulary"][1:]
+        table = Thesaurus(words, known, class_names(lexicon.manifest)).table()
     readings = {reading for row in table.values() for reading in row}
     facts = [
         f"{len(table)} words of WordNet 3.0, inflections included, each to at most {2 * MOST} of "

@@ -20,8 +20,8 @@ from cagic_tf.networks import checkpoints
 from cagic_tf.port import source
 
 NOUNS = ("index.noun", "data.noun", "noun.exc")
-# Nouns, verbs and adjectives, and how often a concordance was tagged with each of their senses.
-WORDS = (*NOUNS, "index.verb", "data.verb", "verb.exc", "index.adj", "data.adj", "cntlist.rev")
+# Nouns and verbs, and how often each sense of a word is tagged in a concordance.
+WORDS = (*NOUNS, "index.verb", "data.verb", "verb.exc", "cntlist.rev")
 # Names of the lexicographers' files, in the order of their numbers: lexnames(5WN).
 _PARTS = {
     "adj": "all pert",
