@@ -104,9 +104,14 @@ class Thesaurus:
     @functools.cache  # noqa: B019  As above.
     def _senses(self, word: str, part: str) -> list[Synset]:
         """A word's senses, WordNet's first first; in capitals only what is nothing else."""
-        synsets = [s for s in self._words.synsets(word) if word in map(str.lower, s.lemma_names())]
+        synsets = self._synsets(word)
         lower = [s for s in synsets if word in s.lemma_names()]
         return [s for s in lower or synsets if s.pos() == part and not s.instance_hypernyms()]
+
+    def _synsets(self, word: str) -> list[Synset]:
+        """Those of the word as it stands; nltk has those of `glass` for `glasses`, too."""
+        found = self._words.synsets(word)
+        return [s for s in found if word in map(str.lower, s.lemma_names())]
 
     def _tagged(self, word: str, sense: Synset) -> int:
         keys = (lemma.key() for lemma in sense.lemmas() if lemma.name().lower() == word)
@@ -124,7 +129,7 @@ class Thesaurus:
 
     def _is_name(self, word: str) -> bool:
         """Whether a word is a name too: of one thing, or in capitals beside other senses."""
-        nouns = self._words.synsets(word, "n")
+        nouns = [sense for sense in self._synsets(word) if sense.pos() == "n"]
         capital = [sense for sense in nouns if word not in sense.lemma_names()]
         return len(nouns) > len(capital) > 0 or any(s.instance_hypernyms() for s in capital)
 
@@ -158,7 +163,7 @@ class Thesaurus:
         for step, level in enumerate(self._levels(sense)):
             if step == 1:
                 yield from self._adult(sense)
-            found = []
+            found: list[tuple[int, int, str]] = []
             for synset in level if step == 0 else filter(self._says_something, level):
                 others = enumerate(name for name in synset.lemma_names() if name != word)
                 ranked = sorted((-self._tagged(name, synset), at, name) for at, name in others)
