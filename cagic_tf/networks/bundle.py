@@ -133,6 +133,16 @@ class Networks:
         networks._load_lexicon(lexicon)
         return networks
 
+    def with_synonyms(self, synonyms: str) -> "Networks":
+        """The same networks, not loaded again, with a table of synonyms.
+
+        Raises:
+          checkpoints.CheckpointError: It is missing or damaged.
+        """
+        networks = copy.copy(self)
+        networks._load_synonyms(synonyms)
+        return networks
+
     def _load_lexicon(self, name: str) -> None:
         checkpoint = checkpoints.load(find(name), "lexicon")
         trunk = self._caption_trunk_name
