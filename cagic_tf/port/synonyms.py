@@ -4,7 +4,7 @@ A wrong reading is worse than none, so much is left out:
 
 - Only senses that a photo can show count: animals, people, plants, food, artifacts, bodies, natural
   objects and colours; motions, contacts and the like of verbs. A word that is commoner in other
-  senses (by the tags of WordNet's own concordance), as a name or as a slur has no reading.
+  senses (by the tags of WordNet's own concordance), or is a name or a slur, has no reading.
 - Of a noun's senses, those count that are tagged at least a quarter as often as the commonest; all
   where none is tagged twice. Where several count, only what all of them can be read as is left:
   `canary` is a bird and a singer, and has no reading. Of a verb's, the first alone counts.
@@ -36,12 +36,13 @@ LICENCE = "WORDNET_LICENSE"
 CAPTIONER, LEXICON = "sat", "lexicon"  # Whose words are readings, however rare.
 MOST = 5  # Readings of a word.
 OF_SYNSET = 2  # Of these, words of one synset.
-STEPS = 3
-# How many kinds there are of what is too broad to be seen.
+STEPS = 3  # That a thing goes up.
+# What has more kinds than this is too broad to be seen.
 BROAD = {"noun.artifact": 600, "noun.food": 600, "noun.object": 600, "noun.body": 100}
 BROAD_VERB = 100
 TAGGED = 3  # How often a common word is tagged, at least.
 NAME = 2  # As how many tags in other senses it counts that a word is a name too.
+BY_FAR = 9  # Tags that a verb has more than twice a noun's, where the noun can be seen.
 LIVING = {"noun.animal", "noun.person", "noun.plant"}
 SHOWN = LIVING | {"noun.artifact", "noun.body", "noun.food", "noun.object"}
 SHOWN_VERBS = {
@@ -146,7 +147,8 @@ class Thesaurus:
         """Whether a word is mostly a verb; by far, if it could be something to be seen as well."""
         tags = self._by_part[word]
         is_noun = any(map(self._is_shown, self._senses(word, "n")))
-        return 2 * tags["v"] >= tags.total() and tags["v"] > (2 * tags["n"] + 9) * is_noun - 1
+        by_far = tags["v"] >= 2 * tags["n"] + BY_FAR
+        return 2 * tags["v"] >= tags.total() and (by_far or not is_noun)
 
     def _is_color(self, sense: Synset) -> bool:
         is_attribute = sense.lexname() == "noun.attribute"
