@@ -23,13 +23,16 @@ MOST_PHRASES = 3  # In a part of a sentence.
 _TAG = re.compile(r"\[/EN#(\d+)((?:/[A-Za-z]+)+) ([^\]]+)\]")
 # Where the files give the type `other` to every phrase, words tell people from things.
 _PEOPLE = frozenset(
-    "man men woman women boy boys girl girls child children kid kids baby babies toddler toddlers "
-    "infant person people lady ladies guy guys player players couple crowd group family friends "
-    "adult adults teenager teenagers teen teens male female cyclist biker bikers rider riders "
-    "skateboarder skier surfer snowboarder climber hiker hikers runner runners swimmer diver dancer "
-    "dancers performer performers worker workers students student soldier soldiers athlete athletes "
-    "goalie pitcher batter cheerleader cheerleaders bride groom mother father son daughter brother "
-    "brothers sister sisters mom dad parent parents human humans gentleman gentlemen fan fans".split()
+    """
+    man men woman women boy boys girl girls child children kid kids baby babies toddler
+    toddlers infant person people lady ladies guy guys player players couple crowd group
+    family friends adult adults teenager teenagers teen teens male female cyclist biker
+    bikers rider riders skateboarder skier surfer snowboarder climber hiker hikers runner
+    runners swimmer diver dancer dancers performer performers worker workers students
+    student soldier soldiers athlete athletes goalie pitcher batter cheerleader cheerleaders
+    bride groom mother father son daughter brother brothers sister sisters mom dad parent
+    parents human humans gentleman gentlemen fan fans
+    """.split()
 )
 
 Corners = tuple[float, float, float, float]
@@ -116,15 +119,15 @@ def read(folder: Path, names: Iterable[str]) -> Iterator[AnnotatedPhoto]:
 
 
 def read_sentence(line: str) -> Sentence:
-    """A tagged line: `[/EN#1/people A man] with [/EN#2/other glasses] .`"""
-    text, phrases, at = "", [], 0
+    """Takes a line such as `[/EN#1/people A man] with [/EN#2/other glasses] .` apart."""
+    line, text, found, at = line.strip(), "", [], 0
     for tag in _TAG.finditer(line):
         text += line[at : tag.start()]
         number, types, words = tag.groups()
         kinds = tuple(types.strip("/").split("/"))
-        phrases.append(Phrase(words, number, kinds, len(text), len(text) + len(words)))
+        found.append(Phrase(words, number, kinds, len(text), len(text) + len(words)))
         text, at = text + words, tag.end()
-    return Sentence((text + line[at:]).strip(), tuple(phrases))
+    return Sentence(text + line[at:], tuple(found))
 
 
 def read_boxes(path: Path) -> tuple[tuple[int, int], dict[str, tuple[Corners, ...]]]:
@@ -155,8 +158,8 @@ def read_boxes(path: Path) -> tuple[tuple[int, int], dict[str, tuple[Corners, ..
 
 def union(boxes: Sequence[Corners]) -> Corners:
     """The smallest box around all."""
-    lows, highs = zip(*(box[:2] for box in boxes)), zip(*(box[2:] for box in boxes))
-    return *map(min, lows), *map(max, highs)
+    x0, y0, x1, y1 = zip(*boxes, strict=True)
+    return min(x0), min(y0), max(x1), max(y1)
 
 
 def area(corners: Corners) -> float:
