@@ -36,8 +36,9 @@ METRICS = {
 MEASURED = (
     "IoU, boundary displacement, hit rate (the crop's centre lies in the ground truth), how much "
     "of the ground truth is kept and whether it is cut through (20 to 90 % of it is kept) are "
-    "means over a row's annotations, then over rows; intervals are BCa bootstraps over photos; p is "
-    "of a two-sided paired permutation test of the mean IoU, photo by photo; seconds are medians."
+    "means over a row's annotations, then over rows; intervals are BCa bootstraps over photos; p "
+    "is of a two-sided paired permutation test of the mean IoU, photo by photo; seconds are "
+    "medians."
 )
 PEOPLE = (
     "People cut through: of the boxes of the people in each row's photo, the share that the row's "
