@@ -9,7 +9,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-FINENESS = 25  # Candidate centres a side, and scales.
+STEPS = 13  # Candidates along each of x, y and s.
+NEGLIGIBLE = 1e-4  # Crops so much less likely than the likeliest do not count.
 
 
 def probabilities(
@@ -72,23 +73,17 @@ def pick(
       `[3]`, a crop inside the photo with a scale between the grid's.
     """
     units = np.array([*base_size, 1.0])
-    known = weights > 1e-4 * weights.max()
-    scaled, weights = (grid / units)[known], weights[known]
-    best = None
-    low, high = grid[:, 2].min(), grid[:, 2].max()
-    borders = [(-1 / side, 1 / side) for side in base_size]
-    ends = [*borders, (low, high)]
+    likely = weights > NEGLIGIBLE * weights.max()
+    crops, weights = (grid / units)[likely], weights[likely]
+    limits = np.array([[-1 / side, 1 / side] for side in base_size])
+    limits = np.array([*limits, [grid[:, 2].min(), grid[:, 2].max()]])
+    ends = limits
     for _ in range(2):  # Coarsely everywhere, then finely around the best.
-        axes = [np.linspace(*end, 13) for end in ends]
-        candidates = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
-        room = [1 / side - candidates[:, 2] for side in base_size]
-        candidates[:, 0] = np.clip(candidates[:, 0], -room[0], room[0])
-        candidates[:, 1] = np.clip(candidates[:, 1], -room[1], room[1])
-        best = candidates[np.argmax(expected_iou(candidates, scaled, weights))]
-        steps = [(axis[1] - axis[0]) for axis in axes]
-        limits = [*borders, (low, high)]
-        ends = [
-            (max(limit[0], at - step), min(limit[1], at + step))
-            for at, step, limit in zip(best, steps, limits, strict=True)
-        ]
+        axes = np.linspace(ends[:, 0], ends[:, 1], STEPS)  # [STEPS, 3]
+        candidates = np.stack(np.meshgrid(*axes.T, indexing="ij"), axis=-1).reshape(-1, 3)
+        reach = 1 / np.array(base_size) - candidates[:, 2:]
+        candidates[:, :2] = np.clip(candidates[:, :2], -reach, reach)
+        best = candidates[np.argmax(expected_iou(candidates, crops, weights))]
+        step = axes[1] - axes[0]
+        ends = np.clip(np.column_stack([best - step, best + step]), *limits.T[..., np.newaxis])
     return best * units

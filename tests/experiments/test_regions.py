@@ -58,7 +58,7 @@ def test_likely():
 
 
 def test_crops_are_blurred_by_turns_and_mirrored():
-    photo = np.random.default_rng(0).integers(0, 256, (60, 80, 3), np.uint8)
+    photo = np.random.default_rng(0).integers(0, 256, (60, 72, 3), np.uint8)
     theta = np.tile(np.float32([[0.2, 0.1, 0.5]]), (regions.CROPS, 1))
     crops = regions.render(photo, theta, False).numpy()
     assert crops.shape == (regions.CROPS, 224, 224, 3)

@@ -238,7 +238,9 @@ def test_where_xus_attention_looks_depends_on_what_was_said():
         decoder = sat.ShowAttendTell(random_weights(layers), WORDS, tf.float64)
         contexts = decoder.project(tf.constant(pictures(1)))
         keys = decoder.attention_keys(contexts)
-        one, other = (decoder.attend(contexts, keys, tf.constant(np.full((1, H), x)))[1] for x in (0.1, -0.9))
+        one, other = (
+            decoder.attend(contexts, keys, tf.constant(np.full((1, H), x)))[1] for x in (0.1, -0.9)
+        )
         difference = np.abs(one - other).max()
         assert difference > 0.01 if moves else difference == 0
 
