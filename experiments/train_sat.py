@@ -117,13 +117,16 @@ class Trainer:
         """One pass over the captions; returns the mean loss."""
         rng = np.random.default_rng([FLAGS.seed, epoch])
         batches = teacher_forcing.make_batches(self._encoded, FLAGS.batch, rng)
-        progress, losses = (
-            tqdm(batches, desc=f"epoch {epoch + 1}", mininterval=10, disable=None),
-            [],
+        progress = tqdm(
+            captioner_training.prepared(lambda rows: self._draw_contexts(rows, rng), batches),
+            total=len(batches),
+            desc=f"epoch {epoch + 1}",
+            mininterval=10,
+            disable=None,
         )
-        for rows in progress:
+        losses: list[float] = []
+        for rows, contexts in progress:
             targets, weights = teacher_forcing.pad(rows, self._encoded)
-            contexts = self._draw_contexts(rows, rng)
             losses.append(float(self.step(contexts, targets, weights)))
             progress.set_postfix(loss=f"{np.mean(losses[-20:]):.3f}")
         return float(np.mean(losses))

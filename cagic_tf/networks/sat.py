@@ -73,11 +73,11 @@ class ShowAttendTell:
         self.end = self.vocabulary.index(END_WORD)
         self._joined: Any = None  # See `_joined_layers`.
 
-    def project(self, features: tf.Tensor, dropout: Dropout = _keep) -> tf.Tensor:
+    def project(self, features: tf.Tensor) -> tf.Tensor:
         """What the decoder reads `[N, L, D]` of annotation vectors: them, or a layer of ReLUs."""
         if "project/kernel" not in self._weights:
             return features
-        return tf.nn.relu(self._dense(dropout(features), "project"))
+        return tf.nn.relu(self._dense(features, "project"))
 
     def initialize(self, contexts: tf.Tensor, dropout: Dropout = _keep) -> tuple:
         """The LSTM's first memory and output `[N, H]`, from the mean annotation vector."""

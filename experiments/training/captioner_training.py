@@ -4,10 +4,13 @@ A script brings its loss, `step`, and its pass over the data, `train_epoch`; `ru
 measures each epoch on the dev split, keeps the best as a checkpoint, and goes on after a stop.
 """
 
+import collections
+import concurrent.futures
 import json
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 import tensorflow as tf
@@ -19,6 +22,7 @@ from experiments.data import photo_sets
 from experiments.training import captioner_weights, dev_scores, regions, views
 
 FLAGS = flags.FLAGS
+T = TypeVar("T")
 DEV_VIEWS = {"clean": 0, "pyramid": 2}
 
 
@@ -161,6 +165,19 @@ def draw_contexts(
     """Annotation vectors `[N, L, D]` of photos by number, each in a view drawn anew."""
     drawn = zip(draw_views(len(photos), rng), photos, strict=True)
     return np.stack([features[view][photo] for view, photo in drawn]).astype(np.float32)
+
+
+def prepared(make: Callable[[T], Any], items: Iterable[T]) -> Iterator[tuple[T, Any]]:
+    """Each item and what `make` makes of it, the next one made while this one is worked on."""
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        waiting: collections.deque[tuple[T, concurrent.futures.Future]] = collections.deque()
+        for item in items:
+            waiting.append((item, pool.submit(make, item)))
+            if len(waiting) > 1:
+                done, future = waiting.popleft()
+                yield done, future.result()
+        for done, future in waiting:
+            yield done, future.result()
 
 
 def draw_views(count: int, rng: np.random.Generator) -> np.ndarray:

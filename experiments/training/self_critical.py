@@ -95,7 +95,7 @@ def _ngrams(caption):
 
 def begin(decoder, contexts, rows, dropout):
     """What `rows` captions of each photo begin with: annotation vectors, their keys, the state."""
-    contexts = decoder.project(contexts, dropout)
+    contexts = decoder.project(contexts)
     start = decoder.attention_keys(contexts, dropout), decoder.initialize(contexts, dropout)
     return tf.nest.map_structure(lambda part: tf.repeat(part, rows, axis=0), (contexts, *start))
 
