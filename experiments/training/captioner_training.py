@@ -50,6 +50,11 @@ def define_flags(
     flags.DEFINE_string(
         "trunk", "lite0", "The trunk's checkpoint: a name under checkpoints/ or a path."
     )
+    flags.DEFINE_bool(
+        "preload",
+        False,
+        "Read the training features into memory at the start: much faster, where they fit.",
+    )
     flags.DEFINE_integer(
         "views",
         len(views.SAT_VIEWS),
@@ -136,7 +141,11 @@ def photo_features(
             f"{path} has shape {features.shape}, not {shape}: it is of another trunk or other "
             "photos; give another --work_dir"
         )
-    return features
+    return _preloaded(features, split)
+
+
+def _preloaded(features: np.ndarray, split: str) -> np.ndarray:
+    return np.array(features) if FLAGS.preload and split == "train" else features
 
 
 def dev_features(photos: photo_sets.PhotoSet, trunk: bundle.Trunk) -> dict[str, np.ndarray]:
@@ -156,7 +165,9 @@ def described_regions(split: str, trunk: bundle.Trunk) -> regions.RegionSet | No
         raise photo_sets.DataError("--entities goes with Flickr8k's photos, not with --captions")
     path = Path(FLAGS.work_dir) / f"regions_{split}.npy"
     names = read_split(split).names
-    return regions.load(path, Path(FLAGS.data_dir), Path(FLAGS.entities), names, trunk, FLAGS.seed)
+    folders = Path(FLAGS.data_dir), Path(FLAGS.entities)
+    found = regions.load(path, *folders, names, trunk, FLAGS.seed)
+    return found._replace(features=_preloaded(found.features, split))
 
 
 def draw_contexts(
