@@ -85,8 +85,10 @@ class BagOfWords:
       read_as: Each word that is read as another to that one: the captioner's word of which it is an
         inflection, or a synonym or kind that a network knows.
       count: T_u of Eq. 4, how many words the mean is of.
-      content: `[V]` float32, the distribution without `STOP_WORDS` and the end word; all of it
-        where nothing else is said, not even a word that another network knows.
+      content: `[V]` float32, the mean of the words with content alone, without `STOP_WORDS` and the
+        end word; the distribution where nothing else is said, not even a word that another network
+        knows.
+      content_count: How many words that mean is of.
     """
 
     distribution: np.ndarray
@@ -96,10 +98,11 @@ class BagOfWords:
     read_as: dict[str, str]
     count: int
     content: np.ndarray
+    content_count: int
 
     def without_stop_words(self) -> "BagOfWords":
         """The same caption, of which only the words with content count."""
-        return dataclasses.replace(self, distribution=self.content)
+        return dataclasses.replace(self, distribution=self.content, count=self.content_count)
 
 
 def tokenize(caption: str) -> list[str]:
@@ -175,20 +178,30 @@ def bag_of_words(
             "should show"
         )
     counted = known if end_word is None else [*known, end_word]
-    total = len(counted) + sum(tokens[at] not in index for at in elsewhere)  # T_u
-    distribution = np.zeros(len(vocabulary), np.float32)
-    np.add.at(distribution, [index[word] for word in counted], 1 / total)
-    has_content = [word not in STOP_WORDS and word != end_word for word in vocabulary]
-    content = distribution * np.array(has_content)
-    if not content.any() and not parts:
-        content = distribution
-    return BagOfWords(distribution, tuple(known), unknown, found, read_as, total, content)
+    only_elsewhere = sum(tokens[at] not in index for at in elsewhere)
+    total = len(counted) + only_elsewhere  # T_u
+    distribution = _mean_of_words([index[word] for word in counted], total, len(vocabulary))
+    with_content = [index[word] for word in known if word not in STOP_WORDS]
+    content_total = len(with_content) + only_elsewhere
+    content = _mean_of_words(with_content, content_total, len(vocabulary))
+    if not with_content and not parts:
+        content, content_total = distribution, total
+    bags = distribution, tuple(known), unknown, found, read_as, total, content, content_total
+    return BagOfWords(*bags)
+
+
+def _mean_of_words(words: Sequence[int], count: int, size: int) -> np.ndarray:
+    """The sum of the words' one-hot vectors `[size]` over `count`; float32."""
+    mean = np.zeros(size, np.float32)
+    if words:
+        np.add.at(mean, words, 1 / count)
+    return mean
 
 
 def no_words(vocabulary: Sequence[str]) -> BagOfWords:
     """The bag of a caption that says nothing."""
     nothing = np.zeros(len(vocabulary), np.float32)
-    return BagOfWords(nothing, (), {}, {}, {}, 0, nothing)
+    return BagOfWords(nothing, (), {}, {}, {}, 0, nothing, 0)
 
 
 def _split_contractions(tokens: Sequence[str], index: Mapping[str, int]) -> list[str]:

@@ -195,14 +195,16 @@ def test_content_is_what_is_left_without_stop_words(caption, content, end_word):
     nothing_else = content in (["on", "the"], ["on"])
     assert kept == {*content, *([end_word] if end_word and nothing_else else [])}
     values = left.distribution[left.distribution > 0]
-    np.testing.assert_array_equal(values, np.float32(1 / bag.count))
-    assert left.words == bag.words and left.count == bag.count
+    np.testing.assert_array_equal(values, np.float32(1 / len(kept)))
+    assert left.words == bag.words and left.count == bag.content_count == len(kept)
 
 
 def test_stop_words_are_no_content_where_another_network_knows_a_word():
     bag = vocabulary.bag_of_words("on the zebra", WORDS, None, FINDERS)
     assert bag.distribution.sum() == pytest.approx(2 / 3)
-    assert bag.content.sum() == 0
+    assert bag.content.sum() == 0 and bag.content_count == 1
+    both = vocabulary.bag_of_words("a dog on the zebra", WORDS, None, FINDERS)
+    assert both.content.max() == both.content.sum() == 1 / both.content_count == 1 / 2
 
 
 def test_no_words():
