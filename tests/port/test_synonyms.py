@@ -4,7 +4,7 @@ import pytest
 
 from cagic_tf.networks import checkpoints, synonyms
 from cagic_tf.port import __main__ as command
-from cagic_tf.port import inflections, source, wordnet
+from cagic_tf.port import inflections, source, thesaurus, wordnet
 from cagic_tf.port import synonyms as port
 from tests.port import small_wordnet
 from tests.port.small_wordnet import Sense
@@ -67,7 +67,7 @@ def folder(tmp_path):
 @pytest.fixture
 def table(folder):
     with wordnet.opened(folder, wordnet.WORDS) as words:
-        return port.Thesaurus(words, ["artifact", "feline", "the"], LEXICON).table()
+        return thesaurus.Thesaurus(words, ["artifact", "feline", "the"], LEXICON).table()
 
 
 @pytest.mark.parametrize(
@@ -118,9 +118,9 @@ def test_words_without_readings(word, table):
 
 
 def test_what_is_too_broad_or_of_another_sense_is_no_reading(monkeypatch, folder):
-    monkeypatch.setitem(port.BROAD, "noun.artifact", 4)
+    monkeypatch.setitem(thesaurus.BROAD, "noun.artifact", 4)
     with wordnet.opened(folder, wordnet.WORDS) as words:
-        table = port.Thesaurus(words, [], LEXICON).table()
+        table = thesaurus.Thesaurus(words, [], LEXICON).table()
     assert table["sedan"] == ("car", "automobile")  # Vehicles have five kinds.
     readings = {reading for row in table.values() for reading in row}
     assert {"animal", "woman", "felid"} < readings  # The lexicon's felids are cats.
