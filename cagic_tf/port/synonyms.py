@@ -42,8 +42,9 @@ def port(wordnet_folder: Path, folder: Path, command: str, commit: str) -> list[
         table = thesaurus.Thesaurus(words, known, class_names(lexicon.manifest)).table()
     readings = {reading for row in table.values() for reading in row}
     facts = [
-        f"{len(table)} words of WordNet 3.0, inflections included, each to at most {2 * thesaurus.MOST} of "
-        f"{len(readings)} that it may be read as, nearest first; licence in {LICENCE}"
+        f"{len(table)} words of WordNet 3.0, inflections included, each to at most "
+        f"{2 * thesaurus.MOST} of {len(readings)} that it may be read as, nearest first; licence "
+        f"in {LICENCE}"
     ]
     sources = (
         f"WordNet 3.0 (Princeton University), {wordnet.describe(wordnet_folder, wordnet.WORDS)}; "
