@@ -1,16 +1,110 @@
-"""Beyond the paper: which crop to take when many were tried and none of them is sure.
+"""Beyond the paper: which of many scanned crops to take, where no single loss can be trusted.
 
-The loss of a single crop is noisy, and the lowest of many follows the noise. So the losses are read
-as a distribution over the crop that is meant, and the crop is taken that overlaps it most in the
-mean: the one of the highest expected IoU. Of two dogs far apart it takes one, not the middle.
+Losses of single crops jump from pixel to pixel, and the lowest of many follows the noise.
+`LowestMean` takes the crop around which the losses are low. `HighestExpectedIoU` reads them as a
+distribution over the crop that is meant, and takes the one that overlaps it most in the mean. So it
+finds a scale of its own, and of two dogs far apart it takes one, not the middle.
 """
 
+import dataclasses
 from collections.abc import Sequence
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
 STEPS = 13  # Candidates along each of x, y and s.
 NEGLIGIBLE = 1e-4  # Crops so much less likely than the likeliest do not count.
+
+
+class Picked(NamedTuple):
+    """What was chosen of scanned crops.
+
+    Attributes:
+      theta: `[3]`, the crop; perhaps none of the scanned ones.
+      ranks: `[N]`, by which the scanned crops are ordered, lower is better; infinite for those that
+        have no loss.
+    """
+
+    theta: np.ndarray
+    ranks: np.ndarray
+
+
+class Pick(Protocol):
+    """A rule, as gin binds it: `CoarseToFine.pick`."""
+
+    def __call__(self, losses: np.ndarray, grid: np.ndarray, base_size: Sequence[float]) -> Picked:
+        """Chooses a crop.
+
+        Args:
+          losses: `[N]`; NaN for a crop that has none.
+          grid: `[N, 3]` the scanned crops, rows `(x, y, s)`.
+          base_size: Width and height of the crop of scale 1 as fractions of the photo's.
+        """
+
+
+@dataclasses.dataclass(frozen=True)
+class LowestMean:
+    """The scanned crop with the lowest Gaussian mean of the losses around it.
+
+    Attributes:
+      sigma: Standard deviation of that Gaussian in each of x, y and s; 0 smooths nothing.
+    """
+
+    sigma: float = 0.2
+
+    def __post_init__(self) -> None:
+        if self.sigma < 0:
+            raise ValueError(f"LowestMean.sigma is {self.sigma}; it cannot be negative")
+
+    def __call__(self, losses: np.ndarray, grid: np.ndarray, base_size: Sequence[float]) -> Picked:
+        """See `Pick`."""
+        ranks = smooth(losses, grid, self.sigma)
+        return Picked(grid[np.argmin(ranks)], ranks)
+
+
+@dataclasses.dataclass(frozen=True)
+class HighestExpectedIoU:
+    """The crop that overlaps most, in the mean, the crop that is meant.
+
+    A scanned crop is the one that is meant with a probability proportional to `exp(-loss / T)`.
+
+    Attributes:
+      temperature: T.
+      likely_scale: The scale that is likeliest beforehand.
+      scale_spread: Standard deviation of the scale's logarithm beforehand; 0: all are alike.
+      margin: By which factor the crop is larger than that, so that it cuts less off.
+    """
+
+    temperature: float = 0.2
+    likely_scale: float = 0.6
+    scale_spread: float = 0.0
+    margin: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name in ("temperature", "likely_scale", "margin"):
+            if not getattr(self, name) > 0:
+                raise ValueError(
+                    f"HighestExpectedIoU.{name} is {getattr(self, name)}; it has to be positive"
+                )
+        if self.scale_spread < 0:
+            raise ValueError(
+                f"HighestExpectedIoU.scale_spread is {self.scale_spread}; it cannot be negative"
+            )
+
+    def __call__(self, losses: np.ndarray, grid: np.ndarray, base_size: Sequence[float]) -> Picked:
+        """See `Pick`."""
+        prior: np.ndarray | float = 0.0
+        if self.scale_spread:
+            steps = np.log(grid[:, 2] / self.likely_scale) / self.scale_spread
+            prior = -0.5 * np.square(steps)
+        weights = probabilities(losses, grid, self.temperature, prior)
+        x, y, scale = most_overlapping(grid, weights, base_size)
+        scale = min(scale * self.margin, 1.0)
+        reach = 1 - scale * np.array(base_size)
+        theta = np.array([*np.clip((x, y), -reach, reach), scale])
+        units = np.array([*base_size, 1.0])
+        overlap = expected_iou(grid / units, grid / units, weights)
+        return Picked(theta, np.where(np.isfinite(losses), 1 - overlap, np.inf))
 
 
 def probabilities(
@@ -59,7 +153,7 @@ def expected_iou(candidates: np.ndarray, grid: np.ndarray, weights: np.ndarray) 
     return total
 
 
-def pick(
+def most_overlapping(
     grid: np.ndarray, weights: np.ndarray, base_size: Sequence[float] = (1.0, 1.0)
 ) -> np.ndarray:
     """The crop of the highest expected IoU.
@@ -87,3 +181,24 @@ def pick(
         step = axes[1] - axes[0]
         ends = np.clip(np.column_stack([best - step, best + step]), *limits.T[..., np.newaxis])
     return best * units
+
+
+def smooth(losses: np.ndarray, grid: np.ndarray, sigma: float) -> np.ndarray:
+    """The Gaussian mean of the losses around each scanned crop.
+
+    Args:
+      losses: `[N]`; NaN for a crop that has none.
+      grid: `[N, 3]` its `(x, y, s)`.
+      sigma: Standard deviation in each of x, y and s; 0 smooths nothing.
+
+    Returns:
+      `[N]` means over the crops that have a loss; infinite for those that have none.
+    """
+    exists = np.isfinite(losses)
+    values = np.where(exists, losses, 0)
+    means = np.full(len(losses), np.inf)
+    for at in np.flatnonzero(exists):  # All at once would need N^2 numbers: much for a panorama.
+        squares = np.square(grid - grid[at]).sum(axis=1)
+        weights = exists * np.exp(-0.5 * squares / max(sigma, 1e-6) ** 2)
+        means[at] = weights @ values / weights.sum()
+    return means
