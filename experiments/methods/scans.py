@@ -1,0 +1,121 @@
+"""Scans: every term of the objective for a grid of crops of each row, without any search.
+
+What the networks see in a crop depends on no caption. So a photo goes through them once, for all of
+its rows, and weights of terms and rules of picking are arithmetic afterwards.
+"""
+
+import collections
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+from tqdm import tqdm
+
+from cagic_tf import pipeline
+from cagic_tf.batch import manifest
+from cagic_tf.beyond import coarse_to_fine
+from cagic_tf.photos import reading
+
+
+class Scan(NamedTuple):
+    """Losses of crops of R rows.
+
+    Attributes:
+      grid: `[N, 3]` the crops, rows `(x, y, s)`, the same for all.
+      terms: Name of each term to its values `[R, N]`, without weights; NaN where the caption has no
+        word that is known.
+    """
+
+    grid: np.ndarray
+    terms: dict[str, np.ndarray]
+
+
+def scan(
+    cropper: pipeline.Cropper,
+    rows: Sequence[manifest.Row],
+    scales: Sequence[float],
+    centers: int,
+    cache: Path,
+) -> Scan:
+    """Scans rows as `coarse_to_fine.sharp_view` shows them, or reads the scan of an earlier run.
+
+    Args:
+      cropper: Its networks and terms.
+      rows: Rows with captions.
+      scales: The grid's scales.
+      centers: Its centres a side at least, see `coarse_to_fine.scan_grid`.
+      cache: The folder of earlier scans.
+
+    Raises:
+      reading.ImageError: A photo cannot be read.
+      OSError: The scan cannot be written.
+    """
+    grid = coarse_to_fine.scan_grid(scales, centers, farthest=coarse_to_fine.FARTHEST)
+    networks = sorted(cropper.loss.networks.checkpoints.items())
+    key = networks, cropper.loss.objective, grid.tolist(), [(r.id, r.caption) for r in rows]
+    path = cache / f"scan-{hashlib.sha256(repr(key).encode()).hexdigest()[:16]}.npz"
+    if not path.exists():
+        terms = _terms(cropper, rows, grid)
+        cache.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(".partial.npz")
+        np.savez(partial, grid=grid, **terms)
+        partial.replace(path)
+    with np.load(path) as found:
+        return Scan(found["grid"], {name: found[name] for name in found if name != "grid"})
+
+
+def _terms(
+    cropper: pipeline.Cropper, rows: Sequence[manifest.Row], grid: np.ndarray
+) -> dict[str, np.ndarray]:
+    loss = cropper.loss
+    look = _look(cropper)
+    terms = {
+        term.name: np.full((len(rows), len(grid)), np.nan, np.float32)
+        for term in loss.objective.terms
+    }
+    of_photo: dict[Path, list[int]] = collections.defaultdict(list)
+    for number, row in enumerate(rows):
+        of_photo[row.path].append(number)
+    for path, numbers in tqdm(of_photo.items(), desc="photos", disable=None):
+        photo, seen = reading.read(path), None
+        for number in numbers:
+            try:
+                problem, words = cropper.problem(photo, rows[number].caption)
+            except ValueError:  # Its words are unknown.
+                continue
+            seen = seen or _see(look, problem, grid, loss.networks)
+            content = words.without_stop_words()
+            for term in loss.objective.terms:
+                value = term(seen, term.target(loss.networks, content))
+                terms[term.name][number] = value.numpy()
+    return terms
+
+
+def _look(cropper: pipeline.Cropper):
+    """What the networks see in crops, as a graph."""
+    loss = cropper.loss
+
+    def look(problem, theta):
+        crops = loss.crops(coarse_to_fine.sharp_view(problem), theta)
+        return crops.captioner_features, crops.scorer_features, crops.word_distribution
+
+    theta = tf.TensorSpec([None, 3], tf.float32)
+    return tf.function(look, input_signature=[loss.signature, theta], autograph=False)
+
+
+def _see(look, problem, grid: np.ndarray, networks) -> SimpleNamespace:
+    """What stands in for `losses.Crops` of the whole grid: terms read no more than this."""
+    batch = coarse_to_fine.BATCH
+    parts = [
+        look(problem, tf.constant(grid[at : at + batch], tf.float32))
+        for at in range(0, len(grid), batch)
+    ]
+    names = "captioner_features", "scorer_features", "word_distribution"
+    joined = {
+        name: tf.concat(part, 0) for name, part in zip(names, zip(*parts, strict=True), strict=True)
+    }
+    return SimpleNamespace(networks=networks, **joined)
