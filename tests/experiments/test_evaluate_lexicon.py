@@ -1,6 +1,5 @@
 """What the lexicon adds: figures of each method by hand, and the whole command."""
 
-
 import numpy as np
 import pytest
 
