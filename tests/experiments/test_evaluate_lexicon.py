@@ -43,6 +43,8 @@ def test_figures_by_hand(dataset):
 def test_the_whole_command(dataset, quick_gin, tmp_path):
     text = dataset.read_text().replace("a dog", "espresso", 1)
     dataset.write_text(text.replace("a dog", "zyzzyva", 1))
+    with open(quick_gin, "a") as file:
+        file.write("Networks.synonyms = None\n")  # Espresso would be read as coffee.
     out = tmp_path / "out"
     command = [f"--manifest=made={dataset}", f"--gin_file={quick_gin}", f"--output_dir={out}"]
     commands.call(evaluate_lexicon, *command)
