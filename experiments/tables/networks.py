@@ -5,6 +5,7 @@ place, the same for all methods.
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from absl import flags
 
@@ -45,21 +46,12 @@ class SharedNetworks:
           bindings: As there.
 
         Raises:
-          ExperimentError: A flag and a binding name the same network.
+          ExperimentError: A flag and a binding name the same network, or a file binds no text.
           config.ConfigError, checkpoints.CheckpointError: See there.
         """
         bound = config.read(BASE, *gin_files, bindings=bindings)
         by_command = config.read(bindings=bindings)
-        names = []
-        for role in ROLES:
-            given = FLAGS[role].value
-            if given is not None and f"Networks.{role}" in by_command:
-                raise ExperimentError(
-                    f"both --{role}={given} and a binding of Networks.{role} are given; leave one "
-                    "out"
-                )
-            names.append(bound[f"Networks.{role}"] if given is None else given)
-        captioner, scorer = names
+        captioner, scorer = (_name(role, bound, by_command) for role in ROLES)
         if (captioner, scorer) not in self._loaded:
             self._loaded[captioner, scorer] = Networks(captioner, scorer)
         return self._loaded[captioner, scorer]
@@ -77,6 +69,18 @@ class SharedNetworks:
         if (synonyms := bound.get("Networks.synonyms")) is not None:
             networks = networks.with_synonyms(synonyms)
         return config.load_cropper(*gin_files, bindings=bindings, networks=networks)
+
+
+def _name(role: str, bound: Mapping[str, Any], by_command: Mapping[str, Any]) -> str:
+    """The checkpoint of a role: the flag's, or the one that is bound."""
+    binding, given = f"Networks.{role}", FLAGS[role].value
+    if given is None:
+        given = bound[binding]
+    elif binding in by_command:
+        raise ExperimentError(f"both --{role}={given} and a binding of {binding}; leave one out")
+    if not isinstance(given, str):
+        raise ExperimentError(f"{binding} is {given!r}; a checkpoint's name or path is needed")
+    return given
 
 
 def note(used: Mapping[str, Mapping[str, str]]) -> str:

@@ -76,6 +76,8 @@ def test_a_flag_overrules_gin_files_and_no_binding(other_gin, other, set_flags):
     binding = [f'Networks.captioner = "{other}"']
     with pytest.raises(ExperimentError, match="both --captioner=sat and a binding of Networks.cap"):
         shared.load_cropper("paper.gin", bindings=binding)
+    with pytest.raises(ExperimentError, match="Networks.scorer is None; a checkpoint's name or"):
+        shared.of("paper.gin", bindings=["Networks.scorer = None"])
     set_flags(f"--captioner={other}")
     assert set(shared.of("paper.gin").checkpoints) == set(shared.of().checkpoints) == OTHER
 
