@@ -34,7 +34,7 @@ from cagic_tf.method.losses import Problem
 from cagic_tf.photos import reading
 from cagic_tf.system import devices, provenance, resources
 from experiments import command
-from experiments.tables import made_by
+from experiments.tables import made_by, networks
 
 FLAGS = flags.FLAGS
 CAPTION = "a man in a suit"
@@ -243,9 +243,10 @@ def table(report: Mapping[str, Figures], machine: Mapping[str, Any]) -> str:
 def main() -> None:
     """Measures section by section, then writes what was found."""
     devices.prepare(FLAGS.device, FLAGS.threads)
-    checkpoints: dict[str, str] = {}
-    for gin_file in FLAGS.gin_file:  # A mistake in one of them costs no minutes.
-        checkpoints |= config.load_cropper(gin_file).loss.networks.checkpoints
+    used = {  # A mistake in one of the files costs no minutes.
+        gin_file: config.load_cropper(gin_file).loss.networks.checkpoints
+        for gin_file in dict.fromkeys([*FLAGS.gin_file, "fast.gin"])
+    }
     sections: dict[str, Callable[[], Figures]] = {
         f"fast.gin, {name} megapixels": functools.partial(measure_alone, size)
         for name, size in MEGAPIXELS.items()
@@ -256,12 +257,12 @@ def main() -> None:
     report = {name: measure() for name, measure in tqdm(sections.items(), disable=None)}
     directory = Path(FLAGS.output_dir)
     files = {
-        "table.md": table(report, provenance.machine()),
+        "table.md": f"{table(report, provenance.machine())}\n{networks.note(used)}\n",
         "benchmark.json": json.dumps(report, indent=1) + "\n",
     }
     for name, text in files.items():
         made_by.write_file(directory / name, text.encode())
-    made_by.write(directory, [directory / name for name in files], checkpoints)
+    made_by.write(directory, [directory / name for name in files], networks.merged(used))
     print(files["table.md"])
 
 

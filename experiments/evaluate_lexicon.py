@@ -17,12 +17,11 @@ import pandas as pd
 from absl import app, flags
 
 from cagic_tf import config, pipeline
-from cagic_tf.networks.bundle import Networks
 from cagic_tf.system import devices
 from experiments import command
 from experiments.errors import ExperimentError
 from experiments.methods.named import Setup
-from experiments.tables import comparison, method_runs, metrics, table_files
+from experiments.tables import comparison, method_runs, metrics, networks, table_files
 
 FLAGS = flags.FLAGS
 CAPTIONER = "captioner alone"
@@ -83,10 +82,10 @@ def load_cropper(method: str, gin_file: str) -> pipeline.Cropper:
     return config.load_cropper(gin_file, bindings=BINDINGS[method])
 
 
-def read_setup(name: str, path: str, networks: Networks) -> Setup:
+def read_setup(name: str, path: str) -> Setup:
     """The rows of one data set."""
     rows = method_runs.read_annotated_rows(path)
-    return Setup(name, rows, method_runs.sizes_of(rows), networks)
+    return Setup(name, rows, method_runs.sizes_of(rows))
 
 
 def figures(setup: Setup, records: Mapping[str, comparison.Records]) -> pd.DataFrame:
@@ -135,13 +134,13 @@ def main() -> None:
     """Runs what is missing, then writes the table."""
     devices.prepare(FLAGS.device, FLAGS.threads)
     croppers = {method: load_cropper(method, FLAGS.gin_file) for method in FLAGS.method}
-    networks = next(iter(croppers.values())).loss.networks
-    output, frames, notes, written, checkpoints = Path(FLAGS.output_dir), [], [], [], {}
+    used = {method: cropper.loss.networks.checkpoints for method, cropper in croppers.items()}
+    output, frames, notes, written = Path(FLAGS.output_dir), [], [], []
     for given in FLAGS.manifest:
         name, equals, path = given.partition("=")
         if not equals:
             raise ExperimentError(f"--manifest is {given!r}; NAME=PATH is needed")
-        setup = read_setup(name, path, networks)
+        setup = read_setup(name, path)
         runs = {
             method: method_runs.from_cropper(f"{name} {method}", cropper)
             for method, cropper in croppers.items()
@@ -149,12 +148,11 @@ def main() -> None:
         done = comparison.run(list(runs.values()), setup.rows, output)
         records = {method: done[run.name] for method, run in runs.items()}
         frames.append(figures(setup, records))
-        notes += [comparison.data_note(setup, records), *comparison.refusals(done)]
+        notes += [comparison.data_note(setup, used), *comparison.refusals(done)]
         written += comparison.files_of(list(runs.values()), output)
-        checkpoints |= comparison.checkpoints_of(setup, records)
     frame = pd.concat(frames, ignore_index=True)
     notes += [comparison.MEASURED, comparison.REFUSED]
-    table_files.write(output, frame, COLUMNS, notes, checkpoints, written)
+    table_files.write(output, frame, COLUMNS, notes, networks.merged(used), written)
 
 
 if __name__ == "__main__":

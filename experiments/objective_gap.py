@@ -27,7 +27,7 @@ from cagic_tf.method import geometry
 from cagic_tf.photos import reading
 from experiments import command
 from experiments.errors import ExperimentError
-from experiments.tables import comparison, made_by, method_runs, table_files
+from experiments.tables import comparison, made_by, method_runs, networks, table_files
 
 FLAGS = flags.FLAGS
 TRUTH = "ground truth"
@@ -129,7 +129,7 @@ def agreement(
 def main() -> None:
     """Evaluates the crops, then writes the table."""
     setup = method_runs.read_setup()
-    cropper = method_runs.load_cropper(setup, [FLAGS.gin_file])
+    cropper = networks.SharedNetworks().load_cropper(FLAGS.gin_file)
     sources = {Path(name).name: Path(name) / output_folder.RESULTS for name in FLAGS.results}
     if len(sources) < len(FLAGS.results):
         raise ExperimentError("two folders of --results have the same name, which names the method")
@@ -144,7 +144,9 @@ def main() -> None:
     boxes = {name: {row.id: each[row.id].box for row in rows} for name, each in found.items()}
     losses = evaluate(cropper, rows, boxes)
     gin_file = made_by.shortened(FLAGS.gin_file)
-    used = {name: {row.id: each[row.id] for row in rows} for name, each in found.items()}
+    used = {f"the objective of {gin_file}": cropper.loss.networks.checkpoints}
+    for name, each in found.items():
+        used[name] = comparison.recorded({row.id: each[row.id] for row in rows})
     notes = [
         f"The objective is {gin_file}'s. A crop is wrong when its mean IoU is below {WRONG}. "
         f"{sum(bool(row.crops) for row in setup.rows) - len(rows)} rows are left out, for which "
@@ -162,7 +164,7 @@ def main() -> None:
         gaps(rows, boxes, losses),
         COLUMNS,
         notes,
-        comparison.checkpoints_of(setup, used) | cropper.loss.networks.checkpoints,
+        networks.merged(used),
         [directory / LOSSES, directory / output_folder.CONFIG],
         sources.values(),
     )

@@ -20,12 +20,14 @@ from absl import app, flags
 from cagic_tf.batch import manifest
 from experiments import command
 from experiments.errors import ExperimentError
-from experiments.tables import comparison, made_by, method_runs, table_files
+from experiments.tables import comparison, made_by, method_runs, networks, table_files
 
 FLAGS = flags.FLAGS
 COLUMNS = {
     **{name: comparison.METRICS[name] for name in ("rows", "refused", "mean IoU")},
     **{name: comparison.METRICS[name] for name in (comparison.INTERVAL, "hit rate")},
+    **{name: comparison.METRICS[name] for name in ("ground truth kept", "cut through")},
+    "people cut through": comparison.METRICS["people cut through"],
     "mean loss": ".4f",
     "crops computed a photo": ".0f",
     "seconds a photo": ".3g",
@@ -59,27 +61,28 @@ def main() -> None:
     for values in itertools.product(*swept.values()):
         chosen = dict(zip(swept, values, strict=True))
         settings[folder_name(chosen)] = chosen
-    runs = []
+    shared, runs = networks.SharedNetworks(), []
     for name, chosen in settings.items():
         bindings = [f"{parameter} = {value}" for parameter, value in chosen.items()]
-        cropper = method_runs.load_cropper(setup, FLAGS.gin_file, bindings)
+        cropper = shared.load_cropper(*FLAGS.gin_file, bindings=bindings)
         runs.append(method_runs.from_cropper(name, cropper))
     directory = Path(FLAGS.output_dir or "outputs/sweep")
     records = comparison.run(runs, setup.rows, directory)
     frame, _ = comparison.figures(records, setup, None)
     means = [_search_means(records[name]) for name in frame["method"]]
     varied = pd.DataFrame([settings[name] for name in frame["method"]])
+    used = comparison.checkpoints_of(runs, records)
     notes = [
         f"All other settings are {', '.join(map(made_by.shortened, FLAGS.gin_file))}'s. Losses "
         "under different objectives (weight, pyramid, blur) are different quantities.",
-        *comparison.notes(setup, records),
+        *comparison.notes(setup, records, used),
     ]
     table_files.write(
         directory,
         pd.concat([varied, frame, pd.DataFrame(means)], axis=1),
         dict.fromkeys(swept, "") | COLUMNS,
         notes,
-        comparison.checkpoints_of(setup, records),
+        networks.merged(used),
         comparison.files_of(runs, directory),
     )
 

@@ -6,7 +6,7 @@
 
 Writes OUT/METHOD/results.jsonl, as `cagic_tf.run` does, then OUT/table.md, table.csv and
 made_by.json. The same command goes on where it stopped. The first gin file is the method with which
-the rest is compared.
+the rest is compared, and whose networks those methods have that are no gin file.
 """
 
 from collections.abc import Iterable
@@ -17,7 +17,7 @@ from absl import app, flags
 
 from experiments import command
 from experiments.methods.named import METHODS
-from experiments.tables import comparison, method_runs, table_files
+from experiments.tables import comparison, method_runs, networks, table_files
 
 FLAGS = flags.FLAGS
 DEFAULT = [*METHODS, method_runs.GRID, "fast.gin"]
@@ -73,7 +73,8 @@ def main() -> None:
     frame, _ = comparison.figures(records, setup, reference)
     formats = {"method": "", **comparison.METRICS, comparison.p_column(reference): ".2g"}
     frame[THEIRS] = [paper_cell(name) for name in frame["method"]]
-    notes = comparison.notes(setup, records)
+    used = comparison.checkpoints_of(methods, records)
+    notes = comparison.notes(setup, records, used)
     notes.append("The paper's: its Table 1, mean IoU ± Std.; rows without figures were not run.")
     notes += [FAST] * ("fast.gin" in records)
     table_files.write(
@@ -81,7 +82,7 @@ def main() -> None:
         pd.concat([frame, rows_not_run(records)], ignore_index=True),
         formats | {THEIRS: ""},
         notes,
-        comparison.checkpoints_of(setup, records),
+        networks.merged(used),
         comparison.files_of(methods, directory),
     )
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from absl import app, flags
 
 from experiments import command
-from experiments.tables import comparison, method_runs, table_files
+from experiments.tables import comparison, method_runs, networks, table_files
 
 FLAGS = flags.FLAGS
 THEIRS = "the paper's"
@@ -54,17 +54,17 @@ def define_flags() -> None:
 
 def main() -> None:
     """Runs what is missing, then writes the table."""
-    setup = method_runs.read_setup()
-    methods = []
+    setup, shared, methods = method_runs.read_setup(), networks.SharedNetworks(), []
     for row in ROWS:
-        cropper = method_runs.load_cropper(setup, [row.gin_file], [] if FLAGS.full else row.short)
+        cropper = shared.load_cropper(row.gin_file, bindings=[] if FLAGS.full else row.short)
         methods.append(method_runs.from_cropper(row.name, cropper))
     directory = Path(FLAGS.output_dir or "outputs/table4")
     records = comparison.run(methods, setup.rows, directory)
     full = ROWS[-1].name
     frame, _ = comparison.figures(records, setup, full)
     frame[THEIRS] = [row.paper for row in ROWS]
-    notes = comparison.notes(setup, records)
+    used = comparison.checkpoints_of(methods, records)
+    notes = comparison.notes(setup, records, used)
     notes.append("The paper's: its Table 4, mean IoU ± Std.")
     if not FLAGS.full:
         notes.append(
@@ -76,7 +76,7 @@ def main() -> None:
         frame,
         {"method": "", **comparison.METRICS, comparison.p_column(full): ".2g", THEIRS: ""},
         notes,
-        comparison.checkpoints_of(setup, records),
+        networks.merged(used),
         comparison.files_of(methods, directory),
     )
 

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from experiments import command, sweep
 from experiments.errors import ExperimentError
 from experiments.figures import panels
-from experiments.tables import comparison, made_by, table_files
+from experiments.tables import comparison, made_by, networks, table_files
 
 FLAGS = flags.FLAGS
 
@@ -54,12 +54,10 @@ def main() -> None:
         if missing:
             raise ExperimentError(f"no --timing has the setting {missing[0]}")
         points = [point._replace(seconds=seconds[point.label]) for point in points]
-    checkpoints: dict[str, str] = {}
-    for folder in FLAGS.sweep:
-        checkpoints |= made_by.read(Path(folder)).get("checkpoints", {})
+    used = {folder: made_by.read(Path(folder)).get("checkpoints", {}) for folder in FLAGS.sweep}
     tables = [Path(folder) / table_files.CSV for folder in [*FLAGS.sweep, *FLAGS.timing]]
     data = panels.encoded(draw(points), output.suffix)
-    panels.write(output, data, checkpoints, sources=tables)
+    panels.write(output, data, networks.merged(used), sources=tables)
 
 
 def read(folders: Sequence[str]) -> list[Point]:

@@ -22,7 +22,7 @@ from cagic_tf.photos import reading
 from experiments import command, sweep
 from experiments.errors import ExperimentError
 from experiments.figures import panels
-from experiments.tables import comparison, method_runs, table_files
+from experiments.tables import comparison, method_runs, networks, table_files
 
 FLAGS = flags.FLAGS
 ROWS = 6  # Shown by default.
@@ -60,12 +60,10 @@ def main() -> None:
         columns = chosen(FLAGS.methods, {one.heading: one for one in columns}, "methods")
     rows = method_runs.read_rows(FLAGS.dataset)
     rows = chosen(FLAGS.rows, {row.id: row for row in rows}, "rows") if FLAGS.rows else rows[:ROWS]
-    checkpoints: dict[str, str] = {}
-    for column in columns:
-        for record in column.records.values():
-            checkpoints |= record.checkpoints or {}
+    used = {column.heading: comparison.recorded(column.records) for column in columns}
     data = panels.encoded(draw(rows, columns), output.suffix)
-    panels.write(output, data, checkpoints, sources=[column.source for column in columns])
+    sources = [column.source for column in columns]
+    panels.write(output, data, networks.merged(used), sources=sources)
 
 
 def chosen(names: Sequence[str], found: dict, flag: str) -> list:

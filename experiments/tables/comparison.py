@@ -13,7 +13,7 @@ from tqdm import tqdm
 from cagic_tf.batch import manifest, output_folder
 from cagic_tf.batch.records import Record
 from experiments.methods.named import Setup
-from experiments.tables import made_by, metrics, table_files
+from experiments.tables import made_by, metrics, networks, table_files
 from experiments.tables.method_runs import MethodRun
 
 INTERVAL = "95 % interval"
@@ -156,30 +156,36 @@ def _means(measured: metrics.Measured, records: Records) -> dict[str, Any]:
     }
 
 
-def checkpoints_of(setup: Setup, records: Mapping[str, Records]) -> dict[str, str]:
-    """Name to SHA-256 of the networks that all methods share, and of what a search has besides."""
-    used = dict(setup.networks.checkpoints)
-    for found in records.values():
-        for record in found.values():
-            used |= record.checkpoints or {}
+def checkpoints_of(
+    methods: Sequence[MethodRun], records: Mapping[str, Records]
+) -> dict[str, dict[str, str]]:
+    """Each method's checkpoints, name to SHA-256: its networks, and what its records name."""
+    return {one.name: one.checkpoints | recorded(records[one.name]) for one in methods}
+
+
+def recorded(records: Records) -> dict[str, str]:
+    """Name to SHA-256 of the checkpoints that some records name."""
+    used: dict[str, str] = {}
+    for record in records.values():
+        used |= record.checkpoints or {}
     return used
 
 
-def notes(setup: Setup, records: Mapping[str, Records]) -> list[str]:
-    """What every table says below itself."""
+def notes(
+    setup: Setup, records: Mapping[str, Records], used: Mapping[str, Mapping[str, str]]
+) -> list[str]:
+    """What every table says below itself; `used` is what `checkpoints_of` gives."""
     people = [PEOPLE] if any(row.crops and row.people for row in setup.rows) else []
-    return [data_note(setup, records), MEASURED, *people, REFUSED, *refusals(records)]
+    return [data_note(setup, used), MEASURED, *people, REFUSED, *refusals(records)]
 
 
-def data_note(setup: Setup, records: Mapping[str, Records]) -> str:
-    """Which rows and checkpoints a table is of."""
+def data_note(setup: Setup, used: Mapping[str, Mapping[str, str]]) -> str:
+    """Which rows a table is of, and which checkpoints; see `networks.note`."""
     photos = len({row.path for row in setup.rows})
-    used = checkpoints_of(setup, records)
-    names = ", ".join(f"{name} {sha[:12]}" for name, sha in used.items())
     return (
         f"Data set: {made_by.shortened(setup.dataset)}, {len(setup.rows)} rows of {photos} photos. "
-        f"Our checkpoints (SHA-256): {names}. No figure from embedded checkpoints, or on other "
-        "photos than the paper's 100, is the paper's or can be set against it."
+        f"{networks.note(used)} No figure from embedded checkpoints, or on other photos than the "
+        "paper's 100, is the paper's or can be set against it."
     )
 
 

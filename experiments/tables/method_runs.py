@@ -1,8 +1,6 @@
-"""The methods of a table, each under its name, ready to crop rows, with what its crops depend on.
+"""The methods of a table, each under its name, ready to crop, with what its crops depend on."""
 
-Networks are loaded once and shared by all methods, so that they differ in the method alone.
-"""
-
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,7 +8,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 from absl import flags
 
-from cagic_tf import config, pipeline
+from cagic_tf import pipeline
 from cagic_tf.batch import manifest, output_folder
 from cagic_tf.method.search import Progress
 from cagic_tf.networks.bundle import Networks
@@ -18,11 +16,12 @@ from cagic_tf.photos import reading
 from cagic_tf.system import devices, provenance, resources
 from experiments.errors import ExperimentError
 from experiments.methods import grid_search, predictions
-from experiments.methods.named import METHODS, Setup
-from experiments.tables import made_by
+from experiments.methods.named import METHODS, WITH_NETWORKS, WITHOUT_NETWORKS, Setup
+from experiments.tables import made_by, networks
 
 FLAGS = flags.FLAGS
-# The grid search takes its objective from the first search of the table, a name in ".gin".
+# The grid search takes its objective from the first search of the table, a name in ".gin", or from
+# the paper's.
 GRID = "grid"
 
 
@@ -70,12 +69,7 @@ def define_flags() -> None:
         None,
         "The folder that results go to. By default it is outputs/ and the script's name.",
     )
-    flags.DEFINE_string(
-        "captioner", "sat", "The captioner of all methods: a name under checkpoints/ or a path."
-    )
-    flags.DEFINE_string(
-        "scorer", "vfn", "The scorer of all methods: a name under checkpoints/ or a path."
-    )
+    networks.define_flags()
     devices.define_flags()
 
 
@@ -87,16 +81,15 @@ def define_dataset_flag() -> None:
 
 
 def read_setup() -> Setup:
-    """Sets TensorFlow up, then reads the rows and networks that the flags name.
+    """Sets TensorFlow up, then reads the rows that the flags name.
 
     Raises:
       ExperimentError: No row has ground truth.
-      devices.DeviceError, manifest.ManifestError, reading.ImageError, checkpoints.CheckpointError:
-        See there.
+      devices.DeviceError, manifest.ManifestError, reading.ImageError: See there.
     """
     devices.prepare(FLAGS.device, FLAGS.threads)
     rows = read_annotated_rows(FLAGS.dataset)
-    return Setup(FLAGS.dataset, rows, sizes_of(rows), Networks(FLAGS.captioner, FLAGS.scorer))
+    return Setup(FLAGS.dataset, rows, sizes_of(rows))
 
 
 def read_annotated_rows(dataset: str) -> list[manifest.Row]:
@@ -134,32 +127,6 @@ def sizes_of(rows: Sequence[manifest.Row]) -> dict[str, tuple[int, int]]:
     return {row.id: reading.upright_size(row.path) for row in rows}
 
 
-def load_cropper(
-    setup: Setup, gin_files: Sequence[str], bindings: Sequence[str] = ()
-) -> pipeline.Cropper:
-    """A cropper on the shared networks.
-
-    Raises:
-      ExperimentError: A file names other networks than the flags.
-      config.ConfigError, checkpoints.CheckpointError: See there.
-    """
-    bound = config.read(*gin_files, bindings=bindings)
-    for flag in ("captioner", "scorer"):
-        named = bound.get(f"Networks.{flag}")
-        # The default is what every shipped file names by base.gin, which the flag may overrule.
-        if named not in (None, FLAGS[flag].value, FLAGS[flag].default):
-            raise ExperimentError(
-                f"{', '.join(gin_files)} names the {flag} {named!r}, but all methods share one: "
-                f"give --{flag}={named}"
-            )
-    networks = setup.networks
-    if (lexicon := bound.get("Networks.lexicon")) is not None:
-        networks = networks.with_lexicon(lexicon)
-    if (synonyms := bound.get("Networks.synonyms")) is not None:
-        networks = networks.with_synonyms(synonyms)
-    return config.load_cropper(*gin_files, bindings=bindings, networks=networks)
-
-
 def from_cropper(name: str, cropper: pipeline.Cropper, text: str = "") -> MethodRun:
     """The run of a search of the objective; the text is the configuration of one without gin."""
 
@@ -173,23 +140,28 @@ def from_names(setup: Setup, names: Sequence[str], files: Sequence[str] = ()) ->
     """The runs of `--methods` and `--predictions`, in their order.
 
     Args:
-      setup: Rows and networks.
-      names: Names of `METHODS`, "grid", or gin files.
+      setup: The rows.
+      names: Names of `METHODS`, "grid", or gin files. Each gin file has the networks that it
+        names, the other methods those of the first one; see `networks.SharedNetworks.of`.
       files: `NAME=FILE` of boxes that other methods wrote.
 
     Raises:
       ExperimentError: A name is unknown, occurs twice, or its method or file cannot be used.
-      config.ConfigError: A gin file is wrong.
+      config.ConfigError, checkpoints.CheckpointError: See there.
     """
-    searches = {name: load_cropper(setup, [name]) for name in names if name.endswith(".gin")}
+    shared = networks.SharedNetworks()
+    searches = {name: shared.load_cropper(name) for name in names if name.endswith(".gin")}
+    first = list(searches)[:1]
     runs = []
     for name in names:
         if name in searches:
             runs.append(from_cropper(name, searches[name]))
         elif name == GRID:
-            runs.append(_grid(setup, next(iter(searches.values()), None)))
-        elif name in METHODS:
-            runs.append(_from_method(setup, name))
+            runs.append(_grid(searches[first[0]] if first else shared.load_cropper("paper.gin")))
+        elif name in WITHOUT_NETWORKS:
+            runs.append(_without_networks(setup, name))
+        elif name in WITH_NETWORKS:
+            runs.append(_with_networks(shared.of(*first), name))
         else:
             raise ExperimentError(
                 f"unknown method {name!r}; accepted are {', '.join([*METHODS, GRID])} and gin "
@@ -203,25 +175,35 @@ def from_names(setup: Setup, names: Sequence[str], files: Sequence[str] = ()) ->
     return runs
 
 
-def _from_method(setup: Setup, name: str) -> MethodRun:
+def _without_networks(setup: Setup, name: str) -> MethodRun:
     try:
-        method = METHODS[name](setup)
+        method = WITHOUT_NETWORKS[name](setup)
     except ValueError as error:
         raise ExperimentError(f"method {name!r}: {error}") from error
 
     def crop(row, progress):
         return method(row.path, row.caption)
 
-    return MethodRun(name, crop, f"# {method!r}\n", setup.networks.checkpoints)
+    return MethodRun(name, crop, f"# {method!r}\n", {})
 
 
-def _grid(setup: Setup, reference: pipeline.Cropper | None) -> MethodRun:
-    """Grid search of the objective of another search, or of the paper's."""
-    search, networks, objective, max_side = grid_search.GridSearch(), setup.networks, None, 1024
-    if reference:
-        networks, objective = reference.loss.networks, reference.loss.objective
-        max_side = reference.max_side
-    cropper = pipeline.Cropper(networks, objective, search, max_side)
+def _with_networks(loaded: Networks, name: str) -> MethodRun:
+    """Its records name their checkpoints, as a search's do."""
+    method = WITH_NETWORKS[name](loaded)
+
+    def crop(row, progress):
+        start = time.monotonic()
+        box = method(row.path, row.caption)
+        seconds = time.monotonic() - start
+        return {"box": list(box), "seconds": seconds, "checkpoints": loaded.checkpoints}
+
+    return MethodRun(name, crop, f"# {method!r}\n", loaded.checkpoints)
+
+
+def _grid(reference: pipeline.Cropper) -> MethodRun:
+    """Grid search of the objective of another search."""
+    search, max_side = grid_search.GridSearch(), reference.max_side
+    cropper = pipeline.Cropper(reference.loss.networks, reference.loss.objective, search, max_side)
     text = f"# {search!r}\n# {cropper.loss.objective!r}\n# max_side={max_side}\n"
     return from_cropper(GRID, cropper, text)
 

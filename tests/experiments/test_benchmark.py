@@ -4,7 +4,9 @@ import json
 
 import pytest
 
+from cagic_tf import config
 from experiments import benchmark
+from experiments.tables import networks
 from tests.experiments import commands
 
 
@@ -53,5 +55,7 @@ def test_the_command_itself(tmp_path, monkeypatch):
     assert all(value > 0 for value in fast["milliseconds a crop at K = 10"].values())
     made = commands.made_by(tmp_path / "out")
     assert set(made["files"]) == {"benchmark.json", "table.md"}
-    assert set(made["checkpoints"]) == {"sat", "vfn", "lite0", "lexicon"}
+    used = config.load_cropper("fast.gin").loss.networks.checkpoints
+    assert made["checkpoints"] == used and len(used) >= 4
+    assert networks.note({"": used}) in (tmp_path / "out" / "table.md").read_text()
     assert "experiments.benchmark" in made["command"] and str(tmp_path) not in made["command"]

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -95,12 +94,12 @@ def test_a_folder_in_use_leaves_the_others_closed(rows, tmp_path):
 
 
 def test_refused_rows_count_as_nothing_found(rows, tmp_path):
-    networks = SimpleNamespace(checkpoints={"sat": "1" * 64})
-    setup = Setup("rows.jsonl", rows, dict.fromkeys([row.id for row in rows], SIZE), networks)
+    setup = Setup("rows.jsonl", rows, dict.fromkeys([row.id for row in rows], SIZE))
     half = method("half", lambda row: refusing(row) if row.id == "middle" else row.crops[0])
     whole = method("whole", lambda row: (0, 0, 40, 20))
     none = method("none", refusing)
-    found = comparison.run([half, whole, none], rows, tmp_path)
+    methods = [half, whole, none]
+    found = comparison.run(methods, rows, tmp_path)
     frame, measured = comparison.figures(found, setup, "whole")
     half, whole, none = frame.to_dict("records")
     assert (half["rows"], half["refused"], none["rows"], none["refused"]) == (3, 1, 3, 3)
@@ -115,30 +114,35 @@ def test_refused_rows_count_as_nothing_found(rows, tmp_path):
     column = comparison.p_column("whole")
     assert half[column] == metrics.compare(measured["half"], measured["whole"]).p == 1
     assert none[column] == pytest.approx(2 / 8) and np.isnan(whole[column])
-    notes = comparison.notes(setup, found)
+    used = comparison.checkpoints_of(methods, found)
+    notes = comparison.notes(setup, found, used)
+    assert "Our checkpoints (SHA-256): sat 111111111111. No figure" in notes[0]
     assert comparison.REFUSED in notes and comparison.PEOPLE not in notes
     assert "half: 1 rows refused, the first: no word of the caption is known: zyzzyva" in notes
-    assert comparison.checkpoints_of(setup, found) == {"sat": "1" * 64}
+    assert used == dict.fromkeys(found, {"sat": "1" * 64})
 
 
 def test_people_that_are_cut_through_have_a_column(rows, tmp_path):
-    networks = SimpleNamespace(checkpoints={})
     everybody = ((0, 0, 20, 20), (0, 0, 40, 20))
     rows = [dataclasses.replace(row, people=everybody) for row in rows[:2]] + rows[2:]
-    setup = Setup("rows.jsonl", rows, dict.fromkeys([row.id for row in rows], SIZE), networks)
+    setup = Setup("rows.jsonl", rows, dict.fromkeys([row.id for row in rows], SIZE))
     left = method("left", lambda row: (0, 0, 20, 20))
     found = comparison.run([left, method("whole", lambda row: (0, 0, 40, 20))], rows, tmp_path)
     frame, _ = comparison.figures(found, setup, None)
     # The left half has one of the two whole, and half of the other.
     assert frame["people cut through"].tolist() == [2 / 4, 0]
-    assert comparison.PEOPLE in comparison.notes(setup, found)
+    assert comparison.PEOPLE in comparison.notes(setup, found, {})
     assert "| people cut through |" in table_files.markdown(frame, comparison.METRICS)
 
 
 def test_checkpoints_are_those_of_the_records_too():
-    setup = Setup("d", [], {}, SimpleNamespace(checkpoints={"sat": "1"}))
-    record = Record("a", "a.png", "a dog", "ok", checkpoints={"lexicon": "2"})
-    assert comparison.checkpoints_of(setup, {"x": {"a": record}}) == {"sat": "1", "lexicon": "2"}
+    runs = [method(name, refusing)._replace(checkpoints={"sat": name}) for name in ("1", "2")]
+    records = {
+        key: Record(key, "a.png", "a dog", "ok", checkpoints=used)
+        for key, used in (("a", None), ("b", {"lexicon": "3"}))
+    }
+    found = comparison.checkpoints_of(runs, {"1": records, "2": {}})
+    assert found == {"1": {"sat": "1", "lexicon": "3"}, "2": {"sat": "2"}}
 
 
 FORMATS = {"method": "", "mean IoU": ".3f", "95 % interval": ".2f", "rows": "d", "p": ".2g"}

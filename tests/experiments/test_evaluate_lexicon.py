@@ -1,7 +1,5 @@
 """What the lexicon adds: figures of each method by hand, and the whole command."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 
@@ -20,7 +18,7 @@ def record(name, box, scale=None):
 
 def test_figures_by_hand(dataset):
     rows = manifest.read(dataset)  # Truths x of 20 and 10 pixels high at 0, 20 and 10.
-    setup = Setup("made", rows, {row.id: (40, 20) for row in rows}, SimpleNamespace(checkpoints={}))
+    setup = Setup("made", rows, {row.id: (40, 20) for row in rows})
     exact, names = [row.crops[0] for row in rows], [row.id for row in rows]
     alone = {name: record(name, (0, 0, 40, 20), 1.0) for name in names}
     lexicon = {name: record(name, box, 0.5) for name, box in zip(names, exact, strict=True)}
@@ -45,6 +43,8 @@ def test_figures_by_hand(dataset):
 def test_the_whole_command(dataset, quick_gin, tmp_path):
     text = dataset.read_text().replace("a dog", "espresso", 1)
     dataset.write_text(text.replace("a dog", "zyzzyva", 1))
+    with open(quick_gin, "a") as file:
+        file.write("Networks.synonyms = None\n")  # Espresso would be read as coffee.
     out = tmp_path / "out"
     command = [f"--manifest=made={dataset}", f"--gin_file={quick_gin}", f"--output_dir={out}"]
     commands.call(evaluate_lexicon, *command)

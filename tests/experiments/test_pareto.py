@@ -15,13 +15,28 @@ def write_table(folder, rows):
     folder.mkdir()
     names = ["A.scales", "rows", "refused", "mean IoU"]
     names += ["95 % interval, low", "95 % interval, high", "hit rate"]
+    names += ["ground truth kept", "cut through", "people cut through"]
     names += ["mean loss", "crops computed a photo", "seconds a photo"]
     assert set(sweep.COLUMNS) - {comparison.INTERVAL} <= set(names)
     with open(folder / "table.csv", "w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, names)
         writer.writeheader()
         for scales, iou, seconds in rows:
-            values = (scales, 10, 0, iou, iou - 0.1, iou + 0.05, 0.8, 1.5, 99, seconds)
+            values = (
+                scales,
+                10,
+                0,
+                iou,
+                iou - 0.1,
+                iou + 0.05,
+                0.8,
+                0.7,
+                0.6,
+                0.5,
+                1.5,
+                99,
+                seconds,
+            )
             writer.writerow(dict(zip(names, values, strict=True)))
     return str(folder)
 

@@ -48,25 +48,30 @@ def test_blind_methods_by_hand(dataset, tmp_path):
     text = (out / "table.md").read_text(encoding="utf-8")
     assert "| whole | 3 | 0 | 0.3750 | 0.375 to 0.375 | 0.0000 | 0.1250 |" in text
     assert "MAttNet: 1 rows refused, the first: boxes.jsonl has no box" in text
-    assert "lite0 2e6abd895327" in text and "counts as IoU 0" in text
+    assert "No method has checkpoints of ours." in text and "counts as IoU 0" in text
     assert "p (against" not in text and "fast.gin" not in text
     assert str(tmp_path) not in text and "Data set: rows.jsonl, 3 rows of 3 photos." in text
 
 
 def test_the_result_says_how_it_was_made(dataset, tmp_path):
     out = tmp_path / "out"
-    commands.call(table1, f"--dataset={dataset}", f"--output_dir={out}", "--methods=whole")
+    commands.call(table1, f"--dataset={dataset}", f"--output_dir={out}", "--methods=grad_cam")
     found = commands.made_by(out)
-    here = "python -m experiments.table1 --dataset=rows.jsonl --output_dir=out --methods=whole"
+    here = "python -m experiments.table1 --dataset=rows.jsonl --output_dir=out --methods=grad_cam"
     assert found["command"] == here
     assert list(found["checkpoints"]) == ["lite0", "sat", "vfn"] and found["sources"] == {}
-    files = ["table.md", "table.csv", "whole/results.jsonl", "whole/operative_config.gin"]
-    assert list(found["files"]) == [*files, "whole/provenance.json"]
+    files = ["table.md", "table.csv"]
+    files += [f"grad_cam/{name}" for name in ("results.jsonl", "operative_config.gin")]
+    assert list(found["files"]) == [*files, "grad_cam/provenance.json"]
     assert found["files"]["table.md"] == made_by.digest(out / "table.md")
-    assert (out / "whole" / output_folder.CONFIG).read_text() == "# Centre(scale=1.0)\n"
-    rows = json.loads((out / "whole" / output_folder.PROVENANCE).read_text())
+    assert "Our checkpoints (SHA-256): lite0 2e6abd895327, sat " in (out / "table.md").read_text()
+    settings = (out / "grad_cam" / output_folder.CONFIG).read_text()
+    assert settings == "# GradCam(whole_mask=False, threshold=0.2)\n"
+    rows = json.loads((out / "grad_cam" / output_folder.PROVENANCE).read_text())
     assert (rows["command"], rows["commit"]) == (here, found["commit"])
     assert rows["checkpoints"] == found["checkpoints"]
+    for record in commands.records_of(out / "grad_cam"):
+        assert record.checkpoints == found["checkpoints"] and record.seconds > 0
 
 
 @pytest.mark.slow
@@ -85,6 +90,7 @@ def test_going_on_where_it_stopped(dataset, quick_gin, tmp_path, monkeypatch):
     assert all(record.loss and record.checkpoints for record in before)
     (first, *_) = commands.records_of(out / "whole")
     assert first.box == [0, 0, 40, 20] and first.iou == 0.375 and first.loss is None
+    assert (out / "whole" / output_folder.CONFIG).read_text() == "# Centre(scale=1.0)\n"
     whole, cam, cagic, *_ = table = commands.table_of(out)
     (column,) = [name for name in whole if name.startswith("p (against")]
     assert cagic[column] == "" and 0 < float(cam[column]) <= 1
@@ -137,13 +143,12 @@ def test_another_configuration_is_refused(dataset, quick_gin, tmp_path):
         (["--predictions=boxes.jsonl"], "NAME=FILE is needed"),
         (["--predictions=A=nowhere.jsonl"], "cannot read the predictions nowhere.jsonl"),
         (["--dataset=nowhere.jsonl"], "cannot read the manifest nowhere.jsonl"),
-        (["--captioner=nowhere"], "no readable checkpoint"),
+        (["--methods=grad_cam", "--captioner=nowhere"], "no readable checkpoint"),
         (["--device=gpu:99"], "no gpu:99"),
         (["--device=tpu"], "no device is named 'tpu'"),
         (
-            ["--methods=original.gin"],
-            "original.gin names the captioner 'original-sat', but all methods share one: "
-            "give --captioner=original-sat",
+            ["--methods=paper.gin,original.gin"],
+            "no checkpoint original-sat: get 289999.npy",
         ),
     ],
 )

@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
+from cagic_tf.batch import manifest
 from experiments import sweep, table4
 from experiments.errors import ExperimentError
+from experiments.tables import metrics
 from tests.experiments import commands
 
 
@@ -56,10 +58,19 @@ def test_sweep_of_two_settings(dataset, quick_gin, tmp_path):
         for weight in ("0", "0.1")
         for start in ("Normal", "Uniform")
     ]
+    truths = {row.id: row.crops for row in manifest.read(dataset)}
     before = {folder: commands.records_of(out / folder) for folder in folders}
     for folder, row in zip(folders, rows, strict=True):
         losses = [record.loss["total"] for record in before[folder]]
         assert float(row["mean loss"]) == pytest.approx(np.mean(losses))
+        pairs = [(one.box, crop) for one in before[folder] for crop in truths[one.id]]
+        kept = [metrics.kept_fraction(*pair) for pair in pairs]
+        cut = [metrics.is_cut_through(*pair) for pair in pairs]
+        assert float(row["ground truth kept"]) == pytest.approx(np.mean(kept))
+        assert float(row["cut through"]) == pytest.approx(np.mean(cut))
+        assert "people cut through" not in row
+    header = (out / "table.md").read_text(encoding="utf-8").splitlines()[0]
+    assert "| hit rate | ground truth kept | cut through | mean loss |" in header
     commands.call(sweep, *command)
     assert {folder: commands.records_of(out / folder) for folder in folders} == before
     assert "'--binding=Objective.aesthetic_weight=[0, 0.1]'" in commands.made_by(out)["command"]
