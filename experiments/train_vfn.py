@@ -31,6 +31,7 @@ from cagic_tf.networks.vfn import ViewFindingNetwork
 from cagic_tf.system import devices, provenance
 from experiments import command
 from experiments.data import entities, flickr8k
+from experiments.errors import ExperimentError
 from experiments.training import region_pairs, scorer_pairs
 
 FLAGS = flags.FLAGS
@@ -82,6 +83,18 @@ def define_flags() -> None:
     flags.mark_flags_as_required(["data_dir", "work_dir", "output"])
 
 
+def read_bins() -> list[int]:
+    """Bins a side of each level.
+
+    Raises:
+      ExperimentError: They are no such numbers.
+    """
+    if not all(count.isdecimal() and int(count) for count in FLAGS.bins):
+        given = ",".join(FLAGS.bins)
+        raise ExperimentError(f"--bins is {given}; whole numbers are needed, such as 1,2,4")
+    return [int(count) for count in FLAGS.bins]
+
+
 def split_names(split: str) -> list[str]:
     """File names of a split's photos."""
     return flickr8k.split_names(Path(FLAGS.data_dir), split)
@@ -116,6 +129,12 @@ def _pooled(
     return [scorer_pairs.pool(found, bins, mirrored) for mirrored in sides]
 
 
+def network_of(tensors: dict[str, np.ndarray], bins: Sequence[int]) -> ViewFindingNetwork:
+    """The scorer of tensors in half precision, as stored, widened to what is computed in."""
+    wide = {name: value.astype(np.float32) for name, value in tensors.items()}
+    return ViewFindingNetwork(wide, bins)
+
+
 def won(network: ViewFindingNetwork, pooled: np.ndarray) -> np.ndarray:
     """For each pair, whether the better crop has the higher score."""
     found = []
@@ -134,7 +153,12 @@ def train(
     Returns:
       The tensors, float16, of the epoch that wins most dev pairs, in the mean of their sorts; and
       the shares that it wins, by sort.
+
+    Raises:
+      ExperimentError: There are too few pairs.
     """
+    if len(pairs) < FLAGS.batch:
+        raise ExperimentError(f"{len(pairs)} pairs are fewer than --batch={FLAGS.batch}")
     rng = np.random.default_rng(FLAGS.seed)
     tf.random.set_seed(FLAGS.seed)
     size, hidden = pairs.size, FLAGS.hidden
@@ -186,7 +210,7 @@ def measure_photos(
         right = won(network, _pooled("test_photos", drawn, trunk, bins)[0])
         figures[f"test pairs won, {kind}"] = float(right.mean())
         scales = np.array([pair.below.theta[2] for pair in drawn])
-        figures |= _by_range(f"test pairs won, {kind}, scale", right, scales, edges)
+        figures |= by_range(f"test pairs won, {kind}, scale", right, scales, edges)
     return figures
 
 
@@ -205,12 +229,12 @@ def measure_regions(
         if chosen.any():
             figures[f"{label}, {name}"] = float(right[chosen].mean())
     kept = np.array([region_pairs.kept_shares(pair.cut, [pair.box])[0] for pair in drawn])
-    figures |= _by_range(f"{label}, kept", right, kept, (0.2, 0.55, 0.9))
+    figures |= by_range(f"{label}, kept", right, kept, (0.2, 0.55, 0.9))
     scales = np.array([pair.cut[2] for pair in drawn])
-    return figures | _by_range(f"{label}, scale", right, scales, (0.3, 0.6, 0.75, 0.9))
+    return figures | by_range(f"{label}, scale", right, scales, (0.3, 0.6, 0.75, 0.9))
 
 
-def _by_range(
+def by_range(
     label: str, right: np.ndarray, values: np.ndarray, edges: Sequence[float]
 ) -> dict[str, float]:
     """Shares of what is right where a value lies between two edges, if it does anywhere."""
@@ -232,24 +256,20 @@ def command_line() -> str:
 def main() -> None:
     """Caches the features, then trains, measures and saves."""
     devices.prepare(FLAGS.device, FLAGS.threads)
-    bins = [int(count) for count in FLAGS.bins]
+    bins = read_bins()
     checkpoint = checkpoints.load(FLAGS.trunk, "lite0")
     trunk = tf.function(Lite0(checkpoint.tensors), reduce_retracing=True)
-    dev = {PHOTOS: pooled_photos("dev", 0, trunk, bins)[0]}
-    parts = [
-        (pooled, FLAGS.photo_margin)
-        for number in range(FLAGS.draws)
-        for pooled in pooled_photos("train", number, trunk, bins)
-    ]
+    dev, parts = {}, []
     if FLAGS.entities:
         dev[REGIONS] = pooled_regions("dev", 0, trunk, bins)[0]
         for number in range(FLAGS.region_draws):
             parts += [(pooled, 1.0) for pooled in pooled_regions("train", number, trunk, bins)]
+    dev[PHOTOS] = pooled_photos("dev", 0, trunk, bins)[0]
+    for number in range(FLAGS.draws):
+        pooled_pairs = pooled_photos("train", number, trunk, bins)
+        parts += [(pooled, FLAGS.photo_margin) for pooled in pooled_pairs]
     tensors, shares = train(scorer_pairs.TrainingPairs(parts), dev, bins)
-    # Half precision, as stored, widened to what is computed in.
-    network = ViewFindingNetwork(
-        {name: value.astype(np.float32) for name, value in tensors.items()}, bins
-    )
+    network = network_of(tensors, bins)
     metrics = {f"dev pairs won, {sort}": share for sort, share in shares.items()}
     metrics |= measure_photos(network, trunk, bins)
     if FLAGS.entities:
