@@ -7,10 +7,10 @@ The one after Chen et al. 2017, which needs photos alone:
 The one that does not cut through people and things, with people's boxes besides:
 
     python -m experiments.train_vfn --data_dir=FLICKR8K --entities=FLICKR30K_ENTITIES \\
-        --region_draws=4 --photo_margin=0.2 --hidden=20 \\
+        --region_draws=4 --photo_weight=0.1 --hidden=18 --epochs=3 \\
         --work_dir=WORK --output=checkpoints/vfn-regions
 
-A ranking loss: of a pair, the better crop should score above the other, with a margin. A photo is
+A ranking loss: of a pair, the better crop should score above the other, with a margin of 1. A photo is
 better than a crop of itself (`scorer_pairs`); with --entities, a crop that has a described person
 or thing whole is better than one that cuts through it (`region_pairs`). Features are cached.
 """
@@ -38,7 +38,7 @@ FLAGS = flags.FLAGS
 PHOTOS, REGIONS = "photos above crops", "whole above cut"  # The sorts of pairs.
 # Flags that say what is trained, in the manifest's command beside the folders.
 SETTINGS = (
-    "draws region_draws photo_margin bins hidden epochs batch learning_rate weight_decay dropout "
+    "draws region_draws photo_weight bins hidden epochs batch learning_rate weight_decay dropout "
     "seed"
 ).split()
 
@@ -62,10 +62,10 @@ def define_flags() -> None:
         "region_draws", 1, "How many pairs are drawn of each training photo's boxes."
     )
     flags.DEFINE_float(
-        "photo_margin",
+        "photo_weight",
         1.0,
-        "By how much a photo should score above its crop; a cut always costs 1. The lower it is, "
-        "the less scores say of scale.",
+        "How much a photo's pair with its crop counts in the loss; a pair of regions counts 1. The "
+        "lower it is, the less scores say of scale.",
     )
     flags.DEFINE_integer(
         "epochs", 12, "How many epochs to train; the learning rate falls to zero over them."
@@ -176,11 +176,11 @@ def train(
     optimizer.build(weights)
 
     @tf.function
-    def step(batch: tf.Tensor, margins: tf.Tensor) -> tf.Tensor:
+    def step(batch: tf.Tensor, counts: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape() as tape:
             rows = tf.reshape(batch, [-1, size])
             scores = tf.reshape(network.rank(tf.nn.dropout(rows, FLAGS.dropout)), [-1, 2])
-            loss = tf.reduce_mean(tf.nn.relu(margins + scores[:, 1] - scores[:, 0]))
+            loss = tf.reduce_mean(counts * tf.nn.relu(1 + scores[:, 1] - scores[:, 0]))
         optimizer.apply_gradients(zip(tape.gradient(loss, weights), weights, strict=True))
         return loss
 
@@ -267,7 +267,7 @@ def main() -> None:
     dev[PHOTOS] = pooled_photos("dev", 0, trunk, bins)[0]
     for number in range(FLAGS.draws):
         pooled_pairs = pooled_photos("train", number, trunk, bins)
-        parts += [(pooled, FLAGS.photo_margin) for pooled in pooled_pairs]
+        parts += [(pooled, FLAGS.photo_weight) for pooled in pooled_pairs]
     tensors, shares = train(scorer_pairs.TrainingPairs(parts), dev, bins)
     network = network_of(tensors, bins)
     metrics = {f"dev pairs won, {sort}": share for sort, share in shares.items()}

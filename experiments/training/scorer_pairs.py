@@ -120,25 +120,25 @@ def pool(found: np.ndarray, bins: Sequence[int], mirrored: bool = False) -> np.n
 
 
 class TrainingPairs:
-    """Pooled pairs in several arrays, each with its margin, as if they were one."""
+    """Pooled pairs in several arrays, each with its weight, as if they were one."""
 
     def __init__(self, parts: Sequence[tuple[np.ndarray, float]]):
-        """Takes arrays `[pairs, 2, P]` float16 and by how much their first crop should win."""
+        """Takes arrays `[pairs, 2, P]` float16, better crops first, and how much a pair counts."""
         self._arrays = [pooled for pooled, _ in parts]
         self._ends = np.cumsum([len(pooled) for pooled in self._arrays])
         lengths = [len(pooled) for pooled in self._arrays]
-        self._margins = np.repeat(np.array([margin for _, margin in parts], np.float32), lengths)
+        self._weights = np.repeat(np.array([weight for _, weight in parts], np.float32), lengths)
         self.size = self._arrays[0].shape[-1]
 
     def __len__(self) -> int:
-        return len(self._margins)
+        return len(self._weights)
 
     def rows(self, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Pairs `[N, 2, P]` and margins `[N]`, float32, of sorted numbers."""
+        """Pairs `[N, 2, P]` and weights `[N]`, float32, of sorted numbers."""
         pieces = np.split(chosen, np.searchsorted(chosen, self._ends[:-1]))
         starts = [0, *self._ends[:-1]]
         found = [
             array[numbers - start]
             for array, start, numbers in zip(self._arrays, starts, pieces, strict=True)
         ]
-        return np.concatenate(found).astype(np.float32), self._margins[chosen]
+        return np.concatenate(found).astype(np.float32), self._weights[chosen]

@@ -102,6 +102,6 @@ def test_training_pairs_are_rows_of_several_arrays():
     joined = np.concatenate(arrays).astype(np.float32)
     expected = np.repeat(np.array([0.25, 1.0, 3.0], np.float32), (5, 1, 4))
     for chosen in ([0, 4, 5, 6, 9], [7, 8], [2], range(10)):
-        rows, margins = pairs.rows(np.array(chosen))
-        assert rows.dtype == margins.dtype == np.float32
-        assert (rows == joined[list(chosen)]).all() and (margins == expected[list(chosen)]).all()
+        rows, weights = pairs.rows(np.array(chosen))
+        assert rows.dtype == weights.dtype == np.float32
+        assert (rows == joined[list(chosen)]).all() and (weights == expected[list(chosen)]).all()

@@ -60,13 +60,13 @@ def test_both_sorts_of_pairs_are_learnt(flags):
     assert only["photos"] > 0.85 and train_vfn.won(one, dev["regions"]).mean() < 0.7
 
 
-def test_a_lower_margin_means_a_smaller_difference(flags):
+def test_what_counts_less_is_learnt_less(flags):
     flags("--epochs=15", "--learning_rate=0.01", "--dropout=0.1")
     photos, regions = (random_pairs(320, better, better) for better in (0, 2))
     dev = {"photos": random_pairs(200, 0, 5), "regions": random_pairs(200, 2, 6)}
     gaps = []
-    for margin in (0.1, 1.0):
-        network, _ = trained([(photos, margin), (regions, 1.0)], dev)
+    for weight in (0.1, 1.0):
+        network, _ = trained([(photos, weight), (regions, 1.0)], dev)
         gaps.append(gap(network, dev["photos"]) / gap(network, dev["regions"]))
     assert 0 < gaps[0] < 0.7 * gaps[1]
 
@@ -95,7 +95,7 @@ def test_the_command_itself(with_boxes, tmp_path):
     (data / "train.txt").write_text("\n".join(small_flickr8k.NAMES * 2) + "\n")
     boxes = small_entities.write(tmp_path / "entities")
     folders = f"--data_dir={data}", f"--work_dir={tmp_path}/work", f"--output={tmp_path}/out"
-    settings = "--epochs=2", "--batch=8", "--hidden=3", "--bins=1,2", "--photo_margin=0.2"
+    settings = "--epochs=2", "--batch=8", "--hidden=3", "--bins=1,2", "--photo_weight=0.2"
     extra = [f"--entities={boxes}", "--region_draws=2"] if with_boxes else []
     commands.call(train_vfn, *folders, *settings, *extra)
     scorer = checkpoints.load(tmp_path / "out", "vfn")
