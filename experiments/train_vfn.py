@@ -10,9 +10,10 @@ The one that does not cut through people and things, with people's boxes besides
         --region_draws=4 --photo_weight=0.1 --hidden=18 --epochs=3 \\
         --work_dir=WORK --output=checkpoints/vfn-regions
 
-A ranking loss: of a pair, the better crop should score above the other, with a margin of 1. A photo is
-better than a crop of itself (`scorer_pairs`); with --entities, a crop that has a described person
-or thing whole is better than one that cuts through it (`region_pairs`). Features are cached.
+A ranking loss: of a pair, the better crop should score above the other, with a margin of 1. A
+photo is better than a crop of itself (`scorer_pairs`); with --entities, a crop that has a described
+person or thing whole is better than one that cuts through it (`region_pairs`). Features are cached,
+2.5 GB for a draw of crops or regions.
 """
 
 import hashlib
@@ -126,7 +127,7 @@ def _pooled(
     path = Path(FLAGS.work_dir) / f"vfn_{label}_{digest}.npy"
     found = scorer_pairs.features(path, Path(FLAGS.data_dir), drawn, trunk)
     sides = (False, True) if label.startswith("train") else (False,)
-    return [scorer_pairs.pool(found, bins, mirrored) for mirrored in sides]
+    return [scorer_pairs.pooled(path, found, bins, mirrored) for mirrored in sides]
 
 
 def network_of(tensors: dict[str, np.ndarray], bins: Sequence[int]) -> ViewFindingNetwork:

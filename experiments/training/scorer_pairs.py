@@ -19,7 +19,8 @@ from experiments.training import views
 
 SCALES = (0.5, 0.9)  # Of the crops that photos are ranked above.
 SIGMA = 1.0
-PLACES, CHANNELS = 49, 1280  # Of the trunk's annotation vectors.
+SIDE, CHANNELS = 7, 1280  # Of the trunk's annotation vectors.
+PLACES = SIDE * SIDE
 # How a pair is shown, and the share of training pairs: through the pyramid with the photo reduced
 # to the crop's number of pixels, give or take; through the pyramid as the method sees it; plain.
 KINDS = {"pyramid, same number of pixels": 0.5, "pyramid": 0.25, "plain": 0.25}
@@ -108,15 +109,28 @@ def features(
     return views.cached_features(path, len(pairs), (2, PLACES, CHANNELS), compute)
 
 
-def pool(found: np.ndarray, bins: Sequence[int], mirrored: bool = False) -> np.ndarray:
-    """Pooled features `[pairs, 2, P]` float16; mirrored left to right on the grid if asked."""
-    rows = []
-    for start in range(0, len(found), 500):
-        grid = found[start : start + 500].astype(np.float32).reshape(-1, 7, 7, CHANNELS)
+def pooled(
+    path: Path, found: np.ndarray, bins: Sequence[int], mirrored: bool = False
+) -> np.ndarray:
+    """Pooled features `[pairs, 2, P]` float16, kept beside the features.
+
+    Args:
+      path: Of the features.
+      found: `[pairs, 2, 49, 1280]`, the features.
+      bins: Bins a side, level by level.
+      mirrored: Whether the grid is mirrored left to right first.
+    """
+
+    def compute(start: int, stop: int) -> np.ndarray:
+        grid = found[start:stop].astype(np.float32).reshape(-1, SIDE, SIDE, CHANNELS)
         grid = grid[:, :, ::-1] if mirrored else grid
-        pooled = spatial_pyramid(tf.constant(grid.reshape(-1, PLACES, CHANNELS)), bins)
-        rows.append(pooled.numpy().astype(np.float16))
-    return np.concatenate(rows).reshape(len(found), 2, -1)
+        vectors = tf.constant(grid.reshape(-1, PLACES, CHANNELS))
+        return spatial_pyramid(vectors, bins).numpy().reshape(stop - start, 2, -1)
+
+    label = "-".join(map(str, bins)) + ("-mirrored" if mirrored else "")
+    size = sum(count * count for count in bins) * CHANNELS
+    kept = path.with_name(f"{path.stem}_{label}.npy")
+    return views.cached_features(kept, len(found), (2, size), compute)
 
 
 class TrainingPairs:

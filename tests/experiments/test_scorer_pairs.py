@@ -82,16 +82,21 @@ class FakeTensor:
         return self._values
 
 
-def test_pooled_and_mirrored():
+def test_pooled_and_mirrored(tmp_path):
     features = np.zeros((3, 2, 7, 7, 1280), np.float16)
     features[1, 0, 6, 0, 5] = 12  # The lower left place.
     features = features.reshape(3, 2, 49, 1280)
-    plain, mirrored = (scorer_pairs.pool(features, [1, 2], side) for side in (False, True))
+    plain, mirrored = (
+        scorer_pairs.pooled(tmp_path / "features.npy", features, [1, 2], side)
+        for side in (False, True)
+    )
+    names = {"features_1-2.npy", "features_1-2-mirrored.npy"}
+    assert {path.name for path in tmp_path.iterdir()} == names
     assert plain.shape == (3, 2, 5 * 1280) and plain.dtype == np.float16
-    for pooled, corner in ((plain, 3), (mirrored, 4)):
-        pooled = pooled.reshape(3, 2, 5, 1280)
-        assert pooled[1, 0, 0, 5] == np.float16(12 / 49) and pooled[1, 0, corner, 5] == 12 / 16
-        assert np.count_nonzero(pooled) == 2
+    for found, corner in ((plain, 3), (mirrored, 4)):
+        found = found.reshape(3, 2, 5, 1280)
+        assert found[1, 0, 0, 5] == np.float16(12 / 49) and found[1, 0, corner, 5] == 12 / 16
+        assert np.count_nonzero(found) == 2
 
 
 def test_training_pairs_are_rows_of_several_arrays():
