@@ -42,7 +42,7 @@ COLUMNS = {"scorer": "", "view": "", "photos": "d"}
 COLUMNS |= dict.fromkeys((CORRELATION, SPREAD, SPREAD_AT_ONE), ".2f")
 COLUMNS["photos with people"] = "d"
 COLUMNS |= {f"cuts people, {scale}": ".3f" for scale in CUT_SCALES}
-COLUMNS |= {f"people kept, {scale}": ".3f" for scale in CUT_SCALES}
+COLUMNS |= {f"people whole, {scale}": ".3f" for scale in CUT_SCALES}
 
 
 def define_flags() -> None:
@@ -139,21 +139,21 @@ def cuts(
       people: Boxes of the people in each photo; photos without any do not count.
 
     Returns:
-      The share of photos in which it cuts through a person, and the mean share that is kept of a
-      photo's people, by scale.
+      The share of photos in which it cuts through a person, and the mean share of a photo's people
+      that it has whole, by scale.
     """
     counted = [at for at, boxes in enumerate(people) if boxes]
     figures: dict[str, float] = {"photos with people": len(counted)}
     for scale in CUT_SCALES:
         (chosen,) = np.nonzero(np.isclose(grid[:, 2], scale))
-        cut, kept = [], []
+        cut, whole = [], []
         for at in counted:
             best = chosen if scores is None else chosen[[np.argmax(scores[at, chosen])]]
             shares = region_pairs.kept_shares(grid[best], people[at])
             cut.append(region_pairs.cut_through(shares).any(axis=1).mean())
-            kept.append(shares.mean())
+            whole.append((shares > region_pairs.CUT[1]).mean())
         figures[f"cuts people, {scale}"] = float(np.mean(cut))
-        figures[f"people kept, {scale}"] = float(np.mean(kept))
+        figures[f"people whole, {scale}"] = float(np.mean(whole))
     return figures
 
 
@@ -184,11 +184,14 @@ def main() -> None:
             found.append(score(reading.read(Path(FLAGS.photos) / photo.name), grid))
         for name, scores in zip(FLAGS.scorers, np.stack(found, axis=1), strict=True):
             figures = {**spread(scores, grid[:, 2]), **cuts(scores, grid, people)}
-            rows.append({"scorer": name, "view": view, "photos": len(photos), **figures})
+            rows.append(
+                {"scorer": bundle.find(name).name, "view": view, "photos": len(photos), **figures}
+            )
     note = (
         f"Crops of {CENTERS} x {CENTERS} centres at scales {', '.join(map(str, SCALES))}. Cuts "
         "people, at a scale: the share of photos in which the crop of that scale with the highest "
-        "score keeps 20 to 90 % of a person's box; people kept: the mean share of these boxes. "
+        "score keeps 20 to 90 % of a person's box; people whole: the share of a photo's people of "
+        "whom it keeps more. "
         f"{ANY_CROP}: the same, as the mean of all crops."
     )
     shas = {name: sha for each in networks for name, sha in each.checkpoints.items()}
