@@ -41,6 +41,7 @@ setup(
             "lite0/*",
             "sat/*",
             "vfn/*",
+            "vfn-regions/*",
         ],  # No ported ones.
         f"{DATA}.gin": ["**/*.gin"],
     },
