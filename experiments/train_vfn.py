@@ -7,7 +7,7 @@ The one after Chen et al. 2017, which needs photos alone:
 The one that does not cut through people and things, with people's boxes besides:
 
     python -m experiments.train_vfn --data_dir=FLICKR8K --entities=FLICKR30K_ENTITIES \\
-        --region_draws=4 --photo_weight=0.1 --hidden=18 --epochs=3 \\
+        --region_draws=4 --photo_weight=0.1 --hidden=18 --epochs=3 --threads=1 \\
         --work_dir=WORK --output=checkpoints/vfn-regions
 
 A ranking loss: of a pair, the better crop should score above the other, with a margin of 1. A
@@ -40,7 +40,7 @@ PHOTOS, REGIONS = "photos above crops", "whole above cut"  # The sorts of pairs.
 # Flags that say what is trained, in the manifest's command beside the folders.
 SETTINGS = (
     "draws region_draws photo_weight bins hidden epochs batch learning_rate weight_decay dropout "
-    "seed"
+    "seed threads"
 ).split()
 
 
@@ -249,7 +249,9 @@ def by_range(
 
 def command_line() -> str:
     """What made the checkpoint, without folders of this machine."""
-    folders = "--data_dir=FLICKR8K" + (" --entities=FLICKR30K_ENTITIES" if FLAGS.entities else "")
+    boxes = "--entities=FLICKR30K_ENTITIES " if FLAGS.entities else ""
+    output = Path(FLAGS.output).name
+    folders = f"--data_dir=FLICKR8K {boxes}--work_dir=WORK --output={output}"
     settings = " ".join(FLAGS[name].serialize() for name in SETTINGS)
     return f"python -m experiments.train_vfn {folders} {settings}"
 

@@ -110,7 +110,15 @@ def test_the_command_itself(with_boxes, tmp_path):
     assert str(tmp_path) not in json.dumps(manifest)
     command = manifest["command"]
     assert ("--entities=FLICKR30K_ENTITIES" in command) == with_boxes
-    for flag in (*settings, "--draws=1", "--dropout=0.5", "--seed=1", "--learning_rate=0.0003"):
+    for flag in (
+        *settings,
+        "--work_dir=WORK",
+        "--output=out",
+        "--draws=1",
+        "--dropout=0.5",
+        "--seed=1",
+        "--learning_rate=0.0003",
+    ):
         assert flag in command.split()
     shares = manifest["metrics"]
     assert all(0 <= share <= 1 for share in shares.values())
