@@ -186,7 +186,7 @@ def train(
         return loss
 
     best: dict[str, np.ndarray] = {}
-    best_shares = {name: 0.0 for name in dev}
+    best_shares: dict[str, float] = {}
     progress = trange(FLAGS.epochs, desc="vfn", disable=None)
     for _ in progress:
         order = rng.permutation(len(pairs))
@@ -194,7 +194,7 @@ def train(
             loss = step(*pairs.rows(np.sort(order[at : at + FLAGS.batch])))
         shares = {name: float(won(network, pooled).mean()) for name, pooled in dev.items()}
         progress.set_postfix(loss=f"{float(loss):.3f}", **shares)
-        if sum(shares.values()) > sum(best_shares.values()):
+        if not best or sum(shares.values()) > sum(best_shares.values()):
             best_shares = shares
             best = {name: value.numpy().astype(np.float16) for name, value in variables.items()}
     return best, best_shares
