@@ -40,6 +40,7 @@ setup(
             "lexicon/*",
             "lite0/*",
             "sat/*",
+            "synonyms/*",
             "vfn/*",
             "vfn-regions/*",
         ],  # No ported ones.

@@ -17,7 +17,7 @@ from typing import Any
 
 import gin
 from cagic_tf import pipeline
-from cagic_tf.beyond import coarse_to_fine, lexicon
+from cagic_tf.beyond import coarse_to_fine, lexicon, picking
 from cagic_tf.method import annealing, joint_search, lbfgs, losses, objective, restarts
 from cagic_tf.networks import bundle, checkpoints
 from cagic_tf.system import resources
@@ -36,6 +36,8 @@ CONFIGURABLES = (
     joint_search.JointSearch,
     coarse_to_fine.CoarseToFine,
     coarse_to_fine.sharp_view,
+    picking.LowestMean,
+    picking.HighestExpectedIoU,
     pipeline.Cropper,
 )
 with gin.unlock_config():  # The host may have locked its own before it imported us.

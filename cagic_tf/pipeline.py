@@ -244,8 +244,14 @@ class Cropper:
             loss, words = self._without_caption.loss, vocabulary.no_words(captioner.vocabulary)
         else:
             end_word = captioner.end_word if self.loss.objective.user_end_word else None
-            loss, finders = self.loss, self.loss.word_finders
-            words = vocabulary.bag_of_words(caption, captioner.vocabulary, end_word, finders)
+            loss = self.loss
+            words = vocabulary.bag_of_words(
+                caption,
+                captioner.vocabulary,
+                end_word,
+                loss.word_finders,
+                loss.networks.synonyms,
+            )
         return loss.problem(reading.reduced(photo, self.max_side), words, base_size), words
 
 

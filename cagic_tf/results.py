@@ -57,8 +57,9 @@ class CropResult(Candidate):
 
     Attributes:
       matched_words: Words of the user's caption by what knows them: "captioner" is a list,
-        "lexicon" has each of its nouns, as the caption writes it, to its ImageNet classes,
-        "read_as" has each word that the captioner knows only in another inflection to that one.
+        "lexicon" has each of its nouns, as the caption writes it or as it is read, to its ImageNet
+        classes, "read_as" has each word that is read as another to that one: an inflection that
+        the captioner knows or, with a table of synonyms, a synonym or what it is a kind of.
       unknown_words: The words that neither knows, each to its nearest known words.
       evaluations: How many crops the search computed the losses for.
       seconds: Time spent on this photo, networks loaded before.

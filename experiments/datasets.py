@@ -7,9 +7,12 @@
         --split=testA --images=train2014 --output=M.jsonl
     python -m experiments.datasets visual_genome --annotations=region_descriptions.json \\
         --images=VG_100K --images=VG_100K_2 --count=1000 --output=M.jsonl
+    python -m experiments.datasets entities --annotations=FLICKR30K_ENTITIES --names=test.txt \\
+        --rows=parts --images=PHOTOS --output=M.jsonl
 
 Mosaics are made with their manifest by `experiments.mosaics`. What each kind's files hold, and
-where they come from, is said in `paper_set.py`, `coco_boxes.py` and `visual_genome.py`.
+where they come from, is said in `paper_set.py`, `coco_boxes.py`, `visual_genome.py` and
+`entities.py`.
 
 Paths of photos in a manifest are relative to it. Boxes are cut to the photo. What cannot be used is
 left out and counted in the closing line.
@@ -30,18 +33,24 @@ from tqdm import tqdm
 from cagic_tf.batch import manifest
 from cagic_tf.photos import reading
 from cagic_tf.system import files
-from experiments.data import annotations, coco_boxes, paper_set, visual_genome
-from experiments.data.annotations import Annotation, DataError
+from experiments.data import annotations, coco_boxes, entities, paper_set, visual_genome
+from experiments.data.annotations import Annotation, Box, DataError
 
 FLAGS = flags.FLAGS
-KINDS = ("paper", "coco_objects", "refcoco", "visual_genome")
+KINDS = ("paper", "coco_objects", "refcoco", "visual_genome", "entities")
+# Flags that one kind needs and no other takes.
+OWN_FLAGS = {"refs": "refcoco", "split": "refcoco", "names": "entities", "rows": "entities"}
 
 
 def define_flags() -> None:
     """Flags of this script."""
-    flags.DEFINE_string("annotations", None, "The data set's CSV or JSON file.")
+    flags.DEFINE_string(
+        "annotations", None, "The data set's CSV or JSON file, or the folder of entities."
+    )
     flags.DEFINE_string("refs", None, "For refcoco, its file refs(SPLITTER).p.")
     flags.DEFINE_string("split", None, "For refcoco, the split: train, val, testA and so on.")
+    flags.DEFINE_string("names", None, "For entities, a text file of the photos' names, a split.")
+    flags.DEFINE_enum("rows", None, list(entities.KINDS), "For entities, what is described.")
     flags.DEFINE_multi_string("images", None, "The folder with the photos. It may be repeated.")
     flags.DEFINE_integer(
         "count", None, "How many rows to draw at random. By default all are taken.", 1
@@ -58,9 +67,9 @@ def read(kind: str) -> list[Annotation]:
       DataError: Its files are not what they should be, or a flag is missing.
     """
     path = Path(FLAGS.annotations)
-    for name in ("refs", "split"):
-        if (getattr(FLAGS, name) is not None) != (kind == "refcoco"):
-            raise DataError(f"--{name} goes with the kind refcoco, and only with it")
+    for name, its_kind in OWN_FLAGS.items():
+        if (getattr(FLAGS, name) is not None) != (kind == its_kind):
+            raise DataError(f"--{name} goes with the kind {its_kind}, and only with it")
     match kind:
         case "paper":
             return paper_set.read(path)
@@ -70,6 +79,8 @@ def read(kind: str) -> list[Annotation]:
             return coco_boxes.referring_sentences(Path(FLAGS.refs), path, FLAGS.split)
         case "visual_genome":
             return visual_genome.regions(path)
+        case "entities":
+            return entities.descriptions(path, Path(FLAGS.names), FLAGS.rows)
     raise DataError(f"no data set of the kind {kind!r}; there are {', '.join(KINDS)}")
 
 
@@ -77,7 +88,7 @@ class ManifestWriter:
     """Annotations to a manifest's rows.
 
     Attributes:
-      rows: `{"id", "image", "caption", "crops"}` each.
+      rows: `{"id", "image", "caption", "crops"}` each, and `"people"` where there are any.
       left_out: Why, and how many times.
     """
 
@@ -90,14 +101,16 @@ class ManifestWriter:
 
     def add(self, annotated: Sequence[Annotation], count: int | None, seed: int) -> None:
         """Makes rows of all annotations, or of `count` of them drawn at random, in their order."""
-        order = range(len(annotated))
+        order: Sequence[int] = range(len(annotated))
         if count is not None:
-            order = np.random.default_rng(seed).permutation(len(annotated))
+            order = np.random.default_rng(seed).permutation(len(annotated)).tolist()
         made = {}
         with tqdm(total=count or len(annotated), desc="rows", disable=None) as bar:
             for at in order:
                 row = self._row(annotated[at])
-                if row is not None:
+                if isinstance(row, str):
+                    self.left_out[row] += 1
+                else:
                     made[at] = row
                     bar.update()
                 if len(made) == count:
@@ -129,35 +142,34 @@ class ManifestWriter:
         if reasons:
             print(f"left out: {reasons}")
 
-    def _row(self, found: Annotation) -> dict | None:
-        """The annotation's row, or None, counted."""
+    def _row(self, found: Annotation) -> dict | str:
+        """The annotation's row, or why it is left out."""
         if not isinstance(found.caption, str) or not found.caption.strip():
-            return self._leave_out("rows without a caption")
+            return "rows without a caption"
         paths = (folder / found.photo for folder in self._folders)
         photo = next((path for path in paths if path.is_file()), None)
         if photo is None:
-            return self._leave_out("rows whose photo is not in --images")
+            return "rows whose photo is not in --images"
         try:
             size = self._size(photo)
         except reading.ImageError:
-            return self._leave_out("rows whose photo cannot be read")
+            return "rows whose photo cannot be read"
         if found.size not in (None, size):
-            return self._leave_out("rows whose photo has another size than the annotations say")
-        boxes = [box for box in (annotations.clip(box, size) for box in found.boxes) if box]
+            return "rows whose photo has another size than the annotations say"
+        boxes = _usable(found.boxes, found.in_fractions, size)
         lost = len(found.boxes) - len(boxes)
         if lost:
             self.left_out["boxes beyond the photo or below one pixel"] += lost
         if not boxes:
-            return self._leave_out("rows without a usable box")
-        return {
+            return "rows without a usable box"
+        row = {
             "id": manifest.safe_name(found.id),
             "image": self._relative(photo),
             "caption": found.caption.strip(),
             "crops": boxes,
         }
-
-    def _leave_out(self, reason: str) -> None:
-        self.left_out[reason] += 1
+        people = _usable(found.people, found.in_fractions, size)
+        return row | {"people": people} if people else row
 
     def _relative(self, photo: Path) -> str:
         """The photo's path from the manifest's folder, where the system has such a path."""
@@ -165,6 +177,13 @@ class ManifestWriter:
             return Path(os.path.relpath(photo.absolute(), self._output.parent.resolve())).as_posix()
         except ValueError:  # Another drive.
             return photo.absolute().as_posix()
+
+
+def _usable(boxes: Sequence[Box], in_fractions: bool, size: tuple[int, int]) -> list[Box]:
+    """Boxes in pixels, cut to the photo; those of which less than a pixel is left are left out."""
+    if in_fractions:
+        boxes = [annotations.in_pixels(box, size) for box in boxes]
+    return [box for box in (annotations.clip(box, size) for box in boxes) if box]
 
 
 def main(arguments: list[str]) -> int:

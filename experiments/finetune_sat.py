@@ -7,9 +7,11 @@ A step captions a batch of photos by itself, and sums three losses (`training/se
 drawn captions are made likelier by how much their reward exceeds that of the photo's others; each
 photo's human caption must fit its greedy words better, by Eq. 4, than those of the other photos;
 and a human caption is predicted word by word as before, so that words stay apt and grammar stays.
+With --entities it learns described regions besides (`training/region_losses.py`).
 """
 
 import functools
+from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -20,7 +22,14 @@ from cagic_tf.networks import checkpoints
 from cagic_tf.system import devices
 from experiments import command
 from experiments.data import photo_sets
-from experiments.training import captioner_training, self_critical, teacher_forcing
+from experiments.training import (
+    captioner_training,
+    captioner_weights,
+    region_losses,
+    regions,
+    self_critical,
+    teacher_forcing,
+)
 
 FLAGS = flags.FLAGS
 MAX_WORDS = 16  # End word included; 2 captions in a hundred are longer and lose their ends.
@@ -40,6 +49,18 @@ def define_flags() -> None:
     flags.DEFINE_float(
         "discriminative_weight", 0.5, "The weight of the loss that tells photos apart."
     )
+    flags.DEFINE_integer(
+        "region_photos", 16, "Of how many photos a step learns the described regions."
+    )
+    flags.DEFINE_float(
+        "region_weight", 1.0, "The weight of the loss that tells the crops of a photo apart."
+    )
+    flags.DEFINE_float(
+        "region_photo_weight", 0.5, "The weight of telling such crops from those of other photos."
+    )
+    flags.DEFINE_float(
+        "region_word_weight", 0.3, "The weight of the cross-entropy of regions' descriptions."
+    )
     flags.DEFINE_float(
         "sharpness", 5.0, "By what Eq. 4's loss is multiplied where photos are told apart."
     )
@@ -48,16 +69,17 @@ def define_flags() -> None:
 class Trainer:
     """Passes over the photos, each captioned by the captioner itself."""
 
-    def __init__(self, weights: captioner_training.Weights, trunk, photos, encoded):
-        """Takes the trunk, the training photos, and their captions as word indices."""
-        self._weights, self._photos, self._encoded = weights, photos, encoded
-        self._compute_trunk = tf.function(trunk, reduce_retracing=True)
+    def __init__(
+        self,
+        weights: captioner_weights.Weights,
+        features: Sequence[np.ndarray],
+        encoded: list[list[list[int]]],
+        described: regions.RegionSet | None,
+    ):
+        """Takes the photos' features by view, their captions as word indices, and regions."""
+        self._weights, self._features, self._encoded = weights, features, encoded
+        self._described = described
         self._cider = self_critical.CiderD(encoded)
-
-    def draw_contexts(self, chosen: np.ndarray, rng: np.random.Generator) -> tf.Tensor:
-        """Annotation vectors of photos by number; their views are made anew at every step."""
-        drawn = captioner_training.draw_views(len(chosen), rng)
-        return self._compute_trunk(captioner_training.render(self._photos, chosen, drawn, rng))
 
     @tf.function(reduce_retracing=True)
     def own_captions(self, contexts):
@@ -65,17 +87,28 @@ class Trainer:
         return self_critical.own_captions(self._weights.decoder, contexts, FLAGS.samples, MAX_WORDS)
 
     @tf.function(reduce_retracing=True)
-    def step(self, contexts, batch):
-        """One optimizer step; returns the weighted sum of the losses."""
+    def region_captions(self, contexts):
+        """Greedy captions of regions, with their weights."""
+        return self_critical.own_captions(self._weights.decoder, contexts, 0, MAX_WORDS)
+
+    @tf.function(reduce_retracing=True)
+    def step(self, contexts, batch, described):
+        """One optimizer step; returns the weighted sum of the losses.
+
+        Args:
+          contexts: Annotation vectors of photos.
+          batch: Their captions.
+          described: Arguments of `region_losses.step_losses` for regions, or None.
+        """
+        decoder = self._weights.decoder
+        options = (lambda x: tf.nn.dropout(x, FLAGS.dropout)), FLAGS.sharpness
+        shares = [FLAGS.reward_weight, FLAGS.word_weight, FLAGS.discriminative_weight]
         with tf.GradientTape() as tape:
-            losses = self_critical.step_losses(
-                self._weights.decoder,
-                contexts,
-                batch,
-                lambda x: tf.nn.dropout(x, FLAGS.dropout),
-                FLAGS.sharpness,
-            )
-            shares = FLAGS.reward_weight, FLAGS.word_weight, FLAGS.discriminative_weight
+            losses = self_critical.step_losses(decoder, contexts, batch, *options)
+            if described is not None:
+                losses += region_losses.step_losses(decoder, *described, *options)
+                shares += [FLAGS.region_weight, FLAGS.region_photo_weight]
+                shares += [FLAGS.region_word_weight]
             total = tf.add_n([share * loss for share, loss in zip(shares, losses, strict=True)])
         self._weights.update(tape, total)
         return total
@@ -92,14 +125,27 @@ class Trainer:
         )
         for start in progress:
             photos = order[start : start + FLAGS.batch]
-            contexts = self.draw_contexts(photos, rng)
+            contexts = captioner_training.draw_contexts(self._features, photos, rng)
             batch, reward = self._caption(contexts, photos, rng)
-            losses.append(float(self.step(contexts, batch)))
+            described = self._draw_regions(rng)
+            losses.append(float(self.step(contexts, batch, described)))
             rewards.append(reward)
             progress.set_postfix(
                 loss=f"{np.mean(losses[-20:]):.3f}", reward=f"{np.mean(rewards[-20:]):.3f}"
             )
         return float(np.mean(losses))
+
+    def _draw_regions(self, rng):
+        """What a step learns of regions; None without any."""
+        if self._described is None:
+            return None
+        photos = rng.choice(len(self._described.photos), FLAGS.region_photos, replace=False)
+        rows = np.concatenate([self._described.features[photo] for photo in np.sort(photos)])
+        contexts = tf.constant(rows.astype(np.float32))
+        chosen = [self._described.photos[photo] for photo in np.sort(photos)]
+        batch = region_losses.make_batch(chosen, self._weights.decoder.vocabulary, MAX_WORDS, rng)
+        words, weights = (part[:, 0] for part in self.region_captions(contexts))
+        return contexts, words, weights, tf.nest.map_structure(tf.constant, batch)
 
     def _reward(self, photo, caption):
         overlap = self_critical.f_mean(caption, self._encoded[photo])
@@ -140,15 +186,25 @@ def main() -> None:
     steps = len(encoded) // FLAGS.batch * FLAGS.epochs
     if len(encoded) < FLAGS.batch:
         raise photo_sets.DataError(f"{len(encoded)} photos are fewer than --batch={FLAGS.batch}")
-    weights = captioner_training.Weights(dict(start.tensors), words, steps)
-    trainer = Trainer(weights, trunk, photos, encoded)
+    weights = captioner_weights.Weights(
+        dict(start.tensors), words, steps, FLAGS.learning_rate, FLAGS.average
+    )
+    features = [
+        captioner_training.photo_features(photos, "train", view, trunk)
+        for view in range(FLAGS.views)
+    ]
+    described = captioner_training.described_regions("train", trunk)
+    trainer = Trainer(weights, features, encoded, described)
     names = "views epochs batch learning_rate dropout clean_share samples f_mean_weight "
-    names += "reward_weight word_weight discriminative_weight sharpness seed"
+    names += "reward_weight word_weight discriminative_weight sharpness seed "
+    if described is not None:
+        names += "region_photos region_weight region_photo_weight region_word_weight"
     captioner_training.run(
         weights,
         trainer.train_epoch,
         dev,
         dev_photos.captions,
+        captioner_training.described_regions("dev", trunk),
         functools.partial(
             captioner_training.write_checkpoint,
             trunk=checkpoint,

@@ -17,6 +17,7 @@ stopped goes on at its last finished epoch. A view of train2014 takes 16 GB with
 
 import functools
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -27,11 +28,22 @@ from cagic_tf.networks import checkpoints, sat_sizes
 from cagic_tf.system import devices
 from experiments import command
 from experiments.data import flickr8k
-from experiments.training import captioner_training, teacher_forcing
+from experiments.training import (
+    captioner_training,
+    captioner_weights,
+    regions,
+    teacher_forcing,
+)
 
 FLAGS = flags.FLAGS
-# Decoder sizes by trunk: small on Lite0, to ship with the project; else DeepRNN's, as the paper's.
-SMALL = {"embedding": 256, "memory": 512, "initialize": 256, "attend": 256, "decode": 512}
+# Decoder sizes on Lite0 by attention, small, to ship with the project; on other trunks DeepRNN's.
+SMALL: dict[str, dict[str, int]] = {
+    "deeprnn": {"embedding": 256, "memory": 512, "initialize": 256, "attend": 256, "decode": 512},
+    "xu": {
+        **{"embedding": 256, "memory": 384, "initialize": 128, "attend": 192, "decode": 384},
+        "project": 512,
+    },
+}
 
 
 def define_flags() -> None:
@@ -41,6 +53,12 @@ def define_flags() -> None:
     )
     flags.DEFINE_float(
         "label_smoothing", 0.1, "How much of a target is spread over the vocabulary."
+    )
+    flags.DEFINE_enum(
+        "attention",
+        "deeprnn",
+        list(SMALL),
+        "Whether the attention sees the LSTM, as Xu et al.'s does, or not, as DeepRNN's.",
     )
     flags.DEFINE_integer(
         "min_count", 5, "How often a word has to stand in the training captions to be learnt."
@@ -63,9 +81,26 @@ def initial_tensors(sizes: sat_sizes.Sizes) -> dict[str, np.ndarray]:
 class Trainer:
     """Passes over the captions, each word to be predicted from those before it."""
 
-    def __init__(self, weights: captioner_training.Weights, features, photo_of, encoded):
-        self._weights = weights
-        self._features, self._photo_of, self._encoded = features, photo_of, encoded
+    def __init__(
+        self,
+        weights: captioner_weights.Weights,
+        features: Sequence[np.ndarray],
+        photo_of: np.ndarray,
+        described: regions.RegionSet | None,
+        encoded: list[list[int]],
+    ):
+        """Takes the words of captions and then of regions, and the features of both.
+
+        Args:
+          weights: What is trained.
+          features: `[photos, L, D]` of each view.
+          photo_of: Number of each caption's photo.
+          described: Regions, or None; those that a crop shows have their words in `encoded`.
+          encoded: Word indices.
+        """
+        self._weights, self._features, self._photo_of = weights, features, photo_of
+        self._described, self._encoded = described, encoded
+        self._shown = [] if described is None else described.shown()
 
     @tf.function
     def step(self, contexts, targets, weights):
@@ -82,19 +117,34 @@ class Trainer:
         """One pass over the captions; returns the mean loss."""
         rng = np.random.default_rng([FLAGS.seed, epoch])
         batches = teacher_forcing.make_batches(self._encoded, FLAGS.batch, rng)
-        progress, losses = (
-            tqdm(batches, desc=f"epoch {epoch + 1}", mininterval=10, disable=None),
-            [],
+        progress = tqdm(
+            captioner_training.prepared(lambda rows: self._draw_contexts(rows, rng), batches),
+            total=len(batches),
+            desc=f"epoch {epoch + 1}",
+            mininterval=10,
+            disable=None,
         )
-        for rows in progress:
+        losses: list[float] = []
+        for rows, contexts in progress:
             targets, weights = teacher_forcing.pad(rows, self._encoded)
-            drawn = zip(
-                captioner_training.draw_views(len(rows), rng), self._photo_of[rows], strict=True
-            )
-            contexts = np.stack([self._features[view][photo] for view, photo in drawn])
-            losses.append(float(self.step(contexts.astype(np.float32), targets, weights)))
+            losses.append(float(self.step(contexts, targets, weights)))
             progress.set_postfix(loss=f"{np.mean(losses[-20:]):.3f}")
         return float(np.mean(losses))
+
+    def _draw_contexts(self, rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Annotation vectors of captions' photos and of regions, by row of the encoded words."""
+        photos = self._photo_of[rows[rows < len(self._photo_of)]]
+        found = iter(
+            captioner_training.draw_contexts(self._features, photos, rng) if len(photos) else ()
+        )
+        made = []
+        for row in rows:
+            if row < len(self._photo_of):
+                made.append(next(found))
+            else:
+                photo, _, crops = self._shown[row - len(self._photo_of)]
+                made.append(self._described.features[photo, rng.choice(crops)])
+        return np.stack(made).astype(np.float32)
 
 
 def main() -> None:
@@ -107,25 +157,33 @@ def main() -> None:
         captioner_training.photo_features(photos, "train", view, trunk)
         for view in range(FLAGS.views)
     ]
+    described = captioner_training.described_regions("train", trunk)
+    shown = [text for _, text, _ in described.shown()] if described else []
     pairs = [(row, text) for row, texts in enumerate(photos.captions) for text in texts]
     words = flickr8k.build_vocabulary([text for _, text in pairs], FLAGS.min_count)
-    encoded = teacher_forcing.encode([text for _, text in pairs], words)
-    small = SMALL if checkpoint.kind == "lite0" else {}
+    encoded = teacher_forcing.encode([*(text for _, text in pairs), *shown], words)
+    small = SMALL[FLAGS.attention] if checkpoint.kind == "lite0" else {}
     sizes = sat_sizes.Sizes(len(words), *features[0].shape[1:], **small)
+    sizes = sizes._replace(looks_around=FLAGS.attention == "xu")
     steps = len(teacher_forcing.make_batches(encoded, FLAGS.batch, np.random.default_rng(0)))
-    weights = captioner_training.Weights(initial_tensors(sizes), words, steps * FLAGS.epochs)
-    trainer = Trainer(weights, features, np.array([row for row, _ in pairs]), encoded)
-    names = "views epochs learning_rate dropout label_smoothing clean_share seed".split()
+    steps *= FLAGS.epochs
+    weights = captioner_weights.Weights(
+        initial_tensors(sizes), words, steps, FLAGS.learning_rate, FLAGS.average
+    )
+    photo_of = np.array([row for row, _ in pairs])
+    trainer = Trainer(weights, features, photo_of, described, encoded)
+    names = "attention views epochs learning_rate dropout label_smoothing clean_share seed"
     captioner_training.run(
         weights,
         trainer.train_epoch,
         dev,
         dev_photos.captions,
+        captioner_training.described_regions("dev", trunk),
         functools.partial(
             captioner_training.write_checkpoint,
             trunk=checkpoint,
             script="train_sat",
-            flag_names=names,
+            flag_names=names.split(),
         ),
     )
 

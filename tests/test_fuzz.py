@@ -26,6 +26,7 @@ JSON = st.recursive(
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
     max_leaves=8,
 )
+BOXES = st.lists(st.lists(st.integers() | st.floats(), max_size=5))
 SIDES = st.integers(1, 5000)
 
 
@@ -47,7 +48,7 @@ def rows_or_one_line(path, data):
     for row in rows:
         assert row.id == manifest.safe_name(row.id) and "/" not in row.id
         json.dumps([row.id, row.image, row.caption], ensure_ascii=False).encode()
-        for box in row.crops:
+        for box in row.crops + row.people:
             assert len(box) == 4 and geometry.iou(box, box) == pytest.approx(1)
     return rows
 
@@ -64,7 +65,8 @@ def test_manifest_of_any_bytes(folder, data, ending):
         {"image": st.text() | JSON, "caption": st.text() | JSON},
         optional={
             "id": st.text() | st.integers() | JSON,
-            "crops": st.lists(st.lists(st.integers() | st.floats(), max_size=5)) | JSON,
+            "crops": BOXES | JSON,
+            "people": BOXES | JSON,
             "other": JSON,
         },
     )

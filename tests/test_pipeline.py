@@ -237,3 +237,24 @@ def test_crop_image_is_the_default_cropper(monkeypatch):
 
     monkeypatch.setattr(pipeline, "_default_cropper", Mock)
     assert cagic_tf.crop_image("a.jpg", "a dog", seed=3) == ("a.jpg", "a dog", 3)
+
+
+def test_words_that_no_network_knows_are_read_as_their_nearest():
+    search = coarse_to_fine.CoarseToFine(scan_scales=(0.5,), scan_centers=3, refine_scales=())
+    plain = bundle.Networks(lexicon="lexicon")
+    objective = Objective([CaptionLoss(), AestheticLoss(), NounLoss()], lexicon_weight=2.0)
+    found, meant, silent = [
+        cagic_tf.Cropper(networks, objective, search).crop(SAMPLES / "mosaic.jpg", caption)
+        for networks, caption in (
+            (plain.with_synonyms("synonyms"), "two kittens and a zyzzyva"),
+            (plain, "two cats and a zyzzyva"),
+            (plain, "two kittens and a zyzzyva"),
+        )
+    ]
+    assert found.matched_words["read_as"] == {"kittens": "cats"}
+    assert found.matched_words["captioner"] == ["two", "cats", "and", "a"]
+    assert "tabby" in found.matched_words["lexicon"]["cats"]
+    assert list(found.unknown_words) == ["zyzzyva"]
+    assert found.loss == meant.loss and found.box == meant.box
+    assert list(silent.unknown_words) == ["kittens", "zyzzyva"]
+    assert set(found.checkpoints) - set(meant.checkpoints) == {"synonyms"}

@@ -12,7 +12,8 @@ from typing import Any
 
 from cagic_tf.beyond import shapes
 
-KEYS = ("id", "image", "caption", "crops")
+BOXES = ("crops", "people")
+KEYS = ("id", "image", "caption", *BOXES)
 LONGEST_CAPTION = 80  # Characters of it that people are shown.
 # Controls, such as escape sequences of terminals and what turns the direction of writing; halves of
 # characters, which cannot be printed.
@@ -33,6 +34,7 @@ class Row:
       path: Path of the photo to open.
       caption: What the crop should show; None: the aesthetic loss alone says.
       crops: Ground-truth crops `(x, y, w, h)` in pixels of the upright photo; may be empty.
+      people: Boxes of the people in the photo, likewise; tables say how many a crop cuts through.
       problem: Why the row cannot be cropped, in one line; "" if nothing is known against it.
       shape: The shape that the crop gets.
     """
@@ -42,6 +44,7 @@ class Row:
     path: Path
     caption: str | None
     crops: tuple[tuple[float, float, float, float], ...] = ()
+    people: tuple[tuple[float, float, float, float], ...] = ()
     problem: str = ""
     shape: shapes.Shape = shapes.ORIGINAL
 
@@ -77,12 +80,13 @@ def single(image: str, caption: str | None) -> list[Row]:
 
 
 def read(path: Path, with_captions: bool = True) -> list[Row]:
-    """Reads `{"id"?, "image", "caption", "crops"?}`, one object a line; blank lines are skipped.
+    """Reads `{"id"?, "image", "caption", "crops"?, "people"?}`, one object a line.
 
-    A file that ends in .csv has these as columns, crops as JSON; empty cells count as absent.
+    Blank lines are skipped. A file that ends in .csv has these as columns, boxes as JSON; empty
+    cells count as absent.
 
     Args:
-      path: The manifest. Paths of photos are relative to its folder; crops are
+      path: The manifest. Paths of photos are relative to its folder; crops and people are
         `[[x, y, w, h], ...]` in pixels.
       with_captions: Whether each row needs one; else they have none, whatever the file says.
 
@@ -169,9 +173,10 @@ def _csv_entries(text: str, path: Path) -> Iterator[tuple[int, Any]]:
                 raise ManifestError(f"{where}: {len(columns)} cells are needed")
             entry = {key: entry[key] for key in entry if entry[key] or key == "caption"}
             try:
-                entry |= {"crops": json.loads(entry["crops"])} if "crops" in entry else {}
+                for key in [key for key in BOXES if key in entry]:
+                    entry[key] = json.loads(entry[key])
             except (ValueError, RecursionError) as error:
-                raise ManifestError(f"{where}: crops are no JSON: {error}") from error
+                raise ManifestError(f"{where}: {key} are no JSON: {error}") from error
             yield reader.line_num, entry
     except csv.Error as error:
         raise ManifestError(f"{path}, after line {reader.line_num}: {error}") from error
@@ -200,13 +205,14 @@ def _parse(entry: Any, number: int, path: Path) -> Row:
         entry["image"],
         path.parent / entry["image"],
         entry["caption"],
-        _parse_crops(entry.get("crops") or [], where),
+        crops=_parse_boxes(entry.get("crops") or [], f"{where}: crops"),
+        people=_parse_boxes(entry.get("people") or [], f"{where}: people"),
     )
 
 
-def _parse_crops(crops: Sequence, where: str) -> tuple[tuple[float, float, float, float], ...]:
+def _parse_boxes(given: Sequence, where: str) -> tuple[tuple[float, float, float, float], ...]:
     try:
-        boxes = tuple(tuple(crop) for crop in crops)
+        boxes = tuple(tuple(box) for box in given)
     except TypeError:
         boxes = ((),)
     if not all(
@@ -216,7 +222,7 @@ def _parse_crops(crops: Sequence, where: str) -> tuple[tuple[float, float, float
         for box in boxes
     ):
         raise ManifestError(
-            f"{where}: crops are {json.dumps(crops)[:200]}; a list of [x, y, w, h] in pixels with "
-            "w and h of 1 or more is needed"
+            f"{where} are {json.dumps(given)[:200]}; a list of [x, y, w, h] in pixels with w and "
+            "h of 1 or more is needed"
         )
     return boxes

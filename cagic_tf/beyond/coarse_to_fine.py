@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from cagic_tf.beyond import picking
 from cagic_tf.method import annealing, sampling
 from cagic_tf.method.losses import Problem
 from cagic_tf.method.search import UNBOUNDED, Bounds, LossFunction, Path, Progress, RunSearch
@@ -26,17 +27,14 @@ MOST = 50  # Centres that this may give a side: slivers of panoramas would take 
 
 @dataclasses.dataclass(frozen=True)
 class CoarseToFine:
-    """A scan, then Alg. 1 restricted to a few scales around the scan's best.
-
-    The scan's best is where the Gaussian mean of the losses over x, y and scale is lowest:
-    single losses jump from pixel to pixel, and a low one among high ones is seldom the place meant.
+    """A scan, then Alg. 1 restricted to a few scales around what is picked of the scan.
 
     Attributes:
       scan_scales: Scales to scan.
       scan_centers: Centres a side at each scale at least, evenly from border to border; up to
         `MOST` along a side where neighbours would not overlap by half.
-      smoothing: Standard deviation of that Gaussian in each of x, y and s; 0 smooths nothing.
-      refine_scales: Scales of the annealing after it, as factors of the best scanned scale.
+      pick: How a crop is chosen of the scanned ones.
+      refine_scales: Scales of the annealing after it, as factors of the picked crop's scale.
       refinement: Settings of Alg. 1; its own schedule is not used.
       scan_view: Makes of a problem the one that is scanned, of the same type: `sharp_view`, or None
         for the problem itself. The crops that are refined and compared are the problem's own.
@@ -44,7 +42,7 @@ class CoarseToFine:
 
     scan_scales: Sequence[float] = (0.44, 0.52, 0.6, 0.68)
     scan_centers: int = 5
-    smoothing: float = 0.2
+    pick: picking.Pick = picking.LowestMean()
     refine_scales: Sequence[float] = (1.0,)
     refinement: annealing.Annealing = annealing.Annealing()
     scan_view: Callable[[Any], Any] | None = None
@@ -54,8 +52,6 @@ class CoarseToFine:
             raise ValueError(
                 f"CoarseToFine.scan_centers is {self.scan_centers}; at least 1 is needed"
             )
-        if self.smoothing < 0:
-            raise ValueError(f"CoarseToFine.smoothing is {self.smoothing}; it cannot be negative")
         if not self.scan_scales or not all(0 < scale <= 1 for scale in self.scan_scales):
             raise ValueError(
                 f"CoarseToFine.scan_scales is {self.scan_scales}; scales in (0, 1] are needed"
@@ -90,9 +86,8 @@ class CoarseToFine:
                     for at in range(0, len(grid), BATCH)
                 ]
             )
-            ranked = smooth(totals, grid, self.smoothing)
-            start = int(np.argmin(ranked))
-            *center, scale = grid[start]
+            picked, ranks = self.pick(totals, grid, bounds.base_size)
+            *center, scale = picked
             scales = [min(factor * scale, 1.0) for factor in self.refine_scales]
             path = annealing.anneal(
                 step,
@@ -104,13 +99,14 @@ class CoarseToFine:
                 progress,
                 bounds,
             )
-            # What another view loses at the start says nothing of the problem.
-            known = float(totals[start]) if self.scan_view is None else np.inf
+            # What another view loses there says nothing of the problem.
+            same = (grid == picked).all(axis=1)
+            known = float(totals[same][0]) if self.scan_view is None and same.any() else np.inf
             return path._replace(
-                theta=path.theta if path.loss < known else grid[start],
+                theta=path.theta if path.loss < known else picked,
                 loss=min(path.loss, known),
                 evaluations=path.evaluations + len(grid),
-                scanned=np.column_stack([ranked, grid]),
+                scanned=np.column_stack([ranks, grid]),
             )
 
         return search
@@ -158,24 +154,3 @@ def _places(side: float, centers: int, farthest: float) -> np.ndarray:
     intervals = math.ceil((1 - side) / (farthest * side))
     count = max(centers, min(intervals + 1, MOST))
     return (np.linspace(-1, 1, count) if count > 1 else np.zeros(1)) * (1 - side)
-
-
-def smooth(losses: np.ndarray, grid: np.ndarray, sigma: float) -> np.ndarray:
-    """The Gaussian mean of the losses around each scanned crop.
-
-    Args:
-      losses: `[N]`; NaN for a crop that has none.
-      grid: `[N, 3]` its `(x, y, s)`.
-      sigma: Standard deviation in each of x, y and s; 0 smooths nothing.
-
-    Returns:
-      `[N]` means over the crops that have a loss; infinite for those that have none.
-    """
-    exists = np.isfinite(losses)
-    values = np.where(exists, losses, 0)
-    means = np.full(len(losses), np.inf)
-    for at in np.flatnonzero(exists):  # All at once would need N^2 numbers: much for a panorama.
-        squares = np.square(grid - grid[at]).sum(axis=1)
-        weights = exists * np.exp(-0.5 * squares / max(sigma, 1e-6) ** 2)
-        means[at] = weights @ values / weights.sum()
-    return means

@@ -82,10 +82,13 @@ class BagOfWords:
       unknown: Each word that no network knows once, in order, to its nearest known words (perhaps
         none).
       found: Name of each term that knows words of its own to those it knows, in order.
-      read_as: Each word that the captioner does not know, but in another inflection, to that one.
+      read_as: Each word that is read as another to that one: the captioner's word of which it is an
+        inflection, or a synonym or kind that a network knows.
       count: T_u of Eq. 4, how many words the mean is of.
-      content: `[V]` float32, the distribution without `STOP_WORDS` and the end word; all of it
-        where nothing else is said, not even a word that another network knows.
+      content: `[V]` float32, the mean of the words with content alone, without `STOP_WORDS` and the
+        end word; the distribution where nothing else is said, not even a word that another network
+        knows.
+      content_count: How many words that mean is of.
     """
 
     distribution: np.ndarray
@@ -95,10 +98,11 @@ class BagOfWords:
     read_as: dict[str, str]
     count: int
     content: np.ndarray
+    content_count: int
 
     def without_stop_words(self) -> "BagOfWords":
         """The same caption, of which only the words with content count."""
-        return dataclasses.replace(self, distribution=self.content)
+        return dataclasses.replace(self, distribution=self.content, count=self.content_count)
 
 
 def tokenize(caption: str) -> list[str]:
@@ -123,6 +127,7 @@ def bag_of_words(
     vocabulary: Sequence[str],
     end_word: str | None,
     finders: Mapping[str, WordFinder] | None = None,
+    synonyms: Mapping[str, Sequence[str]] | None = None,
 ) -> BagOfWords:
     """Encodes a user's caption: `1/T_u sum_t y_t` of Eq. 4, and what other networks know of it.
 
@@ -131,6 +136,7 @@ def bag_of_words(
       vocabulary: The captioner's words; index 0 is `<start>`.
       end_word: Counted as the caption's last word when given (the paper does not say).
       finders: Name of a term to what finds the words that it knows besides the captioner's.
+      synonyms: Word to what it may be read as where no network knows it, nearest meaning first.
 
     Returns:
       The bag of words.
@@ -144,9 +150,13 @@ def bag_of_words(
     if not tokens:
         raise ValueError(f"the caption {caption!r} has no words; write what the crop should show")
     finders = finders or {}
+    written = tokens
+    meant = _synonyms(written, index, list(finders.values()), synonyms or {})
+    tokens = [meant.get(token, token) for token in written]
     found = {name: tuple(finder.find(tokens)) for name, finder in finders.items()}
     lemmas = {token: _lemma(token, index) for token in tokens if token not in index}
-    read_as = {token: lemma for token, lemma in lemmas.items() if lemma}
+    read_as = meant | {token: lemma for token, lemma in lemmas.items() if lemma}
+    read_as = {token: read_as[token] for token in written if token in read_as}
     tokens = [read_as.get(token, token) for token in tokens]
     known = [token for token in tokens if token in index]
     parts = [part for words in found.values() for part in words]
@@ -168,20 +178,30 @@ def bag_of_words(
             "should show"
         )
     counted = known if end_word is None else [*known, end_word]
-    total = len(counted) + sum(tokens[at] not in index for at in elsewhere)  # T_u
-    distribution = np.zeros(len(vocabulary), np.float32)
-    np.add.at(distribution, [index[word] for word in counted], 1 / total)
-    has_content = [word not in STOP_WORDS and word != end_word for word in vocabulary]
-    content = distribution * np.array(has_content)
-    if not content.any() and not parts:
-        content = distribution
-    return BagOfWords(distribution, tuple(known), unknown, found, read_as, total, content)
+    only_elsewhere = sum(tokens[at] not in index for at in elsewhere)
+    total = len(counted) + only_elsewhere  # T_u
+    distribution = _mean_of_words([index[word] for word in counted], total, len(vocabulary))
+    with_content = [index[word] for word in known if word not in STOP_WORDS]
+    content_total = len(with_content) + only_elsewhere
+    content = _mean_of_words(with_content, content_total, len(vocabulary))
+    if not with_content and not parts:
+        content, content_total = distribution, total
+    bags = distribution, tuple(known), unknown, found, read_as, total, content, content_total
+    return BagOfWords(*bags)
+
+
+def _mean_of_words(words: Sequence[int], count: int, size: int) -> np.ndarray:
+    """The sum of the words' one-hot vectors `[size]` over `count`; float32."""
+    mean = np.zeros(size, np.float32)
+    if words:
+        np.add.at(mean, words, 1 / count)
+    return mean
 
 
 def no_words(vocabulary: Sequence[str]) -> BagOfWords:
     """The bag of a caption that says nothing."""
     nothing = np.zeros(len(vocabulary), np.float32)
-    return BagOfWords(nothing, (), {}, {}, {}, 0, nothing)
+    return BagOfWords(nothing, (), {}, {}, {}, 0, nothing, 0)
 
 
 def _split_contractions(tokens: Sequence[str], index: Mapping[str, int]) -> list[str]:
@@ -209,6 +229,37 @@ def _lemma(token: str, index: Mapping[str, int]) -> str | None:
             if lemma in index and lemma not in STOP_WORDS and len(lemma) > 2:
                 return lemma
     return None
+
+
+def _synonyms(
+    tokens: Sequence[str],
+    index: Mapping[str, int],
+    finders: Sequence[WordFinder],
+    synonyms: Mapping[str, Sequence[str]],
+) -> dict[str, str]:
+    """Each word that no network knows to the first of its synonyms that one does.
+
+    A word that is part of what a finder found, such as `fire truck`, is known.
+    """
+    in_phrases = {
+        token
+        for finder in finders
+        for part in finder.find(tokens)
+        for token in tokens[part.start : part.stop]
+    }
+
+    def known(word: str) -> str | None:
+        """A word as a network knows it; the captioner comes first."""
+        of_captioner = word if word in index else _lemma(word, index)
+        return of_captioner or (word if any(finder.find([word]) for finder in finders) else None)
+
+    read_as = {}
+    for token in dict.fromkeys(tokens):
+        if token not in in_phrases and token not in STOP_WORDS and not known(token):
+            words = map(known, synonyms.get(token.removesuffix("'s"), ()))
+            if word := next(filter(None, words), None):
+                read_as[token] = word
+    return read_as
 
 
 def describe_unknown(unknown: Mapping[str, Sequence[str]]) -> str:

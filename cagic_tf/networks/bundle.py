@@ -1,14 +1,18 @@
-"""The frozen networks of one run: captioner, scorer and perhaps a lexicon, on shared trunks."""
+"""The frozen networks of one run: captioner, scorer and perhaps a lexicon, on shared trunks.
+
+A table of synonyms, if there is one, is loaded beside them.
+"""
 
 import copy
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 import tensorflow as tf
 
 from cagic_tf.networks import checkpoints
+from cagic_tf.networks import synonyms as synonym_table
 from cagic_tf.networks.checkpoints import Checkpoint
 from cagic_tf.networks.lexicon import Lexicon
 from cagic_tf.networks.protocols import Captioner, Scorer, Trunk
@@ -66,6 +70,7 @@ class Networks:
       captioner: Captions crops.
       scorer: Scores crops.
       lexicon: The classifier of nouns on the captioner's trunk, or None.
+      synonyms: Word to what it is read as where no network knows it, nearest meaning first.
       checkpoints: Name of each checkpoint to its SHA-256.
       caption_trunk: The trunk of the captioner.
       scorer_trunk: The trunk of the scorer; the same object where the two share it.
@@ -78,6 +83,7 @@ class Networks:
         scorer: str = "vfn",
         dtype: tf.DType = tf.float32,
         lexicon: str | None = None,
+        synonyms: str | None = None,
     ):
         """Loads the checkpoints and the trunks that they were trained on.
 
@@ -87,6 +93,7 @@ class Networks:
           scorer: The scorer's checkpoint, likewise.
           dtype: tf.float32, or tf.float64 to check gradients.
           lexicon: A "lexicon" checkpoint, likewise; None: the captioner's words are all there are.
+          synonyms: A "synonyms" checkpoint, likewise; None: no word is read as another.
 
         Raises:
           checkpoints.CheckpointError: A checkpoint is missing, damaged or of another kind, or its
@@ -112,6 +119,9 @@ class Networks:
         self.lexicon: Lexicon | None = None
         if lexicon is not None:
             self._load_lexicon(lexicon)
+        self.synonyms: Mapping[str, Sequence[str]] = {}
+        if synonyms is not None:
+            self._load_synonyms(synonyms)
 
     def with_lexicon(self, lexicon: str) -> "Networks":
         """The same networks, not loaded again, with a lexicon.
@@ -123,10 +133,25 @@ class Networks:
         networks._load_lexicon(lexicon)
         return networks
 
+    def with_synonyms(self, synonyms: str) -> "Networks":
+        """The same networks, not loaded again, with a table of synonyms.
+
+        Raises:
+          checkpoints.CheckpointError: It is missing or damaged.
+        """
+        networks = copy.copy(self)
+        networks._load_synonyms(synonyms)
+        return networks
+
     def _load_lexicon(self, name: str) -> None:
         checkpoint = checkpoints.load(find(name), "lexicon")
         trunk = self._caption_trunk_name
         self.lexicon = build_lexicon(checkpoint, trunk, self.checkpoints[trunk], self.dtype)
+        self.checkpoints = {**self.checkpoints, checkpoint.name: checkpoint.sha256}
+
+    def _load_synonyms(self, name: str) -> None:
+        checkpoint = checkpoints.load(find(name), "synonyms")
+        self.synonyms = synonym_table.from_tensors(checkpoint.tensors)
         self.checkpoints = {**self.checkpoints, checkpoint.name: checkpoint.sha256}
 
 

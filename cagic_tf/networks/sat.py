@@ -3,7 +3,8 @@
 Xu et al., "Show, Attend and Tell: Neural Image Caption Generation with Visual Attention", ICML 2015
 (Sec. 3.1.2, Eq. 1-7; soft attention, Sec. 4.2), with the layers and names of DeepRNN's
 `image_captioning`: tanh heads, an LSTM with forget bias 1, a deep output layer. Sizes come from
-the tensors.
+the tensors, and so does what is optional: Xu et al.'s own attention (`attend/memory`, see
+`ShowAttendTell.attend`) and a layer of ReLUs that shortens annotation vectors first (`project`).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -72,6 +73,12 @@ class ShowAttendTell:
         self.end = self.vocabulary.index(END_WORD)
         self._joined: Any = None  # See `_joined_layers`.
 
+    def project(self, features: tf.Tensor) -> tf.Tensor:
+        """What the decoder reads `[N, L, D]` of annotation vectors: them, or a layer of ReLUs."""
+        if "project/kernel" not in self._weights:
+            return features
+        return tf.nn.relu(self._dense(features, "project"))
+
     def initialize(self, contexts: tf.Tensor, dropout: Dropout = _keep) -> tuple:
         """The LSTM's first memory and output `[N, H]`, from the mean annotation vector."""
         mean = dropout(tf.reduce_mean(contexts, axis=1))
@@ -81,6 +88,8 @@ class ShowAttendTell:
     def attention_keys(self, contexts: tf.Tensor, dropout: Dropout = _keep) -> tf.Tensor:
         """The picture's half of the attention network, the same at every step: `[N, L, A]`."""
         contexts = dropout(contexts)
+        if self._looks_around:
+            return self._dense(contexts, "attend/features")
         if "attend/fc_a/kernel" in self._weights:
             return self._dense(contexts, "attend/fc_a")
         return tf.tanh(self._dense(contexts, "attend/fc_1a"))
@@ -90,11 +99,16 @@ class ShowAttendTell:
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """The context vector `[N, D]` and the attention weights `[N, L]` (Xu et al., Eq. 4-6).
 
-        With two layers DeepRNN adds the picture's half and the memory's half before a linear layer:
-        the memory adds one number to the scores of all places, which no softmax sees. So nothing of
-        it is computed here, and such a captioner looks at the same places for every word.
+        Xu et al.'s attention adds the picture's half and the memory's half within one tanh: where
+        it looks depends on what was said. With two layers DeepRNN adds them only before a linear
+        layer: the memory adds one number to the scores of all places, which no softmax sees. So
+        nothing of it is computed here, and such a captioner looks at the same places for every
+        word.
         """
-        if "attend/fc_b/kernel" in self._weights:
+        if self._looks_around:
+            memory = self._dense(output, "attend/memory")[:, tf.newaxis]
+            scores = self._dense(tf.tanh(keys + memory), "attend/score")[..., 0]
+        elif "attend/fc_b/kernel" in self._weights:
             scores = keys[..., 0] + self._dense(output, "attend/fc_b")
         else:
             scores = self._dense(keys, "attend/fc_2")[..., 0]
@@ -142,12 +156,13 @@ class ShowAttendTell:
         are not part of it (`lengths`). What is the same for every word is computed once.
 
         Args:
-          contexts: `[N, L, D]` annotation vectors.
+          contexts: `[N, L, D]` annotation vectors, as the trunk gives them.
           max_words: The longest caption, end word included.
 
         Returns:
           A `Caption` with T between 1 and `max_words`.
         """
+        contexts = self.project(contexts)
         keys = self.attention_keys(contexts)
         memory, output = self.initialize(contexts)
         by_context, by_word, by_output = self._joined_layers()
@@ -157,7 +172,7 @@ class ShowAttendTell:
         def look(output: tf.Tensor) -> tf.Tensor:
             return self.attend(contexts, keys, output)[0] @ by_context
 
-        moves = "attend/fc_b/kernel" in self._weights  # Else see `attend`.
+        moves = self._looks_around or "attend/fc_b/kernel" in self._weights  # See `attend`.
         seen = None if moves else look(output)
 
         def unfinished(
@@ -206,6 +221,11 @@ class ShowAttendTell:
         probabilities = tf.nn.softmax(self._finish(hidden))
         before_end = tf.math.cumprod(tf.cast(words != self.end, tf.int32), axis=1)
         return Caption(words, probabilities, tf.reduce_sum(before_end, axis=1))
+
+    @property
+    def _looks_around(self) -> bool:
+        """Whether the attention is Xu et al.'s."""
+        return "attend/memory/kernel" in self._weights
 
     def _finish(self, hidden: tf.Tensor) -> tf.Tensor:
         """Word logits from the sums that reach the deep output layer's first units."""

@@ -2,7 +2,8 @@
 
 from typing import NamedTuple
 
-WITHOUT_BIAS = ("attend/fc_a", "attend/fc_b", "attend/fc_2")  # Dense layers of DeepRNN's.
+# Dense layers of DeepRNN's; the last two are Xu et al.'s attention.
+WITHOUT_BIAS = ("attend/fc_a", "attend/fc_b", "attend/fc_2", "attend/memory", "attend/score")
 
 
 class Sizes(NamedTuple):
@@ -17,6 +18,8 @@ class Sizes(NamedTuple):
       initialize: Hidden units of each of the two heads that begin the LSTM.
       attend: Hidden units of the attention network.
       decode: Hidden units of the output layer.
+      project: Length to which a layer shortens annotation vectors first; None: there is none.
+      looks_around: Whether the attention is Xu et al.'s, which sees the LSTM, or DeepRNN's.
     """
 
     words: int
@@ -27,16 +30,25 @@ class Sizes(NamedTuple):
     initialize: int | None = 512
     attend: int | None = 512
     decode: int | None = 1024
+    project: int | None = None
+    looks_around: bool = False
 
 
 def shapes(sizes: Sizes) -> dict[str, tuple[int, ...]]:
     """Name to shape of every tensor of a decoder; the sizes' defaults are DeepRNN's."""
-    joined = sizes.features + sizes.embedding + sizes.memory
     dense: dict[str, tuple[int, ...]] = {}
+    if sizes.project is not None:
+        dense["project"] = (sizes.features, sizes.project)
+        sizes = sizes._replace(features=sizes.project)
+    joined = sizes.features + sizes.embedding + sizes.memory
     for head in ("a", "b"):
         name, ends = f"initialize/fc_{head}", (sizes.features, sizes.memory)
         dense |= _head_shapes(name, f"{name}1", f"{name}2", *ends, sizes.initialize)
-    if sizes.attend is None:
+    if sizes.looks_around:
+        dense["attend/features"] = (sizes.features, sizes.attend or 1)
+        dense["attend/memory"] = (sizes.memory, sizes.attend or 1)
+        dense["attend/score"] = (sizes.attend or 1, 1)
+    elif sizes.attend is None:
         dense["attend/fc_a"] = (sizes.features, 1)
         dense["attend/fc_b"] = (sizes.memory, sizes.positions)
     else:

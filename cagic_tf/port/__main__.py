@@ -19,6 +19,7 @@ ORIGINS = {
     "keras_vgg16": "Ports the VGG16 of keras.applications; its classifier is left out.",
     "lite0": "Ports EfficientNet-Lite0, which the embedded networks stand on.",
     "lexicon": "Ports Lite0's classifier and, from WordNet, the nouns that its classes stand for.",
+    "synonyms": "Makes the table of WordNet's words that others are read as.",
 }
 PTH = "The network's .pth file. Without it, the one in the installed package is taken."
 
@@ -48,6 +49,8 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     add_file("lexicon", "--weights", PTH, required=False)
     files = "index.noun, data.noun and noun.exc"
     add_file("lexicon", "--wordnet", f"A folder of WordNet 3.0 with the files {files}.")
+    files = "index.noun, data.noun, noun.exc, index.verb, data.verb, verb.exc and cntlist.rev"
+    add_file("synonyms", "--wordnet", f"A folder of WordNet 3.0 with the files {files}.")
     add_file("lexicon", "--synsets", "A text file with ImageNet's 1,000 synsets, one a line.")
     for name in origins:
         add_file(name, "--output", "The folder to make. It must not be there yet, or be empty.")
@@ -69,10 +72,14 @@ def run(options: argparse.Namespace, shown: str) -> list[str]:
             return keras_vgg16.port(options.weights, *record)
         case "lite0":
             return lite0.port(options.weights, *record)
-        case _:
-            from cagic_tf.port import lexicon  # Needs nltk, which the other ports do not.
+        case "lexicon":
+            from cagic_tf.port import lexicon  # Needs nltk, which the ports above do not.
 
             return lexicon.port(options.weights, options.wordnet, options.synsets, *record)
+        case _:
+            from cagic_tf.port import synonyms
+
+            return synonyms.port(options.wordnet, *record)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -1,4 +1,4 @@
-"""WordNet's nouns, read by nltk: which ImageNet classes each noun means.
+"""WordNet, read by nltk: its files, and which ImageNet classes each noun means.
 
 Miller, "WordNet: A Lexical Database for English", Communications of the ACM 38(11), 1995.
 """
@@ -19,27 +19,46 @@ from nltk.corpus.reader import wordnet as reader
 from cagic_tf.networks import checkpoints
 from cagic_tf.port import source
 
-FILES = ("index.noun", "data.noun", "noun.exc")
+NOUNS = ("index.noun", "data.noun", "noun.exc")
+# Nouns and verbs, and how often each sense of a word is tagged in a concordance.
+WORDS = (*NOUNS, "index.verb", "data.verb", "verb.exc", "cntlist.rev")
+# Names of the lexicographers' files, in the order of their numbers: lexnames(5WN).
+_PARTS = {
+    "adj": "all pert",
+    "adv": "all",
+    "noun": "Tops act animal artifact attribute body cognition communication event feeling food "
+    "group location motive object person phenomenon plant possession process quantity relation "
+    "shape state substance time",
+    "verb": "body change cognition communication competition consumption contact creation emotion "
+    "motion perception possession social stative weather",
+}
+LEXNAMES = [f"{part}.{name}" for part, names in _PARTS.items() for name in names.split()]
+LEXNAMES += ["adj.ppl"]
 
 
-class Nouns(reader.WordNetCorpusReader):
-    """nltk's reader on the noun files alone; it finds the other parts of speech empty."""
+class Reader(reader.WordNetCorpusReader):
+    """nltk's reader on some of WordNet's files; it finds the other parts of speech empty."""
+
+    def __init__(self, root: str, names: Sequence[str]):
+        self._names = names
+        super().__init__(root, None)
 
     def open(self, file: str) -> IO[str]:
         """One of the files."""
-        if file in FILES:
+        if file in self._names:
             return super().open(file)
-        # The lexicographers' files have numbers in data.noun, and nltk wants a name for each.
-        names = [f"{number:02d} unnamed 0\n" for number in range(100)]
-        return io.StringIO("".join(names) if file == "lexnames" else "")
+        # Debian has no such file, and nltk wants a name for each number that there is in the data.
+        names = [*LEXNAMES, *["unnamed"] * (100 - len(LEXNAMES))]
+        lines = [f"{number:02d} {name} 0\n" for number, name in enumerate(names)]
+        return io.StringIO("".join(lines) if file == "lexnames" else "")
 
     def map_wn(self, version: str = "wordnet") -> None:
         """Numbers are those of the files; nltk's own would need its download of WordNet."""
 
 
 @contextlib.contextmanager
-def opened(folder: Path) -> Iterator[Nouns]:
-    """WordNet 3.0's nouns, from the three `FILES` in a folder, until the block ends.
+def opened(folder: Path, names: Sequence[str] = NOUNS) -> Iterator[Reader]:
+    """WordNet 3.0, from its files of these names in a folder, until the block ends.
 
     Raises:
       checkpoints.CheckpointError: A file is not what it should be; also where the block finds out.
@@ -50,19 +69,19 @@ def opened(folder: Path) -> Iterator[Nouns]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # It has no other languages; an unknown number.
-            yield Nouns(root, None)
+            yield Reader(root, names)
     except (OSError, checkpoints.CheckpointError):
         raise
     except Exception as error:  # Damaged files raise nearly every kind.
         text = " ".join(f"{type(error).__name__}: {error}".split())
         raise checkpoints.CheckpointError(
-            f"{folder} has no readable noun files of WordNet 3.0 ({', '.join(FILES)}): {text}"
+            f"{folder} has no readable files of WordNet 3.0 ({', '.join(names)}): {text}"
         ) from error
     finally:
         nltk.data.path[:] = paths
 
 
-def read_classes(path: Path, nouns: Nouns) -> list[reader.Synset]:
+def read_classes(path: Path, nouns: Reader) -> list[reader.Synset]:
     """The synsets of ImageNet's classes, in their order, from lines such as `n02084071`.
 
     Raises:
@@ -94,9 +113,9 @@ def classes_by_noun(classes: Sequence[reader.Synset]) -> dict[str, frozenset[int
     return {noun: frozenset(numbers) for noun, numbers in found.items()}
 
 
-def irregular(nouns: Nouns) -> dict[str, list[str]]:
-    """Irregular plural to its singulars."""
-    with nouns.open("noun.exc") as file:
+def irregular(words: Reader, name: str = NOUNS[2]) -> dict[str, list[str]]:
+    """Irregular plural, or form of a verb in `verb.exc`, to the words that it is of."""
+    with words.open(name) as file:
         lines = [[spaced(word) for word in line.split()] for line in file]
     return {line[0]: line[1:] for line in lines if line}
 
@@ -134,6 +153,6 @@ def licence(folder: Path) -> str:
         return "".join(line.strip().partition(" ")[2].rstrip() + "\n" for line in top)
 
 
-def describe(folder: Path) -> str:
+def describe(folder: Path, names: Sequence[str] = NOUNS) -> str:
     """The files and their hashes, in a sentence."""
-    return "; ".join(f"{name}, SHA-256 {source.sha256(folder / name)}" for name in FILES)
+    return "; ".join(f"{name}, SHA-256 {source.sha256(folder / name)}" for name in names)

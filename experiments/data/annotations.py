@@ -28,6 +28,8 @@ class Annotation(NamedTuple):
       caption: The phrase.
       boxes: `(x, y, w, h)` in pixels, as they are in the file: perhaps beyond the photo.
       size: `(width, height)` of the photo in pixels; None where the files do not say.
+      people: Boxes of the people in the photo, likewise.
+      in_fractions: Whether all boxes are fractions of the photo's sides instead.
     """
 
     id: str
@@ -35,6 +37,8 @@ class Annotation(NamedTuple):
     caption: str
     boxes: tuple[Box, ...]
     size: tuple[int, int] | None = None
+    people: tuple[Box, ...] = ()
+    in_fractions: bool = False
 
 
 def read_json(path: Path) -> Any:
@@ -91,6 +95,12 @@ def finite(values: Sequence[Any]) -> Box:
     if not all(math.isfinite(value) for value in (x, y, w, h)):
         raise ValueError(f"the box {[x, y, w, h]} is not finite")
     return x, y, w, h
+
+
+def in_pixels(box: Box, size: tuple[int, int]) -> Box:
+    """A box of fractions of a photo's sides in the photo's pixels, to the hundredth."""
+    (x, y, w, h), (width, height) = box, size
+    return round(x * width, 2), round(y * height, 2), round(w * width, 2), round(h * height, 2)
 
 
 def clip(box: Box, size: tuple[int, int]) -> Box | None:

@@ -1,8 +1,9 @@
 """Flickr30k Entities: phrases of photos' captions, with people's boxes for them.
 
 Plummer et al., ICCV 2015, https://github.com/BryanPlummer/flickr30k_entities: `Sentences/ID.txt`, a
-caption a line with its phrases tagged `[/EN#NUMBER/TYPE the words]`, and `Annotations/ID.xml`, the
-boxes of each number. The photos come from Flickr30k's owners.
+caption a line with its phrases tagged `[/EN#NUMBER/TYPE the words]`, `Annotations/ID.xml`, the
+boxes of each number, and `train.txt`, `val.txt` and `test.txt`, the photos of each split. The
+photos come from Flickr30k's owners.
 
 A *part of a sentence* is the words from one phrase's first to another's last, with the union of
 their boxes: "a lady walking her dog".
@@ -16,20 +17,23 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cagic_tf.method import vocabulary
-from experiments.data.annotations import DataError
+from experiments.data.annotations import Annotation, Box, DataError
 
 SMALLEST, LARGEST = 0.03, 0.6  # Fraction of the photo that a description's box may cover.
 MOST_PHRASES = 3  # In a part of a sentence.
 _TAG = re.compile(r"\[/EN#(\d+)((?:/[A-Za-z]+)+) ([^\]]+)\]")
-# Where the files give the type `other` to every phrase, words tell people from things.
+# Where a file gives the type `other` to every phrase, words tell people from things.
 _PEOPLE = frozenset(
-    "man men woman women boy boys girl girls child children kid kids baby babies toddler toddlers "
-    "infant person people lady ladies guy guys player players couple crowd group family friends "
-    "adult adults teenager teenagers teen teens male female cyclist biker bikers rider riders "
-    "skateboarder skier surfer snowboarder climber hiker hikers runner runners swimmer diver dancer "
-    "dancers performer performers worker workers students student soldier soldiers athlete athletes "
-    "goalie pitcher batter cheerleader cheerleaders bride groom mother father son daughter brother "
-    "brothers sister sisters mom dad parent parents human humans gentleman gentlemen fan fans".split()
+    """
+    man men woman women boy boys girl girls child children kid kids baby babies toddler
+    toddlers infant person people lady ladies guy guys player players couple crowd group
+    family friends adult adults teenager teenagers teen teens male female cyclist biker
+    bikers rider riders skateboarder skier surfer snowboarder climber hiker hikers runner
+    runners swimmer diver dancer dancers performer performers worker workers students
+    student soldier soldiers athlete athletes goalie pitcher batter cheerleader cheerleaders
+    bride groom mother father son daughter brother brothers sister sisters mom dad parent
+    parents human humans gentleman gentlemen fan fans
+    """.split()
 )
 
 Corners = tuple[float, float, float, float]
@@ -92,6 +96,43 @@ class Description(NamedTuple):
     corners: Corners
 
 
+def descriptions(folder: Path, split: Path, kind: str) -> list[Annotation]:
+    """The descriptions of a split's photos, an annotation each, with everybody's box.
+
+    Their boxes are fractions of the photo's sides, since the size in the XML file need not be that
+    of the photo at hand. A photo without annotations, or without a usable description, has none.
+
+    Args:
+      folder: See `read`.
+      split: A text file with a photo's name a line, with or without `.jpg`.
+      kind: One of `KINDS`.
+
+    Raises:
+      DataError: See `read`; the split cannot be read, or none of its photos is annotated.
+    """
+    try:
+        lines = split.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"cannot read the names of photos in {split}: {error}") from error
+    stripped = (line.strip() for line in lines)
+    names = (name if Path(name).suffix else f"{name}.jpg" for name in stripped if name)
+    photos = list(read(folder, dict.fromkeys(names)))
+    if not photos:
+        raise DataError(f"{folder} has annotations of no photo that {split} names")
+    return [
+        Annotation(
+            f"{photo.id}-{kind.removesuffix('s')}-{number}",
+            photo.name,
+            description.text,
+            (_box(description.corners),),
+            people=tuple(map(_box, dict.fromkeys(people(photo)))),
+            in_fractions=True,
+        )
+        for photo in photos
+        for number, description in enumerate(KINDS[kind](photo), 1)
+    ]
+
+
 def read(folder: Path, names: Iterable[str]) -> Iterator[AnnotatedPhoto]:
     """The annotated ones of some photos, by file name.
 
@@ -109,22 +150,25 @@ def read(folder: Path, names: Iterable[str]) -> Iterator[AnnotatedPhoto]:
         identity = Path(name).stem.partition("_")[0]
         paths = folder / f"Sentences/{identity}.txt", folder / f"Annotations/{identity}.xml"
         if all(path.is_file() for path in paths):
-            lines = paths[0].read_text(encoding="utf-8").splitlines()
+            try:
+                lines = paths[0].read_text(encoding="utf-8").splitlines()
+            except (OSError, UnicodeDecodeError) as error:
+                raise DataError(f"cannot read {paths[0]}: {error}") from error
             sentences = tuple(read_sentence(line) for line in lines if line.strip())
             size, boxes = read_boxes(paths[1])
             yield AnnotatedPhoto(identity, name, size, sentences, boxes)
 
 
 def read_sentence(line: str) -> Sentence:
-    """A tagged line: `[/EN#1/people A man] with [/EN#2/other glasses] .`"""
-    text, phrases, at = "", [], 0
+    """Takes a line such as `[/EN#1/people A man] with [/EN#2/other glasses] .` apart."""
+    line, text, found, at = line.strip(), "", [], 0
     for tag in _TAG.finditer(line):
         text += line[at : tag.start()]
         number, types, words = tag.groups()
         kinds = tuple(types.strip("/").split("/"))
-        phrases.append(Phrase(words, number, kinds, len(text), len(text) + len(words)))
+        found.append(Phrase(words, number, kinds, len(text), len(text) + len(words)))
         text, at = text + words, tag.end()
-    return Sentence((text + line[at:]).strip(), tuple(phrases))
+    return Sentence(text + line[at:], tuple(found))
 
 
 def read_boxes(path: Path) -> tuple[tuple[int, int], dict[str, tuple[Corners, ...]]]:
@@ -135,28 +179,44 @@ def read_boxes(path: Path) -> tuple[tuple[int, int], dict[str, tuple[Corners, ..
     Raises:
       DataError: The file is no such XML.
     """
-    found = collections.defaultdict(list)
+    found: dict[str, list[Corners]] = collections.defaultdict(list)
     try:
         root = ElementTree.parse(path).getroot()
-        width, height = (int(root.find(f"size/{side}").text) for side in ("width", "height"))
+        width, height = (_whole_number(root, f"size/{side}") for side in ("width", "height"))
         for thing in root.iter("object"):
             box = thing.find("bndbox")
             if box is None:
                 continue
-            ends = [int(box.find(end).text) for end in ("xmin", "ymin", "xmax", "ymax")]
-            x0, y0 = (ends[0] - 1) / width, (ends[1] - 1) / height
-            corners = x0, y0, ends[2] / width, ends[3] / height
+            x0, y0 = _whole_number(box, "xmin") - 1, _whole_number(box, "ymin") - 1
+            x1, y1 = _whole_number(box, "xmax"), _whole_number(box, "ymax")
+            corners = _clip(x0 / width), _clip(y0 / height), _clip(x1 / width), _clip(y1 / height)
             for name in thing.findall("name"):
-                found[name.text].append(tuple(min(max(end, 0.0), 1.0) for end in corners))
-    except (ElementTree.ParseError, AttributeError, TypeError, ValueError, ZeroDivisionError) as e:
-        raise DataError(f"{path} is no annotation of Flickr30k Entities: {e!r}") from e
+                found[name.text or ""].append(corners)
+    except (ElementTree.ParseError, ValueError, ZeroDivisionError) as error:
+        raise DataError(f"{path} is no annotation of Flickr30k Entities: {error}") from error
     return (width, height), {number: tuple(boxes) for number, boxes in found.items()}
+
+
+def _whole_number(element: ElementTree.Element, path: str) -> int:
+    text = element.findtext(path)
+    if text is None:
+        raise ValueError(f"a {element.tag} has no {path}")
+    return int(text)
+
+
+def _clip(fraction: float) -> float:
+    return min(max(fraction, 0.0), 1.0)
 
 
 def union(boxes: Sequence[Corners]) -> Corners:
     """The smallest box around all."""
-    lows, highs = zip(*(box[:2] for box in boxes)), zip(*(box[2:] for box in boxes))
-    return *map(min, lows), *map(max, highs)
+    x0, y0, x1, y1 = zip(*boxes, strict=True)
+    return min(x0), min(y0), max(x1), max(y1)
+
+
+def _box(corners: Corners) -> Box:
+    """Corners as `(x, y, w, h)`."""
+    return (*corners[:2], corners[2] - corners[0], corners[3] - corners[1])
 
 
 def area(corners: Corners) -> float:
@@ -190,13 +250,19 @@ def parts(photo: AnnotatedPhoto) -> list[Description]:
 
 def people(photo: AnnotatedPhoto) -> list[Corners]:
     """Every box of a thing that a phrase calls a person or people."""
+    every = [phrase for sentence in photo.sentences for phrase in sentence.phrases]
+    untyped = all(phrase.types == ("other",) for phrase in every)
     numbers = {
         phrase.number
         for phrase in _boxed_phrases(photo)
         if "people" in phrase.types
-        or (phrase.types == ("other",) and _PEOPLE.intersection(phrase.text.lower().split()))
+        or (untyped and _PEOPLE.intersection(phrase.text.lower().split()))
     }
     return [box for number in sorted(numbers) for box in photo.boxes[number]]
+
+
+# What a row of a manifest describes, as the command names it.
+KINDS = {"phrases": phrases, "parts": parts}
 
 
 def _boxed_phrases(photo: AnnotatedPhoto) -> list[Phrase]:

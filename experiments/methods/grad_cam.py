@@ -67,8 +67,9 @@ def activation_map(networks: Networks, photo: np.ndarray, caption: str) -> np.nd
     features = trunk(tf.cast(resized(photo, None, trunk.input_size)[np.newaxis], networks.dtype))
     with tf.GradientTape() as tape:
         tape.watch(features)
-        keys, state = captioner.attention_keys(features), captioner.initialize(features)
-        logits, _ = teacher_forcing.unroll(captioner, features, keys, state, targets, lambda x: x)
+        contexts = captioner.project(features)
+        keys, state = captioner.attention_keys(contexts), captioner.initialize(contexts)
+        logits, _ = teacher_forcing.unroll(captioner, contexts, keys, state, targets, lambda x: x)
         likelihood = tf.nn.log_softmax(logits)
         score = tf.reduce_sum(tf.gather(likelihood, targets, axis=-1, batch_dims=2))
     weights = tf.reduce_mean(tape.gradient(score, features), axis=1)  # [1, D]

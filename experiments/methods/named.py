@@ -31,6 +31,7 @@ Method = Callable[[Any, str], blind.Box]
 METHODS: dict[str, Callable[[Setup], Method]] = {
     "whole": lambda setup: blind.Centre(1.0),
     "centre": lambda setup: blind.Centre(0.5),
+    "best_centre": lambda setup: blind.BestCentre(setup.rows, setup.sizes),
     "random": lambda setup: blind.Random(),
     "prior": lambda setup: blind.Prior(setup.rows, setup.sizes),
     "grad_cam": lambda setup: grad_cam.GradCam(setup.networks),

@@ -28,18 +28,26 @@ METRICS = {
     "boundary displacement": ".4f",
     "hit rate": ".3f",
     "ground truth kept": ".3f",
+    "cut through": ".3f",
+    "people cut through": ".3f",
     "seconds a photo": ".3g",
 }
 
 MEASURED = (
-    "IoU, boundary displacement, hit rate (the crop's centre lies in the ground truth) and how "
-    "much of the ground truth is kept are means over a row's annotations, then over rows; "
-    "intervals are BCa bootstraps over photos; p is of a two-sided paired permutation test of the "
-    "mean IoU, photo by photo; seconds are medians."
+    "IoU, boundary displacement, hit rate (the crop's centre lies in the ground truth), how much "
+    "of the ground truth is kept and whether it is cut through (20 to 90 % of it is kept) are "
+    "means over a row's annotations, then over rows; intervals are BCa bootstraps over photos; p "
+    "is of a two-sided paired permutation test of the mean IoU, photo by photo; seconds are "
+    "medians."
+)
+PEOPLE = (
+    "People cut through: of the boxes of the people in each row's photo, the share that the row's "
+    "crop cuts through (keeps 20 to 90 % of)."
 )
 REFUSED = (
     "A row that a method refused, such as one whose caption has no word that it knows, counts as "
-    "IoU 0, no hit, nothing kept and displacement 1: all methods have the same rows."
+    "IoU 0, no hit, nothing kept, displacement 1, and everything cut through: all methods have the "
+    "same rows."
 )
 
 # Row id to record, of one method.
@@ -105,7 +113,8 @@ def figures(
         `p_column`.
 
     Returns:
-      A row a method: its name as "method", and the columns of `METRICS`, the interval in two.
+      A row a method: its name as "method", and the columns of `METRICS`, the interval in two;
+      people cut through only where rows have people.
     """
     measured = {
         name: metrics.measure(
@@ -140,6 +149,8 @@ def _means(measured: metrics.Measured, records: Records) -> dict[str, Any]:
         "boundary displacement": found["boundary displacement"],
         "hit rate": found["hit rate"],
         "ground truth kept": found["ground truth kept"],
+        "cut through": found["cut through"],
+        **{name: found[name] for name in ("people cut through",) if found[name] is not None},
         # The median: the first photo of a search has its tracing in it.
         "seconds a photo": float(np.median(seconds)) if seconds else None,
     }
@@ -156,7 +167,8 @@ def checkpoints_of(setup: Setup, records: Mapping[str, Records]) -> dict[str, st
 
 def notes(setup: Setup, records: Mapping[str, Records]) -> list[str]:
     """What every table says below itself."""
-    return [data_note(setup, records), MEASURED, REFUSED, *refusals(records)]
+    people = [PEOPLE] if any(row.crops and row.people for row in setup.rows) else []
+    return [data_note(setup, records), MEASURED, *people, REFUSED, *refusals(records)]
 
 
 def data_note(setup: Setup, records: Mapping[str, Records]) -> str:

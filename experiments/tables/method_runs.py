@@ -152,9 +152,11 @@ def load_cropper(
                 f"{', '.join(gin_files)} names the {flag} {named!r}, but all methods share one: "
                 f"give --{flag}={named}"
             )
-    networks, lexicon = setup.networks, bound.get("Networks.lexicon")
-    if lexicon is not None:
+    networks = setup.networks
+    if (lexicon := bound.get("Networks.lexicon")) is not None:
         networks = networks.with_lexicon(lexicon)
+    if (synonyms := bound.get("Networks.synonyms")) is not None:
+        networks = networks.with_synonyms(synonyms)
     return config.load_cropper(*gin_files, bindings=bindings, networks=networks)
 
 

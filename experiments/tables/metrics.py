@@ -4,14 +4,19 @@ Boxes are `(x, y, w, h)` in pixels of the upright photo. A row's `crops` are its
 its figures are means over them, as in the paper ("the average IoU between produced crops and all
 eight of the ground-truth annotations", Sec. 4.2). No network and no file is read here.
 
+A crop cuts through a thing of which it keeps 20 to 90 %: less is hardly there, more is as good as
+whole. Rows may have boxes of the people in their photo, which are looked at in this way alone.
+
 A method may refuse a row, such as one whose caption has no word that it knows. Such a row counts,
-with the worst figures that there are: IoU 0, no hit, nothing kept, displacement 1. So every method
-has the same rows, means can be compared, and refusing what is hard gains nothing.
+with the worst figures that there are: IoU 0, no hit, nothing kept, displacement 1, and the truth
+and all people cut through. So every method has the same rows, means can be compared, and refusing
+what is hard gains nothing.
 
 Rows of one photo are not independent, so whatever is resampled (intervals, test) is whole photos.
 """
 
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
@@ -24,6 +29,7 @@ Box = tuple[float, float, float, float]
 
 CONFIDENCE = 0.95
 RESAMPLES = 9999
+CUT = (0.2, 0.9)  # Least and greatest fraction that is kept of what is cut through.
 _BATCH_NUMBERS = 2_000_000  # Numbers in memory at once while resampling.
 
 
@@ -39,6 +45,8 @@ class Measured:
       displacement: `[N]`, mean of `boundary_displacement` over the annotations, in [0, 1].
       hit: `[N]`, fraction of the annotations that hold the crop's centre, in [0, 1].
       kept: `[N]`, mean of `kept_fraction` over the annotations, in [0, 1].
+      cut: `[N]`, fraction of the annotations that the crop cuts through, in [0, 1].
+      people_cut: Of each row, whether the crop cuts through each of its people, 0 or 1, `[P]`.
       refused: How many of the N rows the method gave no box; see above.
       without_crops: Rows left out because they have no ground truth.
     """
@@ -50,6 +58,8 @@ class Measured:
     displacement: np.ndarray
     hit: np.ndarray
     kept: np.ndarray
+    cut: np.ndarray
+    people_cut: tuple[np.ndarray, ...]
     refused: int
     without_crops: int
 
@@ -84,7 +94,14 @@ class Measured:
             "boundary displacement": float(self.displacement.mean()),
             "hit rate": float(self.hit.mean()),
             "ground truth kept": float(self.kept.mean()),
+            "cut through": float(self.cut.mean()),
+            "people cut through": self.people_cut_through(),
         }
+
+    def people_cut_through(self) -> float | None:
+        """Fraction of all rows' people that are cut through; None where no row has people."""
+        every = np.concatenate(self.people_cut)
+        return float(every.mean()) if len(every) else None
 
     def std_over_images(self) -> float:
         """Standard deviation, over photos, of the mean IoU over a photo's rows and annotations."""
@@ -133,18 +150,24 @@ def measure(
     """
     annotated = [row for row in rows if row.crops]
 
-    def over_crops(function: Callable[[Box, Box, tuple[int, int]], float], refused: float):
-        """A number for each annotation of each row."""
+    def over(
+        parts: Callable[[manifest.Row], Sequence[Box]],
+        function: Callable[[Box, Box, tuple[int, int]], float],
+        refused: float,
+    ) -> list[np.ndarray]:
+        """A number for each part of each row."""
         return [
             np.array(
                 [
-                    function(boxes[row.id], crop, sizes[row.id]) if row.id in boxes else refused
-                    for crop in row.crops
+                    function(boxes[row.id], part, sizes[row.id]) if row.id in boxes else refused
+                    for part in parts(row)
                 ],
                 np.float64,
             )
             for row in annotated
         ]
+
+    over_crops = functools.partial(over, lambda row: row.crops)
 
     def means(values: Sequence[np.ndarray]) -> np.ndarray:
         return np.array([each.mean() for each in values])
@@ -159,6 +182,10 @@ def measure(
         displacement=means(over_crops(boundary_displacement, 1.0)),
         hit=means(hits),
         kept=means(over_crops(lambda box, crop, size: kept_fraction(box, crop), 0.0)),
+        cut=means(over_crops(lambda box, crop, size: is_cut_through(box, crop), 1.0)),
+        people_cut=tuple(
+            over(lambda row: row.people, lambda box, one, size: is_cut_through(box, one), 1.0)
+        ),
         refused=sum(row.id not in boxes for row in annotated),
         without_crops=len(rows) - len(annotated),
     )
@@ -191,6 +218,11 @@ def kept_fraction(box: Box, truth: Box) -> float:
     across = max(0.0, min(right, truth_right) - max(left, truth_left))
     down = max(0.0, min(bottom, truth_bottom) - max(top, truth_top))
     return across * down / (truth[2] * truth[3])
+
+
+def is_cut_through(box: Box, thing: Box) -> bool:
+    """Whether a crop keeps 20 to 90 % of a thing's area."""
+    return CUT[0] <= kept_fraction(box, thing) <= CUT[1]
 
 
 def mean_interval(values: np.ndarray, photos: Sequence[str], seed: int = 0) -> list[float] | None:

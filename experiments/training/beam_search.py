@@ -40,7 +40,7 @@ def captions(
     )
     sentences = []
     for at in range(0, len(features), batch):
-        contexts = tf.constant(features[at : at + batch], tf.float32)
+        contexts = decoder.project(tf.constant(features[at : at + batch], tf.float32))
         contexts = tf.repeat(contexts, beam, axis=0)  # Beams of a photo stand together.
         sentences += _search(decoder, begin, advance, contexts, beam, max_words)
     return sentences

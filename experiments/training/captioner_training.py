@@ -1,24 +1,28 @@
-"""What the captioner's training scripts share: photos, weights, and the loop of epochs.
+"""What the captioner's training scripts share: flags, photos, and the loop of epochs.
 
 A script brings its loss, `step`, and its pass over the data, `train_epoch`; `run` repeats the pass,
 measures each epoch on the dev split, keeps the best as a checkpoint, and goes on after a stop.
 """
 
+import collections
+import concurrent.futures
 import json
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 import tensorflow as tf
 from absl import flags
 
-from cagic_tf.networks import bundle, checkpoints, sat
+from cagic_tf.networks import bundle, checkpoints
 from cagic_tf.system import devices, files, provenance, resources
 from experiments.data import photo_sets
-from experiments.training import dev_scores, views
+from experiments.training import captioner_weights, dev_scores, regions, views
 
 FLAGS = flags.FLAGS
+T = TypeVar("T")
 DEV_VIEWS = {"clean": 0, "pyramid": 2}
 
 
@@ -35,10 +39,21 @@ def define_flags(
     flags.DEFINE_string(
         "captions", None, "The captions file of COCO. Without it the data set is Flickr8k."
     )
+    flags.DEFINE_string(
+        "entities",
+        None,
+        "The folder of Flickr30k Entities (experiments/data/entities.py says what is in it), whose "
+        "described regions of Flickr8k's photos are learnt, too.",
+    )
     flags.DEFINE_string("work_dir", None, "The folder for cached features and the training state.")
     flags.DEFINE_string("output", None, "The folder to write the checkpoint to.")
     flags.DEFINE_string(
         "trunk", "lite0", "The trunk's checkpoint: a name under checkpoints/ or a path."
+    )
+    flags.DEFINE_bool(
+        "preload",
+        False,
+        "Read the training features into memory at the start: much faster, where they fit.",
     )
     flags.DEFINE_integer(
         "views",
@@ -126,12 +141,54 @@ def photo_features(
             f"{path} has shape {features.shape}, not {shape}: it is of another trunk or other "
             "photos; give another --work_dir"
         )
-    return features
+    return _preloaded(features, split)
+
+
+def _preloaded(features: np.ndarray, split: str) -> np.ndarray:
+    return np.array(features) if FLAGS.preload and split == "train" else features
 
 
 def dev_features(photos: photo_sets.PhotoSet, trunk: bundle.Trunk) -> dict[str, np.ndarray]:
     """Annotation vectors of the views that are measured on."""
     return {name: photo_features(photos, "dev", view, trunk) for name, view in DEV_VIEWS.items()}
+
+
+def described_regions(split: str, trunk: bundle.Trunk) -> regions.RegionSet | None:
+    """The described regions of a split's photos, with their features; None without --entities.
+
+    Raises:
+      photo_sets.DataError: The photos are not Flickr8k's.
+    """
+    if FLAGS.entities is None:
+        return None
+    if FLAGS.captions:
+        raise photo_sets.DataError("--entities goes with Flickr8k's photos, not with --captions")
+    path = Path(FLAGS.work_dir) / f"regions_{split}.npy"
+    names = read_split(split).names
+    folders = Path(FLAGS.data_dir), Path(FLAGS.entities)
+    found = regions.load(path, *folders, names, trunk, FLAGS.seed)
+    return found._replace(features=_preloaded(found.features, split))
+
+
+def draw_contexts(
+    features: Sequence[np.ndarray], photos: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
+    """Annotation vectors `[N, L, D]` of photos by number, each in a view drawn anew."""
+    drawn = zip(draw_views(len(photos), rng), photos, strict=True)
+    return np.stack([features[view][photo] for view, photo in drawn]).astype(np.float32)
+
+
+def prepared(make: Callable[[T], Any], items: Iterable[T]) -> Iterator[tuple[T, Any]]:
+    """Each item and what `make` makes of it, the next one made while this one is worked on."""
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        waiting: collections.deque[tuple[T, concurrent.futures.Future]] = collections.deque()
+        for item in items:
+            waiting.append((item, pool.submit(make, item)))
+            if len(waiting) > 1:
+                done, future = waiting.popleft()
+                yield done, future.result()
+        for done, future in waiting:
+            yield done, future.result()
 
 
 def draw_views(count: int, rng: np.random.Generator) -> np.ndarray:
@@ -142,66 +199,13 @@ def draw_views(count: int, rng: np.random.Generator) -> np.ndarray:
     return np.where(clean, 0, rng.integers(1, FLAGS.views, count))
 
 
-class MixedDecoder(sat.ShowAttendTell):
-    """The decoder with its matrix products in bfloat16: training takes 0.6 of the time."""
-
-    def _dense(self, x, name):
-        kernel = tf.cast(self._weights[f"{name}/kernel"], tf.bfloat16)
-        y = tf.cast(tf.linalg.matmul(tf.cast(x, tf.bfloat16), kernel), tf.float32)
-        bias = self._weights.get(f"{name}/bias")
-        return y if bias is None else y + bias
-
-
-class Weights:
-    """A decoder's weights, their average and the optimizer, with everything needed to go on.
-
-    Attributes:
-      decoder: The decoder in training.
-      averaged: The decoder on the averaged weights.
-    """
-
-    def __init__(self, tensors: dict[str, np.ndarray], words: list[str], total_steps: int):
-        self.variables = {name: tf.Variable(value, name=name) for name, value in tensors.items()}
-        self.average = {name: tf.Variable(value) for name, value in tensors.items()}
-        self.decoder = MixedDecoder(self.variables, words)
-        self.averaged = sat.ShowAttendTell(self.average, words)
-        schedule = tf.keras.optimizers.schedules.CosineDecay(
-            0.0,
-            total_steps,
-            warmup_target=FLAGS.learning_rate,
-            warmup_steps=min(300, total_steps // 10),
-        )
-        self.optimizer = tf.keras.optimizers.Adam(schedule, global_clipnorm=5.0)
-        self.optimizer.build(list(self.variables.values()))
-        self.epoch = tf.Variable(0, dtype=tf.int64)
-        self.best = tf.Variable(-1.0)
-        self.state = tf.train.Checkpoint(
-            variables=self.variables,
-            average=self.average,
-            optimizer=self.optimizer,
-            epoch=self.epoch,
-            best=self.best,
-        )
-
-    def update(self, tape: tf.GradientTape, loss: tf.Tensor) -> None:
-        """One step of the optimizer and of the average."""
-        variables = list(self.variables.values())
-        # "attend/fc_1b" has none, see `ShowAttendTell.attend`.
-        gradients = tape.gradient(loss, variables, unconnected_gradients="zero")
-        self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
-        # A short history at first, or the average would remember the random start.
-        count = tf.cast(self.optimizer.iterations, tf.float32)
-        decay = tf.minimum(FLAGS.average, (1 + count) / (10 + count))
-        for name, value in self.average.items():
-            value.assign(decay * value + (1 - decay) * self.variables[name])
-
-
 def run(
-    weights: Weights,
+    weights: captioner_weights.Weights,
     train_epoch: Callable[[int], float],
     dev: dict[str, np.ndarray],
     dev_captions: list[list[str]],
-    save: Callable[["Weights", dict[str, float]], None],
+    dev_regions: regions.RegionSet | None,
+    save: Callable[[captioner_weights.Weights, dict[str, float]], None],
 ) -> None:
     """Trains from the last finished epoch on, and saves the epoch with the highest sum of scores.
 
@@ -210,6 +214,7 @@ def run(
       train_epoch: Trains one epoch, given its number from 0; returns the mean loss.
       dev: Features of the dev photos by view.
       dev_captions: Their captions.
+      dev_regions: Their described regions, or None.
       save: Writes the checkpoint, given the weights and the epoch's figures.
     """
     name, work_dir = Path(FLAGS.output).name, Path(FLAGS.work_dir)
@@ -222,6 +227,8 @@ def run(
         loss = train_epoch(epoch)
         weights.epoch.assign_add(1)
         scores = dev_scores.measure(weights.averaged, dev, dev_captions)
+        if dev_regions is not None:
+            scores |= dev_scores.measure_regions(weights.averaged, dev_regions)
         log.append({"epoch": epoch + 1, "training loss": loss, **scores})
         print(json.dumps(log[-1]), flush=True)
         total = sum(scores.values())
@@ -233,7 +240,7 @@ def run(
 
 
 def write_checkpoint(
-    weights: Weights,
+    weights: captioner_weights.Weights,
     figures: dict[str, float],
     *,
     trunk: checkpoints.Checkpoint,
@@ -245,6 +252,9 @@ def write_checkpoint(
     if FLAGS.captions:
         data = Path(FLAGS.captions).name
         paths += f" --captions={data}"
+    if FLAGS.entities:
+        data += " and of Flickr30k Entities (Plummer et al. 2015)"
+        paths += " --entities=ENTITIES"
     values = {name: FLAGS[name].value for name in flag_names}
     values["init"] = Path(FLAGS.init).name if FLAGS.init else None
     chosen = (f"--{name}={value}" for name, value in values.items() if value is not None)

@@ -93,8 +93,9 @@ def _ngrams(caption):
     )
 
 
-def _begin(decoder, contexts, rows, dropout):
+def begin(decoder, contexts, rows, dropout):
     """What `rows` captions of each photo begin with: annotation vectors, their keys, the state."""
+    contexts = decoder.project(contexts)
     start = decoder.attention_keys(contexts, dropout), decoder.initialize(contexts, dropout)
     return tf.nest.map_structure(lambda part: tf.repeat(part, rows, axis=0), (contexts, *start))
 
@@ -115,7 +116,7 @@ def own_captions(
       `[N, 1 + samples, max_words]`: 1 up to the end word, 0 after it.
     """
     count, rows = tf.shape(contexts)[0], 1 + samples
-    contexts, keys, state = _begin(decoder, contexts, rows, lambda x: x)
+    contexts, keys, state = begin(decoder, contexts, rows, lambda x: x)
     is_greedy = tf.tile(tf.one_hot(0, rows, True, False, dtype=tf.bool), [count])
     words = tf.fill([count * rows], sat.START)
     alive = tf.ones([count * rows])
@@ -218,7 +219,7 @@ def step_losses(
     """The self-critical loss, the word-by-word cross-entropy and the discriminative loss."""
     count, rows, longest = tf.unstack(tf.shape(batch.words))
     words = tf.reshape(batch.words, [-1, batch.words.shape[2]])
-    contexts, keys, state = _begin(decoder, contexts, rows, dropout)
+    contexts, keys, state = begin(decoder, contexts, rows, dropout)
     logits, _ = teacher_forcing.unroll(decoder, contexts, keys, state, words, dropout)
     likelihood = tf.nn.log_softmax(logits)
     picked = tf.gather(likelihood, words, axis=-1, batch_dims=2)

@@ -72,6 +72,7 @@ def sequence_loss(decoder, contexts, targets, weights, rate, smoothing):
     def dropout(x):
         return tf.nn.dropout(x, rate) if rate else x
 
+    contexts = decoder.project(contexts)
     keys = decoder.attention_keys(contexts, dropout)
     state = decoder.initialize(contexts, dropout)
     logits, attention = unroll(decoder, contexts, keys, state, targets, dropout)

@@ -70,6 +70,13 @@ def test_several_crops(tmp_path):
     assert rows[0].crops == ((0, 0, 1, 1), (5.5, 6, 7, 8))
 
 
+def test_people(tmp_path):
+    boxes = [[0, 0, 1, 1], [5.5, 6, 7, 8]]
+    rows = manifest.read(write(tmp_path, line(people=boxes) + line(people=None) + line()))
+    assert [row.people for row in rows] == [((0, 0, 1, 1), (5.5, 6, 7, 8)), (), ()]
+    assert all(row.crops == () for row in rows)
+
+
 @pytest.mark.parametrize(
     ("bad", "said"),
     [
@@ -104,6 +111,8 @@ def test_several_crops(tmp_path):
         (line(crops=[[0, 0, float("nan"), 4]]), "crops are"),
         (line(crops=[[float("nan"), 0, 3, 4]]), "crops are"),
         (line(crops=[[0, 0, float("inf"), 4]]), "crops are"),
+        (line(people="everybody"), 'people are "everybody"'),
+        (line(people=[[1, 2, 3, 0]]), "people are [[1, 2, 3, 0]]"),
     ],
 )
 def test_bad_line(tmp_path, bad, said):
@@ -182,6 +191,13 @@ def test_csv(tmp_path):
     ]
 
 
+def test_people_in_csv(tmp_path):
+    path = tmp_path / "photos.csv"
+    path.write_text('image,caption,people,crops\na.jpg,a,"[[1, 2, 3, 4]]","[[5, 6, 7, 8]]"\n')
+    (row,) = manifest.read(path)
+    assert (row.people, row.crops) == (((1, 2, 3, 4),), ((5, 6, 7, 8),))
+
+
 def test_captions_that_are_not_needed(tmp_path):
     (tmp_path / "a.jsonl").write_text('{"image": "a.jpg"}\n{"id": 2, "image": "b", "caption": "c"}')
     (tmp_path / "a.csv").write_text("image,id\na.jpg,0001-a\nb,2\n")
@@ -208,6 +224,7 @@ def test_captions_that_are_not_needed(tmp_path):
         ('image,caption\na.jpg,"a dog\n', "after line 1: unexpected end"),
         ("image,caption,crops\na.jpg,a dog,box\n", "line 2: crops are no JSON"),
         ('image,caption,crops\na.jpg,a dog,"[[1, 2]]"\n', "crops are [[1, 2]]"),
+        ("image,caption,people\na.jpg,a dog,box\n", "line 2: people are no JSON"),
         ("image,caption,id\na.jpg,b,x\nc.jpg,d,x\n", "line 3: the id 'x' is line 2's"),
     ],
 )

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from cagic_tf.beyond import coarse_to_fine
+from cagic_tf.beyond import coarse_to_fine, picking
 from cagic_tf.method import annealing, lbfgs, restarts
 from cagic_tf.method.search import UNBOUNDED, Bounds, Losses
 
@@ -19,7 +19,7 @@ REFINEMENT = annealing.Annealing(
 SETTINGS = {
     "scan_scales": (0.44, 0.52, 0.6, 0.68),
     "scan_centers": 7,
-    "smoothing": 0.0,  # The minima of these losses are known, and none jumps.
+    "pick": picking.LowestMean(0),  # The minima of these losses are known, and none jumps.
     "refine_scales": (1.04, 1.0, 0.96),
     "refinement": REFINEMENT,
 }
@@ -148,7 +148,7 @@ def test_scan_alone_may_be_best():
 def test_best_is_the_lowest_of_the_start_and_the_steps():
     for offset in np.linspace(0, 3, 4):
         problem = tf.constant([offset, 0], tf.float32)
-        path = run(waves, (offset, 0), smoothing=0.2)
+        path = run(waves, (offset, 0), pick=picking.LowestMean(0.2))
         grid = coarse_to_fine.scan_grid((0.44, 0.52, 0.6, 0.68), 7)
         scanned = waves(problem, tf.constant(grid, tf.float32)).numpy()
         # The start: where the Gaussian mean is lowest.
@@ -165,19 +165,6 @@ def test_best_is_the_lowest_of_the_start_and_the_steps():
         assert path.loss == pytest.approx(float(value[0]), abs=5e-6)
 
 
-def test_smoothing_leaves_out_what_has_no_loss():
-    rng = np.random.default_rng(0)
-    losses, grid = rng.standard_normal(18), rng.uniform(-1, 1, (18, 3))
-    losses[[5, 12]] = np.nan
-    exists = np.isfinite(losses)
-    found = coarse_to_fine.smooth(losses, grid, 0.7)
-    for at in range(18):
-        weights = np.exp(-0.5 * ((grid[exists] - grid[at]) ** 2).sum(1) / 0.7**2)
-        expected = np.average(losses[exists], weights=weights) if exists[at] else np.inf
-        assert found[at] == pytest.approx(expected, rel=1e-12)
-    np.testing.assert_array_equal(coarse_to_fine.smooth(losses, grid, 0)[exists], losses[exists])
-
-
 class Seen(NamedTuple):
     target: tf.Tensor
     hint: tf.Tensor
@@ -190,7 +177,11 @@ def hinted(seen):
 def test_the_scan_has_a_view_of_its_own():
     """The scan goes by the hint; what is refined, compared and returned is the problem's."""
     settings = coarse_to_fine.CoarseToFine(
-        (0.5, 0.6), smoothing=0.0, refine_scales=(1.0,), refinement=REFINEMENT, scan_view=hinted
+        (0.5, 0.6),
+        pick=picking.LowestMean(0),
+        refine_scales=(1.0,),
+        refinement=REFINEMENT,
+        scan_view=hinted,
     )
     traces = []
 

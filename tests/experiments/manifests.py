@@ -21,7 +21,8 @@ def write(path, content):
 def run(capsys, photos, kind, **given):
     """Exit status, rows and what was printed."""
     output = photos.parent / "out" / "manifest.jsonl"
-    defaults = dict.fromkeys(("annotations", "refs", "split", "count")) | {"seed": 0}
+    empty = ("annotations", "refs", "split", "names", "rows", "count")
+    defaults = dict.fromkeys(empty) | {"seed": 0}
     given = defaults | {"images": [str(photos)], "output": str(output)} | given
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(datasets, "FLAGS", types.SimpleNamespace(**given))
@@ -52,3 +53,28 @@ def instances(*boxes, images=None):
         for at, (image, category, bbox, crowd) in enumerate(boxes)
     ]
     return {"images": images, "annotations": found, "categories": categories}
+
+
+def object_of(names, *box):
+    """An object of an XML file: `(xmin, ymin, xmax, ymax)`, or one that has no box."""
+    named = "".join(f"<name>{name}</name>" for name in names)
+    if box:
+        ends = zip(("xmin", "ymin", "xmax", "ymax"), box, strict=True)
+        place = f"<bndbox>{''.join(f'<{end}>{at}</{end}>' for end, at in ends)}</bndbox>"
+    else:
+        place = "<scene>1</scene><nobndbox>1</nobndbox>"
+    return f"<object>{named}{place}</object>"
+
+
+def write_entities(folder, identity, sentences, objects, size=(WIDTH, HEIGHT)):
+    """Writes the two files of a photo in a folder of Flickr30k Entities."""
+    for name in ("Sentences", "Annotations"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    write(folder / "Sentences" / f"{identity}.txt", "".join(f"{line}\n" for line in sentences))
+    width, height = size
+    write(
+        folder / "Annotations" / f"{identity}.xml",
+        f"<annotation><filename>{identity}.jpg</filename><size><width>{width}</width>"
+        f"<height>{height}</height><depth>3</depth></size>{''.join(objects)}</annotation>",
+    )
+    return folder

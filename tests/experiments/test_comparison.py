@@ -1,5 +1,6 @@
 """From methods to a table, with methods made up here: turns, going on, closed folders, figures."""
 
+import dataclasses
 import json
 from types import SimpleNamespace
 
@@ -107,15 +108,31 @@ def test_refused_rows_count_as_nothing_found(rows, tmp_path):
     assert half["ground truth kept"] == pytest.approx(2 / 3)
     assert half["boundary displacement"] == pytest.approx((0.0625 + 0.0625 + 1) / 3)
     assert (none["mean IoU"], none["hit rate"], none["boundary displacement"]) == (0, 0, 1)
+    assert [each["cut through"] for each in (half, whole, none)] == [1 / 3, 0, 1]
+    assert "people cut through" not in frame
     assert np.isnan(none["seconds a photo"])
     # All rows of both: the differences of the three photos are 0.375, 0.375 and -0.375.
     column = comparison.p_column("whole")
     assert half[column] == metrics.compare(measured["half"], measured["whole"]).p == 1
     assert none[column] == pytest.approx(2 / 8) and np.isnan(whole[column])
     notes = comparison.notes(setup, found)
-    assert comparison.REFUSED in notes
+    assert comparison.REFUSED in notes and comparison.PEOPLE not in notes
     assert "half: 1 rows refused, the first: no word of the caption is known: zyzzyva" in notes
     assert comparison.checkpoints_of(setup, found) == {"sat": "1" * 64}
+
+
+def test_people_that_are_cut_through_have_a_column(rows, tmp_path):
+    networks = SimpleNamespace(checkpoints={})
+    everybody = ((0, 0, 20, 20), (0, 0, 40, 20))
+    rows = [dataclasses.replace(row, people=everybody) for row in rows[:2]] + rows[2:]
+    setup = Setup("rows.jsonl", rows, dict.fromkeys([row.id for row in rows], SIZE), networks)
+    left = method("left", lambda row: (0, 0, 20, 20))
+    found = comparison.run([left, method("whole", lambda row: (0, 0, 40, 20))], rows, tmp_path)
+    frame, _ = comparison.figures(found, setup, None)
+    # The left half has one of the two whole, and half of the other.
+    assert frame["people cut through"].tolist() == [2 / 4, 0]
+    assert comparison.PEOPLE in comparison.notes(setup, found)
+    assert "| people cut through |" in table_files.markdown(frame, comparison.METRICS)
 
 
 def test_checkpoints_are_those_of_the_records_too():

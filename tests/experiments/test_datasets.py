@@ -225,7 +225,8 @@ def test_the_command_itself(photos, tmp_path):
     done = subprocess.run(command, **how)
     assert done.returncode == 1
     assert done.stderr.strip() == (
-        "error: one kind of data set is needed: paper, coco_objects, refcoco, visual_genome"
+        "error: one kind of data set is needed: paper, coco_objects, refcoco, visual_genome, "
+        "entities"
     )
 
 

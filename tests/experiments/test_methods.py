@@ -1,5 +1,7 @@
 """Methods of Table 1 against boxes worked out by hand, on maps and photos made here."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -24,6 +26,32 @@ def photo(width, height, seed=0):
 def test_whole_and_centre():
     assert blind.Centre(1.0)(photo(64, 48), "") == (0, 0, 64, 48)
     assert blind.Centre(0.5)(photo(64, 48), "") == (16, 12, 32, 24)
+
+
+def test_best_centre_by_hand():
+    def row(name, *crops):
+        return manifest.Row(name, f"{name}.png", Path(f"{name}.png"), "a dog", crops)
+
+    # On 100 x 100 pixels: the middle 40 pixels, and the upper left quarter with the whole.
+    rows = [row("a", (30, 30, 40, 40)), row("b", (0, 0, 50, 50), (0, 0, 100, 100)), row("c")]
+    sizes = dict.fromkeys("abc", (100, 100))
+    # With the side s, in pixels, between 40 and 100: (s / 2)^2 of the quarter.
+    by_hand = {
+        s: (
+            min(s, 40) ** 2 / max(s, 40) ** 2
+            + ((s / 2) ** 2 / (2500 + 0.75 * s**2) + s**2 / 1e4) / 2
+        )
+        for s in range(30, 101, 5)
+    }
+    best = max(by_hand, key=by_hand.get)
+    method = blind.BestCentre(rows, sizes)
+    assert best == 40 and method.scale == 0.4 and repr(method) == "BestCentre(scale=0.4)"
+    assert method(photo(200, 100), "a dog") == (60, 30, 80, 40)
+    # By the second row alone: the whole photo has 1/4 and 1; any other scale has less.
+    assert blind.BestCentre(rows[1:], sizes).scale == 1
+    assert blind.BestCentre([row("a", (25, 25, 50, 50))], sizes).scale == 0.5
+    with pytest.raises(ValueError, match="no row has ground truth"):
+        blind.BestCentre(rows[2:], sizes)
 
 
 def test_random_is_the_same_for_the_same_photo_and_caption_and_uniform_over_captions():
@@ -233,6 +261,9 @@ def test_each_name_makes_its_method(networks, tmp_path):
     assert len({repr(method) for method in made.values()}) == len(made)
     assert made["whole"](rows[0].path, "a dog") == (0, 0, 60, 40)
     assert made["centre"](rows[0].path, "a dog") == (15, 10, 30, 20)
+    # The truth is the upper left quarter: centre crops have the more of it the larger they are.
+    assert made["best_centre"] == blind.BestCentre(rows, setup.sizes) != made["whole"]
+    assert made["best_centre"].scale == 1
     assert made["prior"](rows[0].path, "a dog") == (0, 0, 30, 20)
     assert made["grad_cam+vfn"].first == made["grad_cam"] != made["grad_cam_mask"]
     assert made["vfn"].first is None

@@ -11,9 +11,9 @@ from experiments.tables import metrics
 SIZE = (100, 50)
 
 
-def row(name, *crops, photo=None):
+def row(name, *crops, photo=None, people=()):
     image = photo or f"{name}.jpg"
-    return manifest.Row(name, image, Path(image), "a dog", crops)
+    return manifest.Row(name, image, Path(image), "a dog", crops, people)
 
 
 def measured(ious, photos=None):
@@ -60,6 +60,41 @@ def test_kept_fraction(box, expected):
     assert metrics.kept_fraction(box, (10, 10, 20, 10)) == pytest.approx(expected, abs=1e-15)
 
 
+@pytest.mark.parametrize(
+    ("width", "expected"),
+    [(0, False), (19, False), (20, True), (50, True), (90, True), (91, False), (100, False)],
+)
+def test_cut_through(width, expected):
+    # The crop's left part of 100 pixels' width.
+    assert metrics.is_cut_through((0, 0, width, 50), (0, 10, 100, 20)) == expected
+
+
+def test_people_are_counted_box_by_box():
+    # Of a's people the crop has the first whole, half of the second, and a tenth of the third; of
+    # c's one it has 60 %. b has nobody, and d no ground truth.
+    everybody = ((0, 0, 10, 10), (40, 0, 20, 50), (0, 45, 50, 50))
+    rows = [
+        row("a", (0, 0, 50, 50), people=everybody),
+        row("b", (0, 0, 50, 50)),
+        row("c", (0, 0, 50, 50), people=((0, 0, 10, 50),)),
+        row("d", people=((0, 0, 20, 50),)),
+    ]
+    boxes = {"a": (0, 0, 50, 50), "b": (0, 0, 50, 50), "c": (4, 0, 96, 50), "d": (10, 0, 20, 50)}
+    sizes = dict.fromkeys("abcd", SIZE)
+    found = metrics.measure(boxes, rows, sizes)
+    assert [each.tolist() for each in found.people_cut] == [[0, 1, 0], [], [1]]
+    assert found.summary()["people cut through"] == 2 / 4
+    # c keeps 46 of 50 pixels across of its truth: 92 %.
+    assert found.cut.tolist() == [0, 0, 0]
+    # A row that is refused gains nothing: everybody counts as cut through.
+    refusing = metrics.measure({"c": boxes["c"]}, rows, sizes)
+    assert [each.tolist() for each in refusing.people_cut] == [[1, 1, 1], [], [1]]
+    assert refusing.summary()["people cut through"] == 1
+    assert refusing.cut.tolist() == [1, 1, 0]
+    nobody = metrics.measure(boxes, rows[1:2], sizes)
+    assert nobody.summary()["people cut through"] is None
+
+
 def test_a_row_with_two_annotations():
     rows = [row("a", (0, 0, 50, 50), (25, 0, 50, 50))]
     found = metrics.measure({"a": (0, 0, 50, 50)}, rows, {"a": SIZE})
@@ -69,6 +104,7 @@ def test_a_row_with_two_annotations():
     np.testing.assert_allclose(found.displacement, [(0 + (0.25 + 0.25) / 4) / 2])
     np.testing.assert_allclose(found.hit, [1])  # The centre 25 is the second's left edge.
     np.testing.assert_allclose(found.kept, [(1 + 0.5) / 2])
+    np.testing.assert_allclose(found.cut, [0.5])
     moved = metrics.measure({"a": (0, 0, 40, 50)}, rows, {"a": SIZE})
     np.testing.assert_allclose(moved.hit, [0.5])
 
@@ -88,6 +124,7 @@ def test_a_refused_row_counts_as_nothing_found():
     np.testing.assert_array_equal(found.ious[1], [0, 0])
     np.testing.assert_array_equal(found.hit, [1, 0])
     np.testing.assert_array_equal(found.kept, [0.5, 0])
+    np.testing.assert_array_equal(found.cut, [1, 1])
     np.testing.assert_array_equal(found.displacement, [0.25 / 4, 1])
     summary = found.summary()
     assert (summary["rows"], summary["refused"], summary["mean IoU"]) == (2, 1, 0.25)
@@ -104,6 +141,7 @@ def test_a_method_that_refuses_all_rows():
     summary = metrics.measure({}, rows, dict.fromkeys("ab", SIZE)).summary()
     assert (summary["rows"], summary["refused"], summary["mean IoU"]) == (2, 2, 0)
     assert summary["IoU interval"] == [0, 0] and summary["boundary displacement"] == 1
+    assert summary["ground truth kept"] == 0 and summary["cut through"] == 1
 
 
 def test_nothing_to_measure():
@@ -125,7 +163,7 @@ def test_both_standard_deviations():
     assert summary["std over images of the mean over annotators"] == pytest.approx(0.15)
     assert summary["std over annotators of the mean over images"] == pytest.approx(0.25)
     assert summary["hit rate"] == pytest.approx((0.5 + 0.5) / 2)
-    assert summary["ground truth kept"] == 1
+    assert summary["ground truth kept"] == 1 and summary["cut through"] == 0
     # Right edges off by 0.8 and 0.4, 0.6 and 0, each a quarter of the displacement.
     assert summary["boundary displacement"] == pytest.approx((0.8 + 0.4 + 0.6) / 4 / 4)
     assert json.loads(json.dumps(summary)) == summary

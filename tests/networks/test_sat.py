@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from cagic_tf.networks import sat
+from cagic_tf.networks import sat, sat_sizes
 
 L, D, H, A, E, P = 4, 6, 5, 3, 4, 7  # Places, features, LSTM, attention, embedding, heads.
 WORDS = ["<start>", "a", "dog", "on", "the", "grass", "man's", "."]
@@ -10,7 +10,20 @@ V, END = len(WORDS), 7
 
 
 def random_weights(layers, seed=0, end_bias=0.0):
-    """Names and shapes of DeepRNN's `image_captioning`, for one or two layers a head."""
+    """Names and shapes of DeepRNN's `image_captioning`, for one or two layers a head.
+
+    "xu" has two, but Xu et al.'s attention, and a layer that shortens annotation vectors first.
+    """
+    if layers == "xu":
+        weights = random_weights(2, seed, end_bias)
+        rng = np.random.default_rng(seed + 1)
+        for old, new in (("1a", "features"), ("1b", "memory"), ("2", "score")):
+            weights[f"attend/{new}/kernel"] = weights.pop(f"attend/fc_{old}/kernel")
+        weights["attend/features/bias"] = weights.pop("attend/fc_1a/bias")
+        del weights["attend/fc_1b/bias"]
+        weights["project/kernel"] = rng.normal(0, 0.8, (D, D))
+        weights["project/bias"] = rng.normal(0, 0.8, D)
+        return weights
     shapes = {
         "word_embedding/weights": (V, E),
         "lstm/lstm_cell/kernel": (D + E + H, 4 * H),
@@ -57,6 +70,9 @@ class Reference:
     def dense(self, name, x):
         return x @ self.w[f"{name}/kernel"] + self.w.get(f"{name}/bias", 0)
 
+    def project(self, features):
+        return np.maximum(self.dense("project", features), 0) if self.layers == "xu" else features
+
     def initialize(self, features):
         mean = features.mean(0)
         if self.layers == 1:
@@ -68,6 +84,10 @@ class Reference:
         if self.layers == 1:
             picture = self.dense("attend/fc_a", features)[:, 0]
             return softmax(picture + self.dense("attend/fc_b", output))
+        if self.layers == "xu":
+            memory = self.dense("attend/memory", output)
+            hidden = np.tanh(self.dense("attend/features", features) + memory)
+            return softmax(self.dense("attend/score", hidden)[:, 0])
         scores = [
             self.dense(
                 "attend/fc_2",
@@ -95,6 +115,7 @@ class Reference:
         return self.dense("decode/fc_2", hidden), memory, output
 
     def greedy(self, features, steps):
+        features = self.project(features)
         memory, output = self.initialize(features)
         word, words, probabilities = 0, [], []
         for _ in range(steps):
@@ -109,7 +130,7 @@ def pictures(count, seed=1):
     return np.random.default_rng(seed).normal(size=(count, L, D))
 
 
-@pytest.mark.parametrize("layers", [1, 2])
+@pytest.mark.parametrize("layers", [1, 2, "xu"])
 @pytest.mark.parametrize(("dtype", "tolerance"), [(tf.float64, 1e-12), (tf.float32, 1e-5)])
 @pytest.mark.parametrize(("end_bias", "steps"), [(-50, 6), (1.5, 6), (50, 6), (1.5, 1), (1.5, 20)])
 def test_greedy_is_deeprnns(layers, dtype, tolerance, end_bias, steps):
@@ -133,7 +154,7 @@ def test_greedy_is_deeprnns(layers, dtype, tolerance, end_bias, steps):
         assert (lengths == 0).all() and needed == 1
 
 
-@pytest.mark.parametrize("layers", [1, 2])
+@pytest.mark.parametrize("layers", [1, 2, "xu"])
 def test_captions_of_different_lengths_were_compared(layers):
     weights = random_weights(layers, end_bias=1.5)
     decoder = sat.ShowAttendTell(weights, WORDS, tf.float64)
@@ -141,11 +162,13 @@ def test_captions_of_different_lengths_were_compared(layers):
     assert len(set(lengths.tolist())) > 1
 
 
-@pytest.mark.parametrize("layers", [1, 2])
+@pytest.mark.parametrize("layers", [1, 2, "xu"])
 def test_attention_and_first_state(layers):
     weights, features = random_weights(layers), pictures(3)
     decoder, reference = sat.ShowAttendTell(weights, WORDS, tf.float64), Reference(weights, layers)
-    contexts = tf.constant(features)
+    contexts = decoder.project(tf.constant(features))
+    features = np.array([reference.project(picture) for picture in features])
+    np.testing.assert_allclose(contexts, features, rtol=0, atol=1e-13)
     memory, output = decoder.initialize(contexts)
     context, alpha = decoder.attend(contexts, decoder.attention_keys(contexts), output)
     for at, picture in enumerate(features):
@@ -157,7 +180,7 @@ def test_attention_and_first_state(layers):
         np.testing.assert_allclose(context[at], weight @ picture, rtol=0, atol=1e-13)
 
 
-@pytest.mark.parametrize("layers", [1, 2])
+@pytest.mark.parametrize("layers", [1, 2, "xu"])
 def test_picture_does_not_depend_on_its_batch(layers):
     decoder = sat.ShowAttendTell(random_weights(layers, end_bias=1.5), WORDS, tf.float64)
     features = tf.constant(pictures(5))
@@ -185,7 +208,7 @@ def test_graph_with_unknown_batch_size_is_traced_once():
     assert greedy.experimental_get_tracing_count() == 1
 
 
-@pytest.mark.parametrize("layers", [1, 2])
+@pytest.mark.parametrize("layers", [1, 2, "xu"])
 def test_gradient_is_the_finite_difference(layers):
     decoder = sat.ShowAttendTell(random_weights(layers, end_bias=-50), WORDS, tf.float64)
     features = pictures(2)
@@ -208,6 +231,24 @@ def test_gradient_is_the_finite_difference(layers):
         difference = (function(features + step) - function(features - step)) / 2e-6
         assert gradient[place] == pytest.approx(float(difference), rel=1e-6, abs=1e-9)
         assert abs(difference) > 1e-5
+
+
+def test_where_xus_attention_looks_depends_on_what_was_said():
+    for layers, moves in ((2, False), ("xu", True)):
+        decoder = sat.ShowAttendTell(random_weights(layers), WORDS, tf.float64)
+        contexts = decoder.project(tf.constant(pictures(1)))
+        keys = decoder.attention_keys(contexts)
+        one, other = (
+            decoder.attend(contexts, keys, tf.constant(np.full((1, H), x)))[1] for x in (0.1, -0.9)
+        )
+        difference = np.abs(one - other).max()
+        assert difference > 0.01 if moves else difference == 0
+
+
+def test_sizes_of_xus_attention():
+    sizes = sat_sizes.Sizes(V, L, D, E, H, P, A, P, project=D, looks_around=True)
+    weights = random_weights("xu")
+    assert sat_sizes.shapes(sizes) == {name: value.shape for name, value in weights.items()}
 
 
 def test_dropout_is_where_deeprnn_has_it():

@@ -120,7 +120,7 @@ def test_the_command_writes_a_checkpoint(folder, state, capsys):
     assert made.manifest["nouns"] == {"fire dog": "0", "rex": "0", "goose": "2"}
     assert made.manifest["irregular_plurals"] == {"geese": "goose", "goosefolk": "goose"}
     assert (made.manifest["trunk"], made.manifest["trunk_sha256"]) == ("lite0", "abc")
-    for name in wordnet.FILES:
+    for name in wordnet.NOUNS:
         assert source.sha256(folder / name) in made.manifest["source"]
     assert "All rights reserved." in (folder / "out" / lexicon.LICENCE).read_text()
     assert (folder / "out" / "MODEL_CARD.md").exists()
@@ -130,13 +130,13 @@ def test_the_command_writes_a_checkpoint(folder, state, capsys):
     ("name", "content", "message"),
     [
         ("data.noun", "one two\n", "3 classes, 3 of them different; not WordNet 3.0's"),
-        ("data.noun", DATA.replace(" 0a t-shirt", " zz t-shirt"), "no readable noun files"),
-        ("data.noun", DATA.replace(" 0a t-shirt", " 0f t-shirt"), "no readable noun files"),
-        ("data.noun", DATA.replace("@i {shirt}", "@i 99999999"), "no readable noun files"),
-        ("data.noun", DATA.replace("@ {entity}", "@ {fire_dog}"), "no readable noun files"),
+        ("data.noun", DATA.replace(" 0a t-shirt", " zz t-shirt"), "no readable files"),
+        ("data.noun", DATA.replace(" 0a t-shirt", " 0f t-shirt"), "no readable files"),
+        ("data.noun", DATA.replace("@i {shirt}", "@i 99999999"), "no readable files"),
+        ("data.noun", DATA.replace("@ {entity}", "@ {fire_dog}"), "no readable files"),
         ("index.noun", "dog n x\n", "WordNetError: file index.noun, line 1: invalid literal"),
-        ("index.noun", "dog n\n", "no readable noun files of WordNet 3.0 (index.noun, "),
-        ("index.noun", INDEX.replace("goose n", "swan n"), "no readable noun files"),
+        ("index.noun", "dog n\n", "no readable files of WordNet 3.0 (index.noun, "),
+        ("index.noun", INDEX.replace("goose n", "swan n"), "no readable files"),
         ("synsets.txt", "n{goose}\nn00000099\n", "not WordNet 3.0's: ['n00000099']"),
         ("synsets.txt", "n{goose}\nn{goose}\n", "2 classes, 1 of them different"),
         ("synsets.txt", "goose n{goose}0\n", "not WordNet 3.0's: ['goose', 'n"),

@@ -1,0 +1,204 @@
+"""Beyond the paper: which of many scanned crops to take, where no single loss can be trusted.
+
+Losses of single crops jump from pixel to pixel, and the lowest of many follows the noise.
+`LowestMean` takes the crop around which the losses are low. `HighestExpectedIoU` reads them as a
+distribution over the crop that is meant, and takes the one that overlaps it most in the mean. So it
+finds a scale of its own, and of two dogs far apart it takes one, not the middle.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+STEPS = 13  # Candidates along each of x, y and s.
+NEGLIGIBLE = 1e-4  # Crops so much less likely than the likeliest do not count.
+
+
+class Picked(NamedTuple):
+    """What was chosen of scanned crops.
+
+    Attributes:
+      theta: `[3]`, the crop; perhaps none of the scanned ones.
+      ranks: `[N]`, by which the scanned crops are ordered, lower is better; infinite for those that
+        have no loss.
+    """
+
+    theta: np.ndarray
+    ranks: np.ndarray
+
+
+class Pick(Protocol):
+    """A rule, as gin binds it: `CoarseToFine.pick`."""
+
+    def __call__(self, losses: np.ndarray, grid: np.ndarray, base_size: Sequence[float]) -> Picked:
+        """Chooses a crop.
+
+        Args:
+          losses: `[N]`; NaN for a crop that has none.
+          grid: `[N, 3]` the scanned crops, rows `(x, y, s)`.
+          base_size: Width and height of the crop of scale 1 as fractions of the photo's.
+        """
+
+
+@dataclasses.dataclass(frozen=True)
+class LowestMean:
+    """The scanned crop with the lowest Gaussian mean of the losses around it.
+
+    Attributes:
+      sigma: Standard deviation of that Gaussian in each of x, y and s; 0 smooths nothing.
+    """
+
+    sigma: float = 0.2
+
+    def __post_init__(self) -> None:
+        if self.sigma < 0:
+            raise ValueError(f"LowestMean.sigma is {self.sigma}; it cannot be negative")
+
+    def __call__(self, losses: np.ndarray, grid: np.ndarray, base_size: Sequence[float]) -> Picked:
+        """See `Pick`."""
+        ranks = smooth(losses, grid, self.sigma)
+        return Picked(grid[np.argmin(ranks)], ranks)
+
+
+@dataclasses.dataclass(frozen=True)
+class HighestExpectedIoU:
+    """The crop that overlaps most, in the mean, the crop that is meant.
+
+    A scanned crop is the one that is meant with a probability proportional to `exp(-loss / T)`.
+
+    Attributes:
+      temperature: T.
+      likely_scale: The scale that is likeliest beforehand.
+      scale_spread: Standard deviation of the scale's logarithm beforehand; 0: all are alike.
+      margin: By which factor the crop is larger than that, so that it cuts less off.
+    """
+
+    temperature: float = 0.2
+    likely_scale: float = 0.6
+    scale_spread: float = 0.0
+    margin: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name in ("temperature", "likely_scale", "margin"):
+            if not getattr(self, name) > 0:
+                raise ValueError(
+                    f"HighestExpectedIoU.{name} is {getattr(self, name)}; it has to be positive"
+                )
+        if self.scale_spread < 0:
+            raise ValueError(
+                f"HighestExpectedIoU.scale_spread is {self.scale_spread}; it cannot be negative"
+            )
+
+    def __call__(self, losses: np.ndarray, grid: np.ndarray, base_size: Sequence[float]) -> Picked:
+        """See `Pick`."""
+        prior: np.ndarray | float = 0.0
+        if self.scale_spread:
+            steps = np.log(grid[:, 2] / self.likely_scale) / self.scale_spread
+            prior = -0.5 * np.square(steps)
+        weights = probabilities(losses, grid, self.temperature, prior)
+        x, y, scale = most_overlapping(grid, weights, base_size)
+        scale = min(scale * self.margin, 1.0)
+        reach = 1 - scale * np.array(base_size)
+        theta = np.array([*np.clip((x, y), -reach, reach), scale])
+        units = np.array([*base_size, 1.0])
+        overlap = expected_iou(grid / units, grid / units, weights)
+        return Picked(theta, np.where(np.isfinite(losses), 1 - overlap, np.inf))
+
+
+def probabilities(
+    losses: np.ndarray,
+    grid: np.ndarray,
+    temperature: float,
+    scale_log_prior: np.ndarray | float = 0,
+) -> np.ndarray:
+    """How likely each tried crop is the one that is meant.
+
+    Args:
+      losses: `[N]`; NaN for a crop that has none.
+      grid: `[N, 3]` its rows `(x, y, s)`. A scale with more centres is no likelier for that.
+      temperature: By how much more loss a crop is less likely by a factor of e.
+      scale_log_prior: `[N]`, logarithms of how likely each crop's scale is beforehand.
+
+    Returns:
+      `[N]`, sums to 1.
+    """
+    _, scale, count = np.unique(grid[:, 2], return_inverse=True, return_counts=True)
+    logits = scale_log_prior - losses / temperature - np.log(count[scale])
+    logits = np.where(np.isfinite(logits), logits, -np.inf)
+    weights = np.exp(logits - logits.max())
+    return weights / weights.sum()
+
+
+def expected_iou(candidates: np.ndarray, grid: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Mean IoU of candidates with crops, all of one shape, in a distribution over the crops.
+
+    Args:
+      candidates: `[C, 3]` rows `(x, y, s)`, in units of the shape's base size.
+      grid: `[N, 3]`, likewise.
+      weights: `[N]`, sums to 1.
+
+    Returns:
+      `[C]`, in [0, 1].
+    """
+    total = np.zeros(len(candidates))
+    for (x, y, scale), weight in zip(grid, weights, strict=True):
+        reach = np.minimum(candidates[:, 2], scale)
+        half = (candidates[:, 2] + scale) / 2
+        shared = np.ones(len(candidates))
+        for own, other in ((candidates[:, 0], x), (candidates[:, 1], y)):
+            shared *= np.clip(half - np.abs(own - other) / 2, 0, reach)
+        total += weight * shared / (candidates[:, 2] ** 2 + scale**2 - shared)
+    return total
+
+
+def most_overlapping(
+    grid: np.ndarray, weights: np.ndarray, base_size: Sequence[float] = (1.0, 1.0)
+) -> np.ndarray:
+    """The crop of the highest expected IoU.
+
+    Args:
+      grid: `[N, 3]` tried crops, rows `(x, y, s)`.
+      weights: `[N]`, how likely each is.
+      base_size: Width and height of the crop of scale 1 as fractions of the photo's.
+
+    Returns:
+      `[3]`, a crop inside the photo with a scale between the grid's.
+    """
+    units = np.array([*base_size, 1.0])
+    likely = weights > NEGLIGIBLE * weights.max()
+    crops, weights = (grid / units)[likely], weights[likely]
+    limits = np.array([[-1 / side, 1 / side] for side in base_size])
+    limits = np.array([*limits, [grid[:, 2].min(), grid[:, 2].max()]])
+    ends = limits
+    for _ in range(2):  # Coarsely everywhere, then finely around the best.
+        axes = np.linspace(ends[:, 0], ends[:, 1], STEPS)  # [STEPS, 3]
+        candidates = np.stack(np.meshgrid(*axes.T, indexing="ij"), axis=-1).reshape(-1, 3)
+        reach = 1 / np.array(base_size) - candidates[:, 2:]
+        candidates[:, :2] = np.clip(candidates[:, :2], -reach, reach)
+        best = candidates[np.argmax(expected_iou(candidates, crops, weights))]
+        step = axes[1] - axes[0]
+        ends = np.clip(np.column_stack([best - step, best + step]), *limits.T[..., np.newaxis])
+    return best * units
+
+
+def smooth(losses: np.ndarray, grid: np.ndarray, sigma: float) -> np.ndarray:
+    """The Gaussian mean of the losses around each scanned crop.
+
+    Args:
+      losses: `[N]`; NaN for a crop that has none.
+      grid: `[N, 3]` its `(x, y, s)`.
+      sigma: Standard deviation in each of x, y and s; 0 smooths nothing.
+
+    Returns:
+      `[N]` means over the crops that have a loss; infinite for those that have none.
+    """
+    exists = np.isfinite(losses)
+    values = np.where(exists, losses, 0)
+    means = np.full(len(losses), np.inf)
+    for at in np.flatnonzero(exists):  # All at once would need N^2 numbers: much for a panorama.
+        squares = np.square(grid - grid[at]).sum(axis=1)
+        weights = exists * np.exp(-0.5 * squares / max(sigma, 1e-6) ** 2)
+        means[at] = weights @ values / weights.sum()
+    return means

@@ -1,0 +1,153 @@
+"""Crops around described regions, and the losses by which a captioner learns them."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from cagic_tf.method import geometry
+from experiments.data import entities
+from experiments.training import region_losses, regions
+from tests.experiments.test_self_critical import WORDS, decoder
+
+BOXES = ((0.1, 0.2, 0.4, 0.9), (0.5, 0.5, 0.8, 0.7))
+
+
+def described(*boxes):
+    return [entities.Description(f"thing {at}", (str(at),), box) for at, box in enumerate(boxes)]
+
+
+def test_crops_of_a_photo():
+    for seed in range(20):
+        found = regions.draw(described(*BOXES), np.random.default_rng(seed))
+        assert found.theta.shape == (regions.CROPS, 3) and found.theta.dtype == np.float32
+        np.testing.assert_array_equal(found.theta[0], [0, 0, 1])
+        assert (np.abs(found.theta[:, :2]) + found.theta[:, 2:] <= 1 + 1e-6).all()
+        assert found.theta[:, 2].min() >= regions.SMALLEST
+        # Those around regions show one of them: they are hardly smaller, and their centre is in it.
+        boxes = np.array(BOXES)
+        if found.mirrored:
+            boxes = np.array([[1 - x1, y0, 1 - x0, y1] for x0, y0, x1, y1 in boxes])
+        assert (found.iou[:, 1 : 1 + regions.AROUND].max(axis=0) > 0.05).all()
+        np.testing.assert_array_equal(found.iou, regions.iou(found.theta, boxes))
+
+
+def test_photo_without_regions_has_crops():
+    found = regions.draw([], np.random.default_rng(0))
+    assert found.texts == () and found.theta.shape == (regions.CROPS, 3)
+    assert found.iou.shape == (0, regions.CROPS)
+
+
+def test_iou_is_that_of_boxes():
+    rng = np.random.default_rng(0)
+    scale = rng.uniform(0.2, 1, 30)
+    theta = np.column_stack([rng.uniform(-1, 1, (30, 2)) * (1 - scale)[:, None], scale])
+    found = regions.iou(theta, np.array(BOXES))
+    for row, (x0, y0, x1, y1) in enumerate(BOXES):
+        for column, (x, y, s) in enumerate(theta):
+            left, top, right, bottom = geometry.normalized_box((x, y), s)
+            crop, box = (left, top, right - left, bottom - top), (x0, y0, x1 - x0, y1 - y0)
+            assert found[row, column] == pytest.approx(geometry.iou(crop, box), abs=1e-12)
+
+
+def test_likely():
+    # A crop with 0.15 of the best IoU less is less likely by a factor of e, whatever the best is.
+    found = regions.likely(np.array([[0.8, 0.68, 0.0], [0.4, 0.34, 0.0]]))
+    np.testing.assert_allclose(found.sum(axis=1), 1)
+    np.testing.assert_allclose(found[0], found[1])
+    assert found[0, 0] / found[0, 1] == pytest.approx(np.e)
+
+
+def test_crops_are_blurred_by_turns_and_mirrored():
+    photo = np.random.default_rng(0).integers(0, 256, (60, 72, 3), np.uint8)
+    theta = np.tile(np.float32([[0.2, 0.1, 0.5]]), (regions.CROPS, 1))
+    crops = regions.render(photo, theta, False).numpy()
+    assert crops.shape == (regions.CROPS, 224, 224, 3)
+    for at in range(2, regions.CROPS):
+        np.testing.assert_array_equal(crops[at], crops[at % 2])
+    assert crops[0].std() < 0.5 * crops[1].std()
+    theta[:, 0] *= -1
+    mirrored = regions.render(photo, theta, True).numpy()
+    np.testing.assert_allclose(mirrored, crops[:, :, ::-1], rtol=0, atol=1e-4)
+
+
+def test_content():
+    words = ["<start>", "a", "dog", "red", "."]
+    found = regions.content(["a red dog", "A dog's dog", "the of", "a zebra"], words)
+    np.testing.assert_allclose(found[0], [0, 0, 0.5, 0.5, 0])
+    np.testing.assert_array_equal(found[2:], 0)
+
+
+def loss_by_hand(distribution, targets, likely, sharpness, photo, everywhere):
+    """Of one photo's descriptions, in NumPy."""
+    total, count, crops = 0.0, 0, likely.shape[2]
+    for target, weights in zip(targets[photo], likely[photo], strict=True):
+        if weights.sum():
+            logits = sharpness * np.log(distribution) @ target
+            own = logits[photo * crops : (photo + 1) * crops]
+            others = logits if everywhere else own
+            total -= weights @ (own - np.log(np.exp(others).sum()))
+            count += 1
+    return total, count
+
+
+def test_fit_is_the_cross_entropy_of_likely_crops():
+    rng = np.random.default_rng(0)
+    distribution = rng.dirichlet(np.ones(5), 6)  # Two photos, three crops each.
+    targets, likely = rng.dirichlet(np.ones(5), (2, 2)), rng.dirichlet(np.ones(3), (2, 2))
+    likely[1, 1] = 0  # The second photo has one description.
+    found = region_losses.fit(*map(tf.constant, (distribution, targets, likely)), 5.0)
+    for value, everywhere in zip(found, (False, True), strict=True):
+        sums = [
+            loss_by_hand(distribution, targets, likely, 5.0, photo, everywhere) for photo in (0, 1)
+        ]
+        expected = sum(total for total, _ in sums) / sum(count for _, count in sums)
+        assert float(value) == pytest.approx(expected, rel=1e-6)
+        assert [count for _, count in sums] == [2, 1]
+
+
+def photo(texts, iou):
+    theta = np.zeros((regions.CROPS, 3), np.float32)
+    return regions.Regions(tuple(texts), theta, np.array(iou, float), False)
+
+
+def test_batch_of_regions():
+    low, high = [0.1] * regions.CROPS, [0.1] * regions.CROPS
+    high[3] = 0.9
+    chosen = [photo(["a dog", "runs", "a zebra"], [high, low, high]), photo([], np.zeros((0, 14)))]
+    batch = region_losses.make_batch(chosen, WORDS, 5, np.random.default_rng(0))
+    assert batch.targets.shape == (2, region_losses.DESCRIPTIONS, len(WORDS))
+    # "a zebra" has no known word with content, and the second photo has no region.
+    assert sorted(batch.likely.sum(axis=2).ravel().round(6)) == [0] * 10 + [1, 1]
+    captions = [
+        [WORDS[word] for word, weight in zip(*row, strict=True) if weight]
+        for row in zip(batch.words, batch.weights, strict=True)
+    ]
+    # "zebra" is unknown and has no weight.
+    assert sorted(captions) == [[], [], ["a", "."], ["a", "dog", "."]]
+    assert set(batch.crops[: region_losses.CAPTIONED]) == {3}
+
+
+def test_training_on_regions_finds_them():
+    """A few steps on two photos whose crops look different: the described one becomes likelier."""
+    rng = np.random.default_rng(0)
+    model = decoder(dtype=tf.float32)
+    variables = {name: tf.Variable(value) for name, value in model._weights.items()}
+    model = type(model)(variables, WORDS)
+    features = rng.normal(size=(2 * regions.CROPS, 4, 6)).astype(np.float32)
+    shown = np.full((2, 1, regions.CROPS), 0.1)
+    shown[0, 0, 2] = shown[1, 0, 5] = 0.9
+    chosen = [photo(["a dog"], shown[0]), photo(["runs"], shown[1])]
+    batch = tf.nest.map_structure(tf.constant, region_losses.make_batch(chosen, WORDS, 4, rng))
+    words = tf.zeros([2 * regions.CROPS, 4], tf.int32)
+    arguments = words, tf.ones([2 * regions.CROPS, 4]), batch, lambda x: x, 5.0
+    optimizer, found = tf.keras.optimizers.Adam(0.05), []
+    for _ in range(30):
+        with tf.GradientTape() as tape:
+            losses = region_losses.step_losses(model, tf.constant(features), *arguments)
+            total = tf.add_n(losses)
+        weights = list(variables.values())
+        gradients = tape.gradient(total, weights, unconnected_gradients="zero")
+        optimizer.apply_gradients(zip(gradients, weights, strict=True))
+        found.append([float(loss) for loss in losses])
+    first, last = np.array(found[0]), np.array(found[-1])
+    assert (last < first - 0.3).all()
