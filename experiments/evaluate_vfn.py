@@ -28,7 +28,7 @@ from cagic_tf.system import devices
 from experiments import command
 from experiments.data import entities, flickr8k
 from experiments.errors import ExperimentError
-from experiments.tables import table_files
+from experiments.tables import metrics, table_files
 from experiments.training import region_pairs
 
 FLAGS = flags.FLAGS
@@ -151,7 +151,7 @@ def cuts(
             best = chosen if scores is None else chosen[[np.argmax(scores[at, chosen])]]
             shares = region_pairs.kept_shares(grid[best], people[at])
             cut.append(region_pairs.cut_through(shares).any(axis=1).mean())
-            whole.append((shares > region_pairs.CUT[1]).mean())
+            whole.append((shares > metrics.CUT[1]).mean())
         figures[f"cuts people, {scale}"] = float(np.mean(cut))
         figures[f"people whole, {scale}"] = float(np.mean(whole))
     return figures

@@ -11,10 +11,10 @@ from typing import NamedTuple
 import numpy as np
 
 from experiments.data import entities
+from experiments.tables import metrics
 from experiments.training import scorer_pairs
 
 WHOLE = 0.98  # Share of a box that a crop keeps at least, to have it whole.
-CUT = (0.2, 0.9)  # Shares that a crop keeps of a box that it cuts through.
 SMALLEST = 0.01  # Fraction of the photo that a box covers at least, for a cut to matter.
 SCALES = (0.3, 0.9)
 PYRAMID_SHARE = 0.5  # Of pairs, which go through the pyramid of Eq. 1; the others are plain.
@@ -51,7 +51,7 @@ def kept_shares(theta: np.ndarray, boxes: Sequence[entities.Corners]) -> np.ndar
 
 def cut_through(shares: np.ndarray) -> np.ndarray:
     """Whether crops that keep such shares of boxes cut through these."""
-    return (CUT[0] <= shares) & (shares <= CUT[1])
+    return (metrics.CUT[0] <= shares) & (shares <= metrics.CUT[1])
 
 
 def draw_crops(
