@@ -42,6 +42,7 @@ setup(
             "sat/*",
             "synonyms/*",
             "vfn/*",
+            "vfn-regions/*",
         ],  # No ported ones.
         f"{DATA}.gin": ["**/*.gin"],
     },

@@ -1,14 +1,25 @@
-"""Trains the embedded aesthetic scorer: a View Finding Network head on frozen trunk features.
+"""Trains an aesthetic scorer: a View Finding Network head on frozen trunk features.
+
+The one after Chen et al. 2017, which needs photos alone:
 
     python -m experiments.train_vfn --data_dir=FLICKR8K --work_dir=WORK --output=checkpoints/vfn
 
-The ranking loss of Chen et al. 2017: a photo should score above any crop of itself, with a margin;
-no labels. A crop of a small photo is blurrier than the photo, which would give the answer away, so
-in half of the pairs the photo is first reduced to about the crop's number of pixels. Most pairs go
-through the pyramid of Eq. 1, as the method's crops do. Features are cached.
+The one that does not cut through people and things, with people's boxes besides:
+
+    python -m experiments.train_vfn --data_dir=FLICKR8K --entities=FLICKR30K_ENTITIES \\
+        --region_draws=4 --photo_weight=0.1 --hidden=18 --epochs=3 --threads=1 \\
+        --work_dir=WORK --output=checkpoints/vfn-regions
+
+A ranking loss: of a pair, the better crop should score above the other, with a margin of 1. A
+photo is better than a crop of itself (`scorer_pairs`); with --entities, a crop that has a described
+person or thing whole is better than one that cuts through it (`region_pairs`). Features are cached,
+2.5 GB for a draw of crops or regions.
 """
 
+import hashlib
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -17,29 +28,46 @@ from tqdm import trange
 
 from cagic_tf.networks import checkpoints
 from cagic_tf.networks.trunks.lite0 import Lite0
-from cagic_tf.networks.vfn import ViewFindingNetwork, spatial_pyramid
+from cagic_tf.networks.vfn import ViewFindingNetwork
 from cagic_tf.system import devices, provenance
 from experiments import command
-from experiments.data import flickr8k
-from experiments.training import views
+from experiments.data import entities, flickr8k
+from experiments.errors import ExperimentError
+from experiments.training import region_pairs, scorer_pairs
 
 FLAGS = flags.FLAGS
-SCALES = (0.5, 0.9)  # Of the crops that photos are ranked above.
-SIGMA = 1.0
-# How a pair is shown, and the share of training pairs: through the pyramid with the photo reduced
-# to the crop's number of pixels, give or take; through the pyramid as the method sees it; plain.
-KINDS = {"pyramid, same number of pixels": 0.5, "pyramid": 0.25, "plain": 0.25}
+PHOTOS, REGIONS = "photos above crops", "whole above cut"  # The sorts of pairs.
+# Flags that say what is trained, in the manifest's command beside the folders.
+SETTINGS = (
+    "draws region_draws photo_weight bins hidden epochs batch learning_rate weight_decay dropout "
+    "seed threads"
+).split()
 
 
 def define_flags() -> None:
-    """Flags of this script; sizes are the embedded checkpoint's."""
+    """Flags of this script; sizes are those of `checkpoints/vfn`."""
     flags.DEFINE_string(
         "data_dir", None, "The folder of Flickr8k; experiments/data/flickr8k.py says what is in it."
+    )
+    flags.DEFINE_string(
+        "entities",
+        None,
+        "The folder of Flickr30k Entities, of whose boxes pairs are made, too; "
+        "experiments/data/entities.py says what is in it. Without it there are no such pairs.",
     )
     flags.DEFINE_string("work_dir", None, "The folder for cached features.")
     flags.DEFINE_string("output", None, "The folder to write the checkpoint to.")
     flags.DEFINE_string("trunk", "checkpoints/lite0", "The trunk's checkpoint.")
     flags.DEFINE_integer("draws", 1, "How many crops are drawn of each training photo.")
+    flags.DEFINE_integer(
+        "region_draws", 1, "How many pairs are drawn of each training photo's boxes."
+    )
+    flags.DEFINE_float(
+        "photo_weight",
+        1.0,
+        "How much a photo's pair with its crop counts in the loss; a pair of regions counts 1. The "
+        "lower it is, the less scores say of scale.",
+    )
     flags.DEFINE_integer(
         "epochs", 12, "How many epochs to train; the learning rate falls to zero over them."
     )
@@ -56,79 +84,85 @@ def define_flags() -> None:
     flags.mark_flags_as_required(["data_dir", "work_dir", "output"])
 
 
-def draw_crops(split: str, number: int, count: int) -> np.ndarray:
-    """Random crops `[count, 3]`, rows `(x, y, s)`, the same at each call."""
-    rng = np.random.default_rng([FLAGS.seed, number, len(split)])
-    scale = rng.uniform(*SCALES, count)
-    center = rng.uniform(-1, 1, (count, 2)) * (1 - scale)[:, np.newaxis]
-    return np.column_stack([center, scale]).astype(np.float32)
+def read_bins() -> list[int]:
+    """Bins a side of each level.
 
-
-def pair_features(split: str, number: int, trunk, kind: str | None = None) -> np.ndarray:
-    """Annotation vectors `[photos, 2, 49, 1280]` of photos and of one crop of each.
-
-    Args:
-      split: "train", "dev" or "test".
-      number: Which draw of crops.
-      trunk: The trunk, traced.
-      kind: One of `KINDS` for all pairs; None mixes them.
-
-    Returns:
-      float16, photos first in each pair.
+    Raises:
+      ExperimentError: They are no such numbers.
     """
-    data_dir = Path(FLAGS.data_dir)
-    names = flickr8k.split_names(data_dir, split)
-    crops = draw_crops(split, number, len(names))
-    rng = np.random.default_rng([FLAGS.seed, number, len(split), 1])
-    kinds = rng.choice(list(KINDS), len(names), p=list(KINDS.values()))
-    if kind is not None:
-        kinds = np.full(len(names), kind)
-    matching = np.minimum(crops[:, 2] * rng.uniform(0.75, 1.33, len(names)), 1)
-    reduce = np.where(kinds == "pyramid, same number of pixels", matching, 1)
-    whole = np.array([0, 0, 1], np.float32)
-
-    def compute(start, stop):
-        rendered = []
-        for at in range(start, stop):
-            image = flickr8k.read_image(data_dir, names[at])
-            pyramid = bool(kinds[at] != "plain")
-            sigma = SIGMA if pyramid else 0.0
-            rendered.append(views.render(image, False, pyramid, reduce[at], sigma, whole))
-            rendered.append(views.render(image, False, pyramid, 1.0, sigma, crops[at]))
-        return trunk(tf.stack(rendered)).numpy().reshape(-1, 2, 49, 1280)
-
-    label = (kind or "mixed").replace(" ", "-").replace(",", "")
-    path = Path(FLAGS.work_dir) / f"vfn_{split}_{label}_{number}.npy"
-    return views.cached_features(path, len(names), (2, 49, 1280), compute)
+    if not all(count.isdecimal() and int(count) for count in FLAGS.bins):
+        given = ",".join(FLAGS.bins)
+        raise ExperimentError(f"--bins is {given}; whole numbers are needed, such as 1,2,4")
+    return [int(count) for count in FLAGS.bins]
 
 
-def pool(features: np.ndarray, bins: list[int], mirrored: bool = False) -> np.ndarray:
-    """Pooled features `[photos, 2, P]` float16; mirrored left to right on the grid if asked."""
-    rows = []
-    for start in range(0, len(features), 500):
-        grid = features[start : start + 500].astype(np.float32).reshape(-1, 7, 7, 1280)
-        grid = grid[:, :, ::-1] if mirrored else grid
-        pooled = spatial_pyramid(tf.constant(grid.reshape(-1, 49, 1280)), bins)
-        rows.append(pooled.numpy().astype(np.float16))
-    pooled = np.concatenate(rows)
-    return pooled.reshape(len(features), 2, -1)
+def split_names(split: str) -> list[str]:
+    """File names of a split's photos."""
+    return flickr8k.split_names(Path(FLAGS.data_dir), split)
 
 
-def accuracy(network: ViewFindingNetwork, pooled: np.ndarray) -> np.ndarray:
-    """For each pair, whether the photo outranks its crop."""
-    won = []
+def draw_regions(split: str, number: int) -> list[region_pairs.Pair]:
+    """The pairs of one draw of the boxes in a split's photos, the same at each call."""
+    photos = entities.read(Path(FLAGS.entities), split_names(split))
+    return region_pairs.draw(photos, np.random.default_rng([FLAGS.seed, number, len(split), 2]))
+
+
+def pooled_photos(split: str, number: int, trunk: Any, bins: Sequence[int]) -> list[np.ndarray]:
+    """Pooled features of photos and crops of them; of training photos mirrored, too."""
+    drawn = scorer_pairs.photos_above_crops(split_names(split), split, number, FLAGS.seed)
+    return _pooled(f"{split}_photos", drawn, trunk, bins)
+
+
+def pooled_regions(split: str, number: int, trunk: Any, bins: Sequence[int]) -> list[np.ndarray]:
+    """Pooled features of crops that have something whole and of those that cut through it."""
+    rng = np.random.default_rng([FLAGS.seed, number, len(split), 3])
+    shown = region_pairs.shown(draw_regions(split, number), rng)
+    return _pooled(f"{split}_regions", shown, trunk, bins)
+
+
+def _pooled(
+    label: str, drawn: Sequence[scorer_pairs.ViewPair], trunk: Any, bins: Sequence[int]
+) -> list[np.ndarray]:
+    digest = hashlib.sha256(repr(drawn).encode()).hexdigest()[:12]  # So a file has what it says.
+    path = Path(FLAGS.work_dir) / f"vfn_{label}_{digest}.npy"
+    found = scorer_pairs.features(path, Path(FLAGS.data_dir), drawn, trunk)
+    sides = (False, True) if label.startswith("train") else (False,)
+    return [scorer_pairs.pooled(path, found, bins, mirrored) for mirrored in sides]
+
+
+def network_of(tensors: dict[str, np.ndarray], bins: Sequence[int]) -> ViewFindingNetwork:
+    """The scorer of tensors in half precision, as stored, widened to what is computed in."""
+    wide = {name: value.astype(np.float32) for name, value in tensors.items()}
+    return ViewFindingNetwork(wide, bins)
+
+
+def won(network: ViewFindingNetwork, pooled: np.ndarray) -> np.ndarray:
+    """For each pair, whether the better crop has the higher score."""
+    found = []
     for start in range(0, len(pooled), 250):  # NumPy widens halves far faster than TensorFlow.
         rows = pooled[start : start + 250].astype(np.float32)
         scores = network.rank(tf.constant(rows.reshape(-1, rows.shape[-1]))).numpy()
-        won.append(scores[::2] > scores[1::2])
-    return np.concatenate(won)
+        found.append(scores[::2] > scores[1::2])
+    return np.concatenate(found)
 
 
-def train(pooled: np.ndarray, dev: np.ndarray, bins: list[int]) -> tuple[dict, float]:
-    """Fits the head; returns the best epoch's tensors and its accuracy on the dev pairs."""
+def train(
+    pairs: scorer_pairs.TrainingPairs, dev: dict[str, np.ndarray], bins: Sequence[int]
+) -> tuple[dict[str, np.ndarray], dict[str, float]]:
+    """Fits the head.
+
+    Returns:
+      The tensors, float16, of the epoch that wins most dev pairs, in the mean of their sorts; and
+      the shares that it wins, by sort.
+
+    Raises:
+      ExperimentError: There are too few pairs.
+    """
+    if len(pairs) < FLAGS.batch:
+        raise ExperimentError(f"{len(pairs)} pairs are fewer than --batch={FLAGS.batch}")
     rng = np.random.default_rng(FLAGS.seed)
     tf.random.set_seed(FLAGS.seed)
-    size, hidden = pooled.shape[-1], FLAGS.hidden
+    size, hidden = pairs.size, FLAGS.hidden
     initial = {
         "ranker/fc6w": rng.standard_normal((size, hidden)) * (2 / size) ** 0.5,
         "ranker/fc6b": np.zeros(hidden),
@@ -136,83 +170,126 @@ def train(pooled: np.ndarray, dev: np.ndarray, bins: list[int]) -> tuple[dict, f
     }
     variables = {name: tf.Variable(value, dtype=tf.float32) for name, value in initial.items()}
     network = ViewFindingNetwork(variables, bins)
-    steps = FLAGS.epochs * (len(pooled) // FLAGS.batch)
+    steps = FLAGS.epochs * (len(pairs) // FLAGS.batch)
     schedule = tf.keras.optimizers.schedules.CosineDecay(FLAGS.learning_rate, steps)
     optimizer = tf.keras.optimizers.AdamW(schedule, weight_decay=FLAGS.weight_decay)
     weights = list(variables.values())
     optimizer.build(weights)
 
     @tf.function
-    def step(pairs):
+    def step(batch: tf.Tensor, counts: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape() as tape:
-            rows = tf.reshape(pairs, [-1, size])
+            rows = tf.reshape(batch, [-1, size])
             scores = tf.reshape(network.rank(tf.nn.dropout(rows, FLAGS.dropout)), [-1, 2])
-            loss = tf.reduce_mean(tf.nn.relu(1 + scores[:, 1] - scores[:, 0]))
+            loss = tf.reduce_mean(counts * tf.nn.relu(1 + scores[:, 1] - scores[:, 0]))
         optimizer.apply_gradients(zip(tape.gradient(loss, weights), weights, strict=True))
         return loss
 
-    best, best_accuracy = {}, 0.0
+    best: dict[str, np.ndarray] = {}
+    best_shares: dict[str, float] = {}
     progress = trange(FLAGS.epochs, desc="vfn", disable=None)
     for _ in progress:
-        order = rng.permutation(len(pooled))
+        order = rng.permutation(len(pairs))
         for at in range(0, len(order) - FLAGS.batch + 1, FLAGS.batch):
-            loss = step(pooled[np.sort(order[at : at + FLAGS.batch])].astype(np.float32))
-        found = float(accuracy(network, dev).mean())
-        progress.set_postfix(loss=f"{float(loss):.3f}", dev=f"{found:.3f}")
-        if found > best_accuracy:
-            best_accuracy = found
+            loss = step(*pairs.rows(np.sort(order[at : at + FLAGS.batch])))
+        shares = {name: float(won(network, pooled).mean()) for name, pooled in dev.items()}
+        progress.set_postfix(loss=f"{float(loss):.3f}", **shares)
+        if not best or sum(shares.values()) > sum(best_shares.values()):
+            best_shares = shares
             best = {name: value.numpy().astype(np.float16) for name, value in variables.items()}
-    return best, best_accuracy
+    return best, best_shares
 
 
-def measure(network: ViewFindingNetwork, trunk, bins: list[int]) -> dict[str, float]:
-    """Accuracy on the test photos, by kind of pair and by scale of the crop."""
+def measure_photos(
+    network: ViewFindingNetwork, trunk: Any, bins: Sequence[int]
+) -> dict[str, float]:
+    """Shares of the test photos that outrank a crop, by kind of pair and by scale of the crop."""
     figures = {}
-    edges = np.linspace(*SCALES, 5)
-    for kind in KINDS:
-        features = pair_features("test", 0, trunk, kind)
-        right = accuracy(network, pool(features, bins))
-        scales = draw_crops("test", 0, len(features))[:, 2]
+    edges = [float(edge) for edge in np.linspace(*scorer_pairs.SCALES, 5)]
+    for kind in scorer_pairs.KINDS:
+        drawn = scorer_pairs.photos_above_crops(split_names("test"), "test", 0, FLAGS.seed, kind)
+        right = won(network, _pooled("test_photos", drawn, trunk, bins)[0])
         figures[f"test pairs won, {kind}"] = float(right.mean())
-        for low, high in zip(edges[:-1], edges[1:], strict=True):
-            chosen = (scales >= low) & (scales < high)
-            figures[f"test pairs won, {kind}, scale {low:.1f} to {high:.1f}"] = float(
-                right[chosen].mean()
-            )
+        scales = np.array([pair.below.theta[2] for pair in drawn])
+        figures |= by_range(f"test pairs won, {kind}, scale", right, scales, edges)
     return figures
+
+
+def measure_regions(
+    network: ViewFindingNetwork, trunk: Any, bins: Sequence[int]
+) -> dict[str, float]:
+    """Shares of the test photos' pairs of regions that are won, of people and of things.
+
+    Also by the share of the box that the cutting crop keeps, and by the crops' scale.
+    """
+    drawn, label = draw_regions("test", 0), f"test pairs won, {REGIONS}"
+    right = won(network, pooled_regions("test", 0, trunk, bins)[0])
+    person = np.array([pair.person for pair in drawn])
+    figures = {label: float(right.mean())}
+    for name, chosen in (("people", person), ("things", ~person)):
+        if chosen.any():
+            figures[f"{label}, {name}"] = float(right[chosen].mean())
+    kept = np.array([region_pairs.kept_shares(pair.cut, [pair.box])[0] for pair in drawn])
+    figures |= by_range(f"{label}, kept", right, kept, (0.2, 0.55, 0.9))
+    scales = np.array([pair.cut[2] for pair in drawn])
+    return figures | by_range(f"{label}, scale", right, scales, (0.3, 0.6, 0.75, 0.9))
+
+
+def by_range(
+    label: str, right: np.ndarray, values: np.ndarray, edges: Sequence[float]
+) -> dict[str, float]:
+    """Shares of what is right where a value lies between two edges, if it does anywhere."""
+    found = {}
+    for low, high in zip(edges[:-1], edges[1:], strict=True):
+        chosen = (values >= low) & (values < high)
+        if chosen.any():
+            found[f"{label} {low:.2g} to {high:.2g}"] = float(right[chosen].mean())
+    return found
+
+
+def command_line() -> str:
+    """What made the checkpoint, without folders of this machine."""
+    boxes = "--entities=FLICKR30K_ENTITIES " if FLAGS.entities else ""
+    output = Path(FLAGS.output).name
+    folders = f"--data_dir=FLICKR8K {boxes}--work_dir=WORK --output={output}"
+    settings = " ".join(FLAGS[name].serialize() for name in SETTINGS)
+    return f"python -m experiments.train_vfn {folders} {settings}"
 
 
 def main() -> None:
     """Caches the features, then trains, measures and saves."""
     devices.prepare(FLAGS.device, FLAGS.threads)
-    bins = [int(count) for count in FLAGS.bins]
+    bins = read_bins()
     checkpoint = checkpoints.load(FLAGS.trunk, "lite0")
     trunk = tf.function(Lite0(checkpoint.tensors), reduce_retracing=True)
-    dev = pool(pair_features("dev", 0, trunk), bins)
-    pooled = []
+    dev, parts = {}, []
+    if FLAGS.entities:
+        dev[REGIONS] = pooled_regions("dev", 0, trunk, bins)[0]
+        for number in range(FLAGS.region_draws):
+            parts += [(pooled, 1.0) for pooled in pooled_regions("train", number, trunk, bins)]
+    dev[PHOTOS] = pooled_photos("dev", 0, trunk, bins)[0]
     for number in range(FLAGS.draws):
-        features = pair_features("train", number, trunk)
-        pooled += [pool(features, bins), pool(features, bins, mirrored=True)]
-    tensors, dev_accuracy = train(np.concatenate(pooled), dev, bins)
-    metrics = measure(ViewFindingNetwork(tensors_to_float(tensors), bins), trunk, bins)
-    metrics = {"dev pairs won": dev_accuracy, **metrics}
+        pooled_pairs = pooled_photos("train", number, trunk, bins)
+        parts += [(pooled, FLAGS.photo_weight) for pooled in pooled_pairs]
+    tensors, shares = train(scorer_pairs.TrainingPairs(parts), dev, bins)
+    network = network_of(tensors, bins)
+    metrics = {f"dev pairs won, {sort}": share for sort, share in shares.items()}
+    metrics |= measure_photos(network, trunk, bins)
+    if FLAGS.entities:
+        metrics |= measure_regions(network, trunk, bins)
+    boxes = " and Flickr30k Entities (Plummer et al. 2015)" if FLAGS.entities else ""
     checkpoints.save(
         FLAGS.output,
         "vfn",
         tensors,
-        source="trained on Flickr8k's training split (Hodosh et al. 2013) by this project",
-        command=f"python -m experiments.train_vfn --data_dir=FLICKR8K --seed={FLAGS.seed}",
+        source=f"trained on Flickr8k's training split (Hodosh et al. 2013){boxes} by this project",
+        command=command_line(),
         commit=provenance.commit(),
         metrics=metrics,
         extra={"bins": bins, "trunk": checkpoint.name, "trunk_sha256": checkpoint.sha256},
     )
     for name, value in metrics.items():
         print(f"{name}: {value:.3f}")
-
-
-def tensors_to_float(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Half precision, as stored, widened to what is computed in."""
-    return {name: value.astype(np.float32) for name, value in tensors.items()}
 
 
 if __name__ == "__main__":
