@@ -21,7 +21,14 @@ from cagic_tf.system import devices
 from experiments import command
 from experiments.errors import ExperimentError
 from experiments.methods.named import Setup
-from experiments.tables import comparison, method_runs, metrics, networks, table_files
+from experiments.tables import (
+    comparison,
+    method_runs,
+    metrics,
+    networks,
+    resampling,
+    table_files,
+)
 
 FLAGS = flags.FLAGS
 CAPTIONER = "captioner alone"
@@ -101,7 +108,7 @@ def figures(setup: Setup, records: Mapping[str, comparison.Records]) -> pd.DataF
     frame, measured = comparison.figures(records, setup, None)
     added = [
         {
-            **_interval(HIT_INTERVAL, metrics.mean_interval(found.hit, found.photos)),
+            **_interval(HIT_INTERVAL, resampling.mean_interval(found.hit, found.photos)),
             **(_gains(found, measured[CAPTIONER]) if _is_compared(name, measured) else {}),
             "mean scale": pd.Series([record.scale for record in records[name].values()]).mean(),
         }

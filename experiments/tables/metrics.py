@@ -12,7 +12,7 @@ with the worst figures that there are: IoU 0, no hit, nothing kept, displacement
 and all people cut through. So every method has the same rows, means can be compared, and refusing
 what is hard gains nothing.
 
-Rows of one photo are not independent, so whatever is resampled (intervals, test) is whole photos.
+Intervals and tests resample whole photos, see `resampling`.
 """
 
 import dataclasses
@@ -20,17 +20,14 @@ import functools
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
-from scipy import stats
 
 from cagic_tf.batch import manifest
 from cagic_tf.method import geometry
+from experiments.tables import resampling
 
 Box = tuple[float, float, float, float]
 
-CONFIDENCE = 0.95
-RESAMPLES = 9999
 CUT = (0.2, 0.9)  # Least and greatest fraction that is kept of what is cut through.
-_BATCH_NUMBERS = 2_000_000  # Numbers in memory at once while resampling.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,7 +85,7 @@ class Measured:
             "refused": self.refused,
             "rows without ground truth": self.without_crops,
             "mean IoU": float(self.iou.mean()),
-            "IoU interval": mean_interval(self.iou, self.photos, seed),
+            "IoU interval": resampling.mean_interval(self.iou, self.photos, seed),
             "std over images of the mean over annotators": self.std_over_images(),
             "std over annotators of the mean over images": self.std_over_annotators(),
             "boundary displacement": float(self.displacement.mean()),
@@ -105,7 +102,7 @@ class Measured:
 
     def std_over_images(self) -> float:
         """Standard deviation, over photos, of the mean IoU over a photo's rows and annotations."""
-        sums, counts = _by_photo(self.iou, self.photos)
+        sums, counts = resampling.by_photo(self.iou, self.photos)
         return float(np.std(sums / counts))
 
     def std_over_annotators(self) -> float | None:
@@ -225,44 +222,10 @@ def is_cut_through(box: Box, thing: Box) -> bool:
     return CUT[0] <= kept_fraction(box, thing) <= CUT[1]
 
 
-def mean_interval(values: np.ndarray, photos: Sequence[str], seed: int = 0) -> list[float] | None:
-    """95 % bootstrap interval (BCa) of a mean over rows, resampling photos.
-
-    Args:
-      values: `[N]`, one a row.
-      photos: The photo of each row.
-      seed: Seed of the resampling.
-
-    Returns:
-      `[low, high]`, or None with fewer than two photos. Where every photo has the same mean, both
-      are that mean.
-    """
-    sums, counts = _by_photo(values, photos)
-    if len(sums) < 2:
-        return None
-    if np.ptp(sums / counts) == 0:
-        return [float(values.mean())] * 2
-    found = stats.bootstrap(
-        (sums, counts),
-        lambda sums, counts, axis: sums.sum(axis=axis) / counts.sum(axis=axis),
-        paired=True,
-        vectorized=True,
-        confidence_level=CONFIDENCE,
-        n_resamples=RESAMPLES,
-        batch=_batch(sums),
-        rng=np.random.default_rng(seed),
-    ).confidence_interval
-    return [float(found.low), float(found.high)]
-
-
 def compare(a: Measured, b: Measured, seed: int = 0) -> Compared:
     """Tests whether two methods differ in mean IoU, on the rows that both have.
 
-    A paired permutation test, which swaps the two methods on each photo: unlike Wilcoxon's it is
-    about the very figure that is reported, the difference of the means, keeps photos on which the
-    methods agree, and assumes nothing of the distribution but that swapping makes no difference.
-    It is exact up to 13 photos; beyond that `RESAMPLES` swaps are drawn, so p is never below
-    2 / (RESAMPLES + 1).
+    By `resampling.paired_p`, photo by photo.
 
     Args:
       a: One method.
@@ -281,35 +244,15 @@ def compare(a: Measured, b: Measured, seed: int = 0) -> Compared:
         raise ValueError("the two methods have no row in common")
     difference = a.iou[chosen] - b.iou[[place[a.ids[at]] for at in chosen]]
     photos = [a.photos[at] for at in chosen]
-    sums, _ = _by_photo(difference, photos)
-    test = stats.permutation_test(
-        (sums, np.zeros_like(sums)),
-        lambda x, y, axis: (x - y).sum(axis=axis),
-        permutation_type="samples",
-        vectorized=True,
-        n_resamples=RESAMPLES,
-        batch=_batch(sums),
-        rng=np.random.default_rng(seed),
-    )
     return Compared(
         rows=len(chosen),
-        photos=len(sums),
+        photos=len(set(photos)),
         difference=float(difference.mean()),
-        interval=mean_interval(difference, photos, seed),
-        p=float(test.pvalue),
+        interval=resampling.mean_interval(difference, photos, seed),
+        p=resampling.paired_p(difference, photos, seed),
     )
 
 
 def _edges(box: Box) -> tuple[float, float, float, float]:
     x, y, w, h = box
     return x, y, x + w, y + h
-
-
-def _by_photo(values: np.ndarray, photos: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Sum and number of the values of each photo."""
-    _, place = np.unique(np.asarray(photos), return_inverse=True)
-    return np.bincount(place, values), np.bincount(place)
-
-
-def _batch(sums: np.ndarray) -> int:
-    return max(1, _BATCH_NUMBERS // len(sums))

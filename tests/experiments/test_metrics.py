@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cagic_tf.batch import manifest
-from experiments.tables import metrics
+from experiments.tables import metrics, resampling
 
 SIZE = (100, 50)
 
@@ -187,12 +187,12 @@ def test_std_over_images_takes_a_photo_once():
 
 def test_interval_is_near_the_normal_one_and_repeats():
     values = np.random.default_rng(0).uniform(0, 1, 400)
-    low, high = metrics.mean_interval(values, [str(at) for at in range(400)])
+    low, high = resampling.mean_interval(values, [str(at) for at in range(400)])
     half = 1.96 * np.std(values) / math.sqrt(400)
     assert low == pytest.approx(values.mean() - half, abs=0.003)
     assert high == pytest.approx(values.mean() + half, abs=0.003)
-    again = metrics.mean_interval(values, [str(at) for at in range(400)])
-    other = metrics.mean_interval(values, [str(at) for at in range(400)], seed=1)
+    again = resampling.mean_interval(values, [str(at) for at in range(400)])
+    other = resampling.mean_interval(values, [str(at) for at in range(400)], seed=1)
     assert again == [low, high] and other != [low, high]
 
 
@@ -200,13 +200,13 @@ def test_interval_resamples_photos_not_rows():
     # Four rows a photo, all alike: as wide as with one row a photo, not half of it.
     values = np.random.default_rng(1).uniform(0, 1, 100)
     photos = [str(at) for at in range(100)]
-    one = metrics.mean_interval(values, photos)
-    four = metrics.mean_interval(np.repeat(values, 4), np.repeat(photos, 4))
+    one = resampling.mean_interval(values, photos)
+    four = resampling.mean_interval(np.repeat(values, 4), np.repeat(photos, 4))
     np.testing.assert_allclose(four, one, atol=1e-12)
 
 
 def test_interval_of_equal_values():
-    assert metrics.mean_interval(np.full(5, 0.25), list("abcde")) == [0.25, 0.25]
+    assert resampling.mean_interval(np.full(5, 0.25), list("abcde")) == [0.25, 0.25]
 
 
 def test_compare_is_exact_for_few_photos():
@@ -253,7 +253,7 @@ def test_compare_many_photos():
     base = rng.uniform(0.2, 0.6, 100)
     better, same = base + rng.normal(0.1, 0.1, 100), base + rng.normal(0, 0.1, 100)
     found = metrics.compare(measured(better), measured(base))
-    assert found.p == pytest.approx(2 / (metrics.RESAMPLES + 1))
+    assert found.p == pytest.approx(2 / (resampling.RESAMPLES + 1))
     assert found.interval[0] > 0
     assert metrics.compare(measured(better), measured(base)) == found
     alike = metrics.compare(measured(same), measured(base))
