@@ -34,7 +34,8 @@ class CoarseToFine:
       scan_centers: Centres a side at each scale at least, evenly from border to border; up to
         `MOST` along a side where neighbours would not overlap by half.
       pick: How a crop is chosen of the scanned ones.
-      refine_scales: Scales of the annealing after it, as factors of the picked crop's scale.
+      refine_scales: Scales of the annealing after it, as factors of the picked crop's scale; if
+        there are none, the picked crop is the result.
       refinement: Settings of Alg. 1; its own schedule is not used.
       scan_view: Makes of a problem the one that is scanned, of the same type: `sharp_view`, or None
         for the problem itself. The crops that are refined and compared are the problem's own.
@@ -99,13 +100,14 @@ class CoarseToFine:
                 progress,
                 bounds,
             )
-            # What another view loses there says nothing of the problem.
-            same = (grid == picked).all(axis=1)
-            known = float(totals[same][0]) if self.scan_view is None and same.any() else np.inf
+            # By the problem itself: another view's loss says nothing of it.
+            start = tf.constant(picked[np.newaxis], tf.float32)
+            known = float(evaluate(problem, start).numpy()[0])
+            refined = not known <= path.loss  # Perhaps neither has a loss.
             return path._replace(
-                theta=path.theta if path.loss < known else picked,
-                loss=min(path.loss, known),
-                evaluations=path.evaluations + len(grid),
+                theta=path.theta if refined else picked,
+                loss=path.loss if refined else known,
+                evaluations=path.evaluations + len(grid) + 1,
                 scanned=np.column_stack([ranks, grid]),
             )
 

@@ -122,8 +122,10 @@ def probabilities(
       scale_log_prior: `[N]`, logarithms of how likely each crop's scale is beforehand.
 
     Returns:
-      `[N]`, sums to 1.
+      `[N]`, sums to 1; all alike where no crop has a loss.
     """
+    if not np.isfinite(losses).any():
+        losses = np.zeros(len(losses))
     _, scale, count = np.unique(grid[:, 2], return_inverse=True, return_counts=True)
     logits = scale_log_prior - losses / temperature - np.log(count[scale])
     logits = np.where(np.isfinite(logits), logits, -np.inf)

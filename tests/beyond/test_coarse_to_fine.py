@@ -145,6 +145,18 @@ def test_scan_alone_may_be_best():
     assert min(step.end_losses.min() for step in path.steps) == 0
 
 
+def test_without_refinement_the_picked_crop_is_the_result():
+    rule = picking.HighestExpectedIoU(temperature=0.1)
+    path = run(bowl, (0.2, -0.1), refine_scales=(), pick=rule)
+    grid = coarse_to_fine.scan_grid((0.44, 0.52, 0.6, 0.68), 7)
+    losses = bowl((0.2, -0.1), tf.constant(grid, tf.float32)).numpy()
+    picked = rule(losses, grid, (1, 1))
+    np.testing.assert_allclose(path.theta, picked.theta, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(path.scanned, np.column_stack([picked.ranks, grid]), atol=1e-6)
+    assert path.loss == pytest.approx(np.square(path.theta - [0.2, -0.1, 0.5]).sum(), abs=1e-6)
+    assert path.steps == [] and path.evaluations == len(grid) + 1
+
+
 def test_best_is_the_lowest_of_the_start_and_the_steps():
     for offset in np.linspace(0, 3, 4):
         problem = tf.constant([offset, 0], tf.float32)

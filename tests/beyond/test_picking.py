@@ -25,6 +25,8 @@ def test_probabilities():
     # A crop without a loss is not meant.
     losses[3] = np.nan
     assert picking.probabilities(losses, GRID, 0.5)[3] == 0
+    without_any = picking.probabilities(np.full(len(GRID), np.nan), GRID, 0.5)
+    np.testing.assert_allclose(without_any, 1 / len(GRID))
 
 
 def test_a_scale_with_more_centres_is_no_likelier():
