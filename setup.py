@@ -40,6 +40,7 @@ setup(
             "lexicon/*",
             "lite0/*",
             "sat/*",
+            "sat-regions/*",
             "synonyms/*",
             "vfn/*",
             "vfn-regions/*",

@@ -196,7 +196,7 @@ def main() -> None:
     described = captioner_training.described_regions("train", trunk)
     trainer = Trainer(weights, features, encoded, described)
     names = "views epochs batch learning_rate dropout clean_share samples f_mean_weight "
-    names += "reward_weight word_weight discriminative_weight sharpness seed "
+    names += "reward_weight word_weight discriminative_weight sharpness average seed "
     if described is not None:
         names += "region_photos region_weight region_photo_weight region_word_weight"
     captioner_training.run(

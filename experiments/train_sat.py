@@ -172,7 +172,8 @@ def main() -> None:
     )
     photo_of = np.array([row for row, _ in pairs])
     trainer = Trainer(weights, features, photo_of, described, encoded)
-    names = "attention views epochs learning_rate dropout label_smoothing clean_share seed"
+    names = "attention views epochs batch learning_rate dropout label_smoothing clean_share "
+    names += "min_count average seed"
     captioner_training.run(
         weights,
         trainer.train_epoch,

@@ -142,7 +142,7 @@ class NounLoss(Term):
         }
 
 
-def noun_weights(found: Sequence[Noun], count: int, classes: int) -> np.ndarray:
+def noun_weights(found: Sequence[Noun], count: float, classes: int) -> np.ndarray:
     """A caption's nouns for the graph: at each class of a noun, its words' part of Eq. 4's mean.
 
     Args:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import math
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -84,11 +85,12 @@ class BagOfWords:
       found: Name of each term that knows words of its own to those it knows, in order.
       read_as: Each word that is read as another to that one: the captioner's word of which it is an
         inflection, or a synonym or kind that a network knows.
-      count: T_u of Eq. 4, how many words the mean is of.
-      content: `[V]` float32, the mean of the words with content alone, without `STOP_WORDS` and the
-        end word; the distribution where nothing else is said, not even a word that another network
-        knows.
-      content_count: How many words that mean is of.
+      count: T_u of Eq. 4, how many words the mean is of; see `content_count`.
+      content: `[V]` float32, the words with content alone, without `STOP_WORDS` and the end word:
+        the sum of their one-hot vectors over `content_count`. The distribution where nothing else
+        is said, not even a word that another network knows.
+      content_count: The square root of their number: more words are more evidence of what is meant,
+        but not that many times as much, since they are seldom independent.
     """
 
     distribution: np.ndarray
@@ -96,9 +98,9 @@ class BagOfWords:
     unknown: dict[str, tuple[str, ...]]
     found: Mapping[str, Sequence[Any]]
     read_as: dict[str, str]
-    count: int
+    count: float
     content: np.ndarray
-    content_count: int
+    content_count: float
 
     def without_stop_words(self) -> "BagOfWords":
         """The same caption, of which only the words with content count."""
@@ -182,7 +184,7 @@ def bag_of_words(
     total = len(counted) + only_elsewhere  # T_u
     distribution = _mean_of_words([index[word] for word in counted], total, len(vocabulary))
     with_content = [index[word] for word in known if word not in STOP_WORDS]
-    content_total = len(with_content) + only_elsewhere
+    content_total = math.sqrt(len(with_content) + only_elsewhere)
     content = _mean_of_words(with_content, content_total, len(vocabulary))
     if not with_content and not parts:
         content, content_total = distribution, total
@@ -190,7 +192,7 @@ def bag_of_words(
     return BagOfWords(*bags)
 
 
-def _mean_of_words(words: Sequence[int], count: int, size: int) -> np.ndarray:
+def _mean_of_words(words: Sequence[int], count: float, size: int) -> np.ndarray:
     """The sum of the words' one-hot vectors `[size]` over `count`; float32."""
     mean = np.zeros(size, np.float32)
     if words:
