@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+
 from cagic_tf.batch import manifest, records
 from cagic_tf.method import geometry
 from cagic_tf.photos import crop_files, drawing, reading
@@ -155,16 +157,30 @@ def _draw(
 
 
 def _loss_plot(path: "search.Path", caption: str | None) -> bytes:
-    steps = path.steps
-    names = list(steps[0].losses.terms) if steps else []  # A scan without refinement has none.
+    title = manifest.shown(caption or "", manifest.LONGEST_CAPTION)
+    if not path.steps:
+        return _scan_plot(path, title)
+    names = list(path.steps[0].losses.terms)
     return drawing.loss_plot(
-        [step.scale for step in steps],
-        {"total": [float(step.losses.total) for step in steps]}
-        | {name: [float(step.losses.terms[name]) for step in steps] for name in names},
-        [step.end_losses for step in steps],
+        [step.scale for step in path.steps],
+        {"total": [float(step.losses.total) for step in path.steps]}
+        | {name: [float(step.losses.terms[name]) for step in path.steps] for name in names},
+        [step.end_losses for step in path.steps],
         (float(path.theta[2]), path.loss),
-        manifest.shown(caption or "", manifest.LONGEST_CAPTION),
+        title,
     )
+
+
+def _scan_plot(path: "search.Path", title: str) -> bytes:
+    """A scan without refinement has no losses at a mean: its ranks are what it went by."""
+    scanned = np.asarray(path.scanned, np.float64).reshape(-1, 4)
+    scanned = scanned[np.isfinite(scanned[:, 0])]
+    scales = sorted(set(scanned[:, 3].tolist()))
+    ranks = [scanned[scanned[:, 3] == scale, 0] for scale in scales]
+    best = [float(of_scale.min()) for of_scale in ranks]
+    returned = float(path.theta[2]), min(best, default=path.loss)
+    panels = {"rank in the scan": best}
+    return drawing.loss_plot(scales, panels, ranks, returned, title, ("best", "scanned"))
 
 
 def _mean_iou(box: Sequence[float], row: manifest.Row) -> float | None:

@@ -61,6 +61,7 @@ def loss_plot(
     restarts: Sequence[Sequence[float] | np.ndarray],
     returned: tuple[float, float],
     title: str,
+    labels: tuple[str, str] = ("at the mean", "restarts"),
 ) -> bytes:
     """Plots the losses over the scales, a panel for each; it needs matplotlib, an extra.
 
@@ -70,6 +71,7 @@ def loss_plot(
       restarts: For each scale the total losses at which its restarts ended.
       returned: Scale and total loss of the crop that the search returned.
       title: What the plot says above; any text, drawn as it is.
+      labels: What the legend calls the values of `losses`, and those of `restarts`.
 
     Returns:
       The content of a PNG file.
@@ -80,11 +82,11 @@ def loss_plot(
     ratios = [2] + [1] * (len(losses) - 1)
     panels = figure.subplots(len(losses), sharex=True, squeeze=False, height_ratios=ratios)[:, 0]
     for at, (axes, (name, values)) in enumerate(zip(panels, losses.items(), strict=True)):
-        axes.plot(scales, values, f"C{at}-", marker="o", markersize=3, label="at the mean")
+        axes.plot(scales, values, f"C{at}-", marker="o", markersize=3, label=labels[0])
         axes.set_ylabel(name)
     total = panels[0]
     for at, (scale, ends) in enumerate(zip(scales, restarts, strict=True)):
-        label = None if at else "restarts"
+        label = None if at else labels[1]
         total.plot([scale] * len(ends), ends, ".", color="0.75", label=label, zorder=1)
     total.plot(*returned, "r*", markersize=12, label="returned")
     total.legend(fontsize=8)
