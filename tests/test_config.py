@@ -58,7 +58,7 @@ def test_paper_gin_has_the_papers_numbers():
         ("ablations/cn_sa_mr", 0.0, 1, 10, annealing.Annealing),
         ("ablations/cn_sa", 0.0, 1, 1, annealing.Annealing),
         ("ablations/cn", 0.0, 1, None, joint_search.JointSearch),
-        ("fast", 0.01, 4, None, coarse_to_fine.CoarseToFine),
+        ("fast", 0.75, 4, None, coarse_to_fine.CoarseToFine),
         ("open_vocabulary", 0.01, 4, 10, annealing.Annealing),
     ],
 )
@@ -100,7 +100,9 @@ def test_every_binding_of_a_shipped_file_is_read(name):
         (["paper.gin"], ["Objective.pyramid = ()"], "pyramid is"),
         (["fast.gin"], ["Objective.lexicon_weight = -1"], "lexicon_weight is -1"),
         (["paper.gin"], ["Cropper.max_side = -1"], "max_side is -1"),
-        (["fast.gin"], ["Annealing.scale_factor = 1.5"], "scale_factor is 1.5"),
+        (["paper.gin"], ["Annealing.scale_factor = 1.5"], "scale_factor is 1.5"),
+        (["fast.gin"], ["HighestExpectedIoU.temperature = 0"], "temperature is 0"),
+        (["fast.gin"], ["Annealing.restart_count = 3"], "nothing reads Annealing.restart_count"),
     ],
 )
 def test_mistakes_are_one_line(files, bindings, message):

@@ -23,7 +23,9 @@ QUICK = [
     "CoarseToFine.scan_scales = (0.5,)",
     "CoarseToFine.scan_centers = 2",
     "CoarseToFine.refine_scales = (1.0,)",
+    "CoarseToFine.refinement = @Annealing()",
     "Annealing.restart_count = 2",
+    "Annealing.minimizer = @Minimizer()",
     "Minimizer.max_iterations = 1",
 ]
 KEYS = (

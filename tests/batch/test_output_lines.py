@@ -36,9 +36,9 @@ def test_fill_takes_boxes_and_known_fields_and_errors(tmp_path):
     assert again.done == folder.done
 
 
-@pytest.mark.parametrize("scales", [[0.9, 0.8], []])
 @pytest.mark.parametrize("terms", [{"aesthetic": -1.0}, {"caption": 1.5, "own": 2.0}])
-def test_the_plot_has_the_total_and_every_term(tmp_path, monkeypatch, terms, scales):
+def test_the_plot_has_the_total_and_every_term(tmp_path, monkeypatch, terms):
+    scales = [0.9, 0.8]
     caption = "a\ndog\x1b" + "g" * 42_000 if "caption" in terms else None
     losses, expected = search.Losses(3.0, terms), {"total": 3.0} | terms
     photo = np.zeros((10, 20, 3), np.uint8)
@@ -56,7 +56,6 @@ def test_the_plot_has_the_total_and_every_term(tmp_path, monkeypatch, terms, sca
     monkeypatch.setattr(drawing, "loss_plot", lambda *given: plotted.append(given) or b"plot")
     output = row_output.begin(row, lambda: crop, crop_files.SaveOptions())()
     assert output.error is None and output.pictures["a_losses.png"] == b"plot"
-    expected = expected if scales else {"total": 3.0}  # A scan without refinement has no steps.
     assert list(plotted[0][1])[0] == "total"
     assert plotted == [
         (
@@ -67,3 +66,15 @@ def test_the_plot_has_the_total_and_every_term(tmp_path, monkeypatch, terms, sca
             r"a\ndog\x1b" + "g" * 69 + "\u2026" if caption else "",
         )
     ]
+
+
+def test_the_plot_of_a_scan_without_refinement_has_its_ranks(monkeypatch):
+    scanned = np.array([[0.3, 0, 0, 0.8], [0.2, 0, 0, 0.5], [0.6, 0, 0, 0.5], [np.inf, 0, 0, 0.5]])
+    path = types.SimpleNamespace(steps=[], theta=np.array([0, 0, 0.6]), loss=1.5, scanned=scanned)
+    plotted = []
+    monkeypatch.setattr(drawing, "loss_plot", lambda *given: plotted.append(given) or b"plot")
+    assert row_output._loss_plot(path, "a dog") == b"plot"
+    scales, losses, dots, returned, title, labels = plotted[0]
+    assert (scales, losses) == ([0.5, 0.8], {"rank in the scan": [0.2, 0.3]})
+    assert [each.tolist() for each in dots] == [[0.2, 0.6], [0.3]]
+    assert (returned, title, labels) == ((0.6, 0.2), "a dog", ("best", "scanned"))
