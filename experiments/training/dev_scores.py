@@ -40,20 +40,24 @@ def right_of_four(distributions: np.ndarray, captions: list[list[str]], words: l
 
 
 def measure_regions(decoder: sat.ShowAttendTell, found: regions.RegionSet) -> dict[str, float]:
-    """Mean IoU of the crop whose loss of Eq. 4 is the lowest of the photo's, over descriptions."""
+    """Mean IoU of the crop whose loss of Eq. 4 is the lowest of the photo's, over descriptions.
+
+    Descriptions without a known word do not count; without any other it is 0.
+    """
 
     @tf.function(reduce_retracing=True)
     def describe(contexts):
         return losses.caption_distribution(decoder.greedy(contexts, MAX_WORDS), False)
 
-    overlaps = []
+    overlaps = [np.zeros(0)]
     for photo, features in zip(found.photos, found.features, strict=True):
         if photo.texts:
             bags = regions.content(photo.texts, decoder.vocabulary)
             known = bags.any(axis=1)
             likelihood = bags @ np.log(describe(features.astype(np.float32)).numpy() + 1e-9).T
             overlaps.append(photo.iou[known, np.argmax(likelihood, axis=1)[known]])
-    return {"IoU of the region's crop": float(np.concatenate(overlaps).mean())}
+    joined = np.concatenate(overlaps)
+    return {"IoU of the region's crop": float(joined.mean()) if len(joined) else 0.0}
 
 
 def measure(decoder: sat.ShowAttendTell, dev: dict[str, np.ndarray], captions) -> dict[str, float]:

@@ -12,7 +12,7 @@ from PIL import Image
 from cagic_tf.networks import bundle, checkpoints, sat_sizes
 from experiments import train_sat
 from experiments.data import photo_sets
-from tests.experiments import commands
+from tests.experiments import commands, small_entities, small_flickr8k
 
 COLOURS = {"red": (220, 30, 30), "green": (30, 200, 30), "blue": (30, 30, 220)}
 
@@ -117,3 +117,43 @@ def test_mistakes_are_one_line(argument, message, coco):
     folders = f"--work_dir={coco}/work", f"--output={coco}/out"
     assert message in commands.error_of(train_sat, *given, *folders, argument)
     assert not (coco / "out").exists()
+
+
+@pytest.mark.slow
+def test_described_regions_are_learnt_beside_photos(tmp_path):
+    pytest.importorskip("pycocoevalcap")
+    for name in ("photos", "entities"):
+        (tmp_path / name).mkdir()
+    photos = small_flickr8k.write(tmp_path / "photos")
+    entities = small_entities.write(tmp_path / "entities")
+    lines = [f"{name}\tA man walks a dog\n" for name in small_flickr8k.NAMES for _ in range(5)]
+    (photos / "captions.tsv").write_text("".join(lines))
+
+    def train(script, output, *arguments):
+        given = f"--data_dir={photos}", f"--entities={entities}", f"--work_dir={tmp_path}/work"
+        done = subprocess.run(
+            [
+                *(sys.executable, "-m", f"experiments.{script}", *given, "--views=1", "--epochs=1"),
+                *(f"--output={tmp_path}/{output}", "--batch=2", *arguments),
+            ],
+            cwd=Path(__file__).parents[2],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return checkpoints.load(tmp_path / output, "sat")
+
+    first = train("train_sat", "first", "--attention=xu", "--min_count=1", "--preload")
+    log = json.loads((tmp_path / "work" / "first_log.json").read_text())
+    assert 0 < log[0]["IoU of the region's crop"] < 1
+    sizes = {**train_sat.SMALL["xu"], "looks_around": True}
+    sizes = sat_sizes.Sizes(len(first.manifest["vocabulary"]), 49, 1280, **sizes)
+    assert {name: value.shape for name, value in first.tensors.items()} == sat_sizes.shapes(sizes)
+    command = first.manifest["command"]
+    assert "--entities=ENTITIES --attention=xu" in command and "--batch=2" in command
+    second = train("finetune_sat", "second", f"--init={tmp_path}/first", "--region_photos=2")
+    assert second.manifest["command"].startswith(command + " && ")
+    assert "--region_photos=2" in second.manifest["command"]
+    assert str(tmp_path) not in json.dumps(second.manifest)
+    assert any((second.tensors[name] != value).any() for name, value in first.tensors.items())
