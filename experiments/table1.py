@@ -40,9 +40,9 @@ OURS |= {"paper.gin": "CAGIC", "original.gin": "CAGIC"}
 OURS |= {name.lower(): name for name in PAPER} | {"gaic": "Anchor"}
 THEIRS = "the paper's"
 FAST = (
-    "fast.gin is this project's own search, not the paper's method: it adds the loss of a lexicon "
-    "to the objective, scans another picture than the one whose loss counts, and smooths what it "
-    "scans. The paper has no figure for it."
+    "fast.gin is this project's own search, not the paper's method: its networks have seen "
+    "described regions, it adds the loss of a lexicon to the objective, and of scanned crops it "
+    "takes the one that overlaps likely ones most. The paper has no figure for it."
 )
 
 
