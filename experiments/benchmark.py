@@ -46,7 +46,6 @@ ROWS = 200
 RSS_UNIT = 1 if sys.platform == "darwin" else 1024  # Bytes, of the system's peak memory.
 # A small search: what a row costs beside its evaluations would show here most.
 SMALL = ["CoarseToFine.scan_scales = (0.5,)", "CoarseToFine.scan_centers = 3"]
-SMALL += ["CoarseToFine.refine_scales = (1.0,)", "Annealing.restart_count = 2"]
 
 Figures = dict[str, Any]  # Name of each figure to a number, or to a dict of such.
 

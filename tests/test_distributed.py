@@ -26,7 +26,6 @@ pytest.importorskip("ray", reason="needs the extra distributed")
 QUICK = [
     "CoarseToFine.scan_scales = (0.5,)",
     "CoarseToFine.scan_centers = 2",
-    "Annealing.restart_count = 2",
 ]
 ONE_THREAD = ["--threads=1", "--gin_file=fast.gin", *(f"--gin_param={value}" for value in QUICK)]
 

@@ -21,7 +21,7 @@ if not flags.FLAGS.is_parsed():
     flags.FLAGS(["test"])
 
 SHORT = ["scan_scales = (0.7,)", "scan_centers = 1"]
-BINDINGS = [*(f"CoarseToFine.{each}" for each in SHORT), "Annealing.restart_count = 1"]
+BINDINGS = [f"CoarseToFine.{each}" for each in SHORT]
 PHOTOS = 10
 
 

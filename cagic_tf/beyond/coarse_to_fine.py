@@ -103,6 +103,8 @@ class CoarseToFine:
             # By the problem itself: another view's loss says nothing of it.
             start = tf.constant(picked[np.newaxis], tf.float32)
             known = float(evaluate(problem, start).numpy()[0])
+            if progress and not scales:
+                progress(1, 1, known)  # The scan is all there is.
             refined = not known <= path.loss  # Perhaps neither has a loss.
             return path._replace(
                 theta=path.theta if refined else picked,

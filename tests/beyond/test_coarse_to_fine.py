@@ -147,7 +147,8 @@ def test_scan_alone_may_be_best():
 
 def test_without_refinement_the_picked_crop_is_the_result():
     rule = picking.HighestExpectedIoU(temperature=0.1)
-    path = run(bowl, (0.2, -0.1), refine_scales=(), pick=rule)
+    told = []
+    path = run(bowl, (0.2, -0.1), 0, lambda *given: told.append(given), refine_scales=(), pick=rule)
     grid = coarse_to_fine.scan_grid((0.44, 0.52, 0.6, 0.68), 7)
     losses = bowl((0.2, -0.1), tf.constant(grid, tf.float32)).numpy()
     picked = rule(losses, grid, (1, 1))
@@ -155,6 +156,7 @@ def test_without_refinement_the_picked_crop_is_the_result():
     np.testing.assert_allclose(path.scanned, np.column_stack([picked.ranks, grid]), atol=1e-6)
     assert path.loss == pytest.approx(np.square(path.theta - [0.2, -0.1, 0.5]).sum(), abs=1e-6)
     assert path.steps == [] and path.evaluations == len(grid) + 1
+    assert told == [(1, 1, path.loss)]
 
 
 def test_best_is_the_lowest_of_the_start_and_the_steps():

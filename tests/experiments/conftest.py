@@ -14,6 +14,8 @@ include "fast.gin"
 CoarseToFine.scan_scales = (0.5,)
 CoarseToFine.scan_centers = 2
 CoarseToFine.refine_scales = ()
+CoarseToFine.refinement = @Annealing()
+Annealing.draw_starts = @Normal()
 Networks.captioner = "sat"
 Networks.scorer = "vfn"
 """
