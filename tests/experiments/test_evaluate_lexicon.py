@@ -62,7 +62,7 @@ def test_the_whole_command(dataset, quick_gin, tmp_path):
     assert [row["refused"] for row in rows] == ["2", "1", "1"]
     assert list(alone[2].loss) == ["total", "caption", "aesthetic"]
     assert lexicon[2].loss["total"] == pytest.approx(
-        0.01 * lexicon[2].loss["aesthetic"] + 2 * lexicon[2].loss["lexicon"], abs=1e-5
+        0.75 * lexicon[2].loss["aesthetic"] + 1.5 * lexicon[2].loss["lexicon"], abs=1e-5
     )
     made_by = commands.made_by(out)
     assert list(made_by["checkpoints"]) == ["lite0", "sat", "vfn", "lexicon"]
