@@ -177,7 +177,9 @@ def test_only_our_own_lines_are_printed(tmp_path):
     assert re.fullmatch(rf"1 rows, 0 errors, \d+\.\d s a picture; results in {tmp_path}/out", last)
     made_by = json.loads((tmp_path / "out" / "provenance.json").read_text())
     assert made_by["command"] == shlex.join(["python", "-m", "cagic_tf.run", *flags])
-    assert set(made_by["checkpoints"]) == {"sat", "vfn", "lite0", "lexicon"}
+    assert set(made_by["checkpoints"]) == {
+        *("sat-regions", "vfn-regions", "lite0", "lexicon", "synonyms")
+    }
 
 
 @pytest.mark.slow
