@@ -1,4 +1,4 @@
-"""Beyond the paper: a forward scan of centres and scales, then Alg. 1 near the best of them.
+"""Beyond the paper: a forward scan of centres and scales, and Alg. 1 from there if it is asked for.
 
 What is refined is the paper's objective. A scan needs no gradients and sees the whole photo, so
 few scales and restarts are enough afterwards.
