@@ -29,7 +29,7 @@ from experiments import command
 from experiments.data import entities, flickr8k
 from experiments.errors import ExperimentError
 from experiments.tables import metrics, table_files
-from experiments.training import region_pairs
+from experiments.training import crops_and_boxes, region_pairs
 
 FLAGS = flags.FLAGS
 SCALES = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
@@ -82,8 +82,7 @@ class Scores:
         """Scores `[scorers, N]` of crops `[N, 3]`, rows `(x, y, s)`; higher is better."""
         seen = self._view(self._loss.problem(photo.astype(np.float32) / 255, self._words))
         found = []
-        for at in range(0, len(grid), coarse_to_fine.BATCH):
-            theta = tf.constant(grid[at : at + coarse_to_fine.BATCH], tf.float32)
+        for theta in coarse_to_fine.batches(grid):
             features = self._features(seen, theta)
             found.append([scorer(features).numpy() for scorer in self._scorers])
         return np.concatenate(found, axis=1)
@@ -149,7 +148,7 @@ def cuts(
         cut, whole = [], []
         for at in counted:
             best = chosen if scores is None else chosen[[np.argmax(scores[at, chosen])]]
-            shares = region_pairs.kept_shares(grid[best], people[at])
+            shares = crops_and_boxes.kept_shares(grid[best], people[at])
             cut.append(region_pairs.cut_through(shares).any(axis=1).mean())
             whole.append((shares > metrics.CUT[1]).mean())
         figures[f"cuts people, {scale}"] = float(np.mean(cut))

@@ -140,9 +140,10 @@ class Trainer:
         if self._described is None:
             return None
         photos = rng.choice(len(self._described.photos), FLAGS.region_photos, replace=False)
-        rows = np.concatenate([self._described.features[photo] for photo in np.sort(photos)])
+        photos = np.sort(photos)  # The features lie on the disk in this order.
+        rows = np.concatenate([self._described.features[photo] for photo in photos])
         contexts = tf.constant(rows.astype(np.float32))
-        chosen = [self._described.photos[photo] for photo in np.sort(photos)]
+        chosen = [self._described.photos[photo] for photo in photos]
         batch = region_losses.make_batch(chosen, self._weights.decoder.vocabulary, MAX_WORDS, rng)
         words, weights = (part[:, 0] for part in self.region_captions(contexts))
         return contexts, words, weights, tf.nest.map_structure(tf.constant, batch)
@@ -189,11 +190,8 @@ def main() -> None:
     weights = captioner_weights.Weights(
         dict(start.tensors), words, steps, FLAGS.learning_rate, FLAGS.average
     )
-    features = [
-        captioner_training.photo_features(photos, "train", view, trunk)
-        for view in range(FLAGS.views)
-    ]
-    described = captioner_training.described_regions("train", trunk)
+    features = captioner_training.train_features(photos, trunk)
+    described = captioner_training.described_regions(photos, "train", trunk)
     trainer = Trainer(weights, features, encoded, described)
     names = "views epochs batch learning_rate dropout clean_share samples f_mean_weight "
     names += "reward_weight word_weight discriminative_weight sharpness average seed "
@@ -204,7 +202,7 @@ def main() -> None:
         trainer.train_epoch,
         dev,
         dev_photos.captions,
-        captioner_training.described_regions("dev", trunk),
+        captioner_training.described_regions(dev_photos, "dev", trunk),
         functools.partial(
             captioner_training.write_checkpoint,
             trunk=checkpoint,

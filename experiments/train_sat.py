@@ -87,6 +87,7 @@ class Trainer:
         features: Sequence[np.ndarray],
         photo_of: np.ndarray,
         described: regions.RegionSet | None,
+        shown: Sequence[tuple[int, str, np.ndarray]],
         encoded: list[list[int]],
     ):
         """Takes the words of captions and then of regions, and the features of both.
@@ -95,12 +96,13 @@ class Trainer:
           weights: What is trained.
           features: `[photos, L, D]` of each view.
           photo_of: Number of each caption's photo.
-          described: Regions, or None; those that a crop shows have their words in `encoded`.
+          described: Regions, or None.
+          shown: Those of them that a crop shows, see `RegionSet.shown`.
           encoded: Word indices.
         """
         self._weights, self._features, self._photo_of = weights, features, photo_of
         self._described, self._encoded = described, encoded
-        self._shown = [] if described is None else described.shown()
+        self._shown = shown
 
     @tf.function
     def step(self, contexts, targets, weights):
@@ -153,15 +155,13 @@ def main() -> None:
     checkpoint, trunk = captioner_training.load_trunk()
     dev_photos, photos = (captioner_training.read_split(split) for split in ("dev", "train"))
     dev = captioner_training.dev_features(dev_photos, trunk)
-    features = [
-        captioner_training.photo_features(photos, "train", view, trunk)
-        for view in range(FLAGS.views)
-    ]
-    described = captioner_training.described_regions("train", trunk)
-    shown = [text for _, text, _ in described.shown()] if described else []
+    features = captioner_training.train_features(photos, trunk)
+    described = captioner_training.described_regions(photos, "train", trunk)
+    shown = described.shown() if described else []
     pairs = [(row, text) for row, texts in enumerate(photos.captions) for text in texts]
     words = flickr8k.build_vocabulary([text for _, text in pairs], FLAGS.min_count)
-    encoded = teacher_forcing.encode([*(text for _, text in pairs), *shown], words)
+    texts = [text for _, text in pairs] + [text for _, text, _ in shown]
+    encoded = teacher_forcing.encode(texts, words)
     small = SMALL[FLAGS.attention] if checkpoint.kind == "lite0" else {}
     sizes = sat_sizes.Sizes(len(words), *features[0].shape[1:], **small)
     sizes = sizes._replace(looks_around=FLAGS.attention == "xu")
@@ -171,7 +171,7 @@ def main() -> None:
         initial_tensors(sizes), words, steps, FLAGS.learning_rate, FLAGS.average
     )
     photo_of = np.array([row for row, _ in pairs])
-    trainer = Trainer(weights, features, photo_of, described, encoded)
+    trainer = Trainer(weights, features, photo_of, described, shown, encoded)
     names = "attention views epochs batch learning_rate dropout label_smoothing clean_share "
     names += "min_count average seed"
     captioner_training.run(
@@ -179,7 +179,7 @@ def main() -> None:
         trainer.train_epoch,
         dev,
         dev_photos.captions,
-        captioner_training.described_regions("dev", trunk),
+        captioner_training.described_regions(dev_photos, "dev", trunk),
         functools.partial(
             captioner_training.write_checkpoint,
             trunk=checkpoint,

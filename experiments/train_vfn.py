@@ -33,7 +33,7 @@ from cagic_tf.system import devices, provenance
 from experiments import command
 from experiments.data import entities, flickr8k
 from experiments.errors import ExperimentError
-from experiments.training import region_pairs, scorer_pairs
+from experiments.training import crops_and_boxes, region_pairs, scorer_pairs
 
 FLAGS = flags.FLAGS
 PHOTOS, REGIONS = "photos above crops", "whole above cut"  # The sorts of pairs.
@@ -229,7 +229,7 @@ def measure_regions(
     for name, chosen in (("people", person), ("things", ~person)):
         if chosen.any():
             figures[f"{label}, {name}"] = float(right[chosen].mean())
-    kept = np.array([region_pairs.kept_shares(pair.cut, [pair.box])[0] for pair in drawn])
+    kept = np.array([crops_and_boxes.kept_shares(pair.cut, [pair.box])[0] for pair in drawn])
     figures |= by_range(f"{label}, kept", right, kept, (0.2, 0.55, 0.9))
     scales = np.array([pair.cut[2] for pair in drawn])
     return figures | by_range(f"{label}, scale", right, scales, (0.3, 0.6, 0.75, 0.9))

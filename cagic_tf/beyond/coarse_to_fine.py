@@ -6,7 +6,7 @@ few scales and restarts are enough afterwards.
 
 import dataclasses
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -81,12 +81,7 @@ class CoarseToFine:
             scales = bounds.scales(self.scan_scales)
             grid = scan_grid(scales, self.scan_centers, bounds.base_size, FARTHEST)
             seen = problem if view is None else view(problem)
-            totals = np.concatenate(
-                [
-                    evaluate(seen, tf.constant(grid[at : at + BATCH], tf.float32)).numpy()
-                    for at in range(0, len(grid), BATCH)
-                ]
-            )
+            totals = np.concatenate([evaluate(seen, each).numpy() for each in batches(grid)])
             picked, ranks = self.pick(totals, grid, bounds.base_size)
             *center, scale = picked
             scales = [min(factor * scale, 1.0) for factor in self.refine_scales]
@@ -126,6 +121,12 @@ def sharp_view(problem: Problem) -> Problem:
     return problem._replace(
         picture=sampling.pyramid_mean(photo, (1,), 0), targets=problem.content_targets
     )
+
+
+def batches(grid: np.ndarray) -> Iterator[tf.Tensor]:
+    """The crops `[N, 3]` in parts of `BATCH`, float32, as they go through the networks."""
+    for at in range(0, len(grid), BATCH):
+        yield tf.constant(grid[at : at + BATCH], tf.float32)
 
 
 def scan_grid(

@@ -6,6 +6,7 @@ its rows, and weights of terms and rules of picking are arithmetic afterwards.
 
 import collections
 import hashlib
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,6 +20,7 @@ from cagic_tf import pipeline
 from cagic_tf.batch import manifest
 from cagic_tf.beyond import coarse_to_fine
 from cagic_tf.photos import reading
+from cagic_tf.system import files
 
 
 class Scan(NamedTuple):
@@ -60,10 +62,10 @@ def scan(
     path = cache / f"scan-{hashlib.sha256(repr(key).encode()).hexdigest()[:16]}.npz"
     if not path.exists():
         terms = _terms(cropper, rows, grid)
+        buffer = io.BytesIO()
+        np.savez(buffer, grid=grid, **terms)
         cache.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".partial.npz")
-        np.savez(partial, grid=grid, **terms)
-        partial.replace(path)
+        files.write_atomically(path, buffer.getvalue())
     with np.load(path) as found:
         return Scan(found["grid"], {name: found[name] for name in found if name != "grid"})
 
@@ -109,11 +111,7 @@ def _look(cropper: pipeline.Cropper):
 
 def _see(look, problem, grid: np.ndarray, networks) -> SimpleNamespace:
     """What stands in for `losses.Crops` of the whole grid: terms read no more than this."""
-    batch = coarse_to_fine.BATCH
-    parts = [
-        look(problem, tf.constant(grid[at : at + batch], tf.float32))
-        for at in range(0, len(grid), batch)
-    ]
+    parts = [look(problem, theta) for theta in coarse_to_fine.batches(grid)]
     names = "captioner_features", "scorer_features", "word_distribution"
     joined = {
         name: tf.concat(part, 0) for name, part in zip(names, zip(*parts, strict=True), strict=True)

@@ -153,7 +153,14 @@ def dev_features(photos: photo_sets.PhotoSet, trunk: bundle.Trunk) -> dict[str, 
     return {name: photo_features(photos, "dev", view, trunk) for name, view in DEV_VIEWS.items()}
 
 
-def described_regions(split: str, trunk: bundle.Trunk) -> regions.RegionSet | None:
+def train_features(photos: photo_sets.PhotoSet, trunk: bundle.Trunk) -> list[np.ndarray]:
+    """Annotation vectors of the training photos, of each view that is used."""
+    return [photo_features(photos, "train", view, trunk) for view in range(FLAGS.views)]
+
+
+def described_regions(
+    photos: photo_sets.PhotoSet, split: str, trunk: bundle.Trunk
+) -> regions.RegionSet | None:
     """The described regions of a split's photos, with their features; None without --entities.
 
     Raises:
@@ -164,9 +171,8 @@ def described_regions(split: str, trunk: bundle.Trunk) -> regions.RegionSet | No
     if FLAGS.captions:
         raise photo_sets.DataError("--entities goes with Flickr8k's photos, not with --captions")
     path = Path(FLAGS.work_dir) / f"regions_{split}.npy"
-    names = read_split(split).names
     folders = Path(FLAGS.data_dir), Path(FLAGS.entities)
-    found = regions.load(path, *folders, names, trunk, FLAGS.seed)
+    found = regions.load(path, *folders, photos.names, trunk, FLAGS.seed)
     return found._replace(features=_preloaded(found.features, split))
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from experiments.data import entities
 from experiments.tables import metrics
-from experiments.training import scorer_pairs
+from experiments.training import crops_and_boxes, scorer_pairs
 
 WHOLE = 0.98  # Share of a box that a crop keeps at least, to have it whole.
 SMALLEST = 0.01  # Fraction of the photo that a box covers at least, for a cut to matter.
@@ -37,16 +37,6 @@ class Pair(NamedTuple):
     cut: np.ndarray
     box: entities.Corners
     person: bool
-
-
-def kept_shares(theta: np.ndarray, boxes: Sequence[entities.Corners]) -> np.ndarray:
-    """Shares `[..., M]` in [0, 1] that crops `[..., 3]`, `(x, y, s)`, keep of M boxes' areas."""
-    corners = np.asarray(boxes, float)
-    center, scale = np.split(theta[..., np.newaxis, :].astype(float), [2], axis=-1)
-    lows = np.maximum(corners[..., :2], (center - scale + 1) / 2)
-    highs = np.minimum(corners[..., 2:], (center + scale + 1) / 2)
-    sides = corners[..., 2:] - corners[..., :2]
-    return np.prod(np.maximum(highs - lows, 0) / sides, axis=-1)
 
 
 def cut_through(shares: np.ndarray) -> np.ndarray:
@@ -79,8 +69,8 @@ def draw_crops(
     anywhere = np.clip(rng.uniform(-1.2, 1.2, (TRIES, 2)), -1, 1) * (1 - scale)
     theta = np.column_stack([np.concatenate([around, anywhere]), np.full(2 * TRIES, scale)])
     theta = theta.astype(np.float32)
-    shares = kept_shares(theta, [box])[:, 0]
-    cuts = cut_through(kept_shares(theta, boxes)).sum(axis=1)
+    shares = crops_and_boxes.kept_shares(theta, [box])[:, 0]
+    cuts = cut_through(crops_and_boxes.kept_shares(theta, boxes)).sum(axis=1)
     for whole in range(TRIES):
         others = np.flatnonzero(cut_through(shares) & (cuts > cuts[whole]))
         if shares[whole] >= WHOLE and len(others):

@@ -17,7 +17,7 @@ from PIL import Image
 from cagic_tf.method import sampling, vocabulary
 from cagic_tf.networks import bundle, checkpoints
 from experiments.data import entities, flickr8k
-from experiments.training import views
+from experiments.training import crops_and_boxes, views
 
 CROPS = 14  # Of a photo: the first is the whole, then those around regions.
 AROUND = 6
@@ -58,7 +58,9 @@ def draw(described: Sequence[entities.Description], rng: np.random.Generator) ->
         scale = rng.uniform(*SCALES)
         rows.append((*(rng.uniform(-1, 1, 2) * (1 - scale)), scale))
     theta = np.array(rows, np.float32)
-    return Regions(tuple(each.text for each in described), theta, iou(theta, boxes), mirrored)
+    return Regions(
+        tuple(each.text for each in described), theta, crops_and_boxes.iou(theta, boxes), mirrored
+    )
 
 
 def _around(box: np.ndarray, rng: np.random.Generator) -> tuple[float, float, float]:
@@ -67,15 +69,6 @@ def _around(box: np.ndarray, rng: np.random.Generator) -> tuple[float, float, fl
     center = box[:2] + box[2:] - 1 + rng.normal(0, SHIFT, 2) * scale
     x, y = np.clip(center, scale - 1, 1 - scale)
     return float(x), float(y), scale
-
-
-def iou(theta: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-    """IoU `[R, N]` of crops `[N, 3]` with boxes `[R, 4]`, corners in fractions of the photo."""
-    low, high = (theta[:, :2] - theta[:, 2:] + 1) / 2, (theta[:, :2] + theta[:, 2:] + 1) / 2
-    sides = np.minimum(high, boxes[:, np.newaxis, 2:]) - np.maximum(low, boxes[:, np.newaxis, :2])
-    shared = np.prod(np.maximum(sides, 0), axis=2)
-    areas = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)[:, np.newaxis]
-    return shared / (areas + np.prod(high - low, axis=1) - shared)
 
 
 def likely(iou: np.ndarray) -> np.ndarray:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from experiments.data import entities
-from experiments.training import region_pairs
+from experiments.training import crops_and_boxes, region_pairs
 
 BOXES = [(0.1, 0.2, 0.4, 0.9), (0.0, 0.0, 0.35, 0.3), (0.7, 0.55, 1.0, 1.0), (0.3, 0.45, 0.5, 0.6)]
 
@@ -21,8 +21,8 @@ def test_kept_shares_by_hand():
     boxes = [(0.0, 0.0, 0.5, 0.5), (0.25, 0.25, 0.75, 0.75), (0.9, 0.9, 1.0, 1.0)]
     theta = np.array([[0, 0, 1], [0, 0, 0.5], [-0.5, -0.5, 0.5], [0.5, -0.5, 0.5]], np.float32)
     expected = [[1, 1, 1], [0.25, 1, 0], [1, 0.25, 0], [0, 0.25, 0]]
-    np.testing.assert_allclose(region_pairs.kept_shares(theta, boxes), expected, atol=1e-7)
-    np.testing.assert_allclose(region_pairs.kept_shares(theta[1], boxes), expected[1], atol=1e-7)
+    np.testing.assert_allclose(crops_and_boxes.kept_shares(theta, boxes), expected, atol=1e-7)
+    np.testing.assert_allclose(crops_and_boxes.kept_shares(theta[1], boxes), expected[1], atol=1e-7)
 
 
 def test_what_is_cut_through():
@@ -36,7 +36,7 @@ def test_one_is_whole_and_the_other_cut_at_one_scale_inside_the_photo(box):
     drawn = [region_pairs.draw_crops(box, BOXES, rng) for _ in range(200)]
     found = np.array([pair for pair in drawn if pair is not None])
     assert len(found) > 100 and found.dtype == np.float32
-    shares = region_pairs.kept_shares(found, [box])[..., 0]
+    shares = crops_and_boxes.kept_shares(found, [box])[..., 0]
     assert (shares[:, 0] >= 0.98).all()
     assert (shares[:, 1] >= 0.2).all() and (shares[:, 1] <= 0.9).all()
     assert shares[:, 1].min() < 0.4 and shares[:, 1].max() > 0.8  # All sorts of cuts.
@@ -45,7 +45,7 @@ def test_one_is_whole_and_the_other_cut_at_one_scale_inside_the_photo(box):
     assert scales.min() >= max(0.3, box[2] - box[0], box[3] - box[1]) and scales.max() <= 0.9
     assert scales.max() - scales.min() > 0.15
     assert (np.abs(found[..., :2]).max(axis=-1) + scales <= 1 + 1e-6).all()
-    cuts = region_pairs.cut_through(region_pairs.kept_shares(found, BOXES)).sum(axis=-1)
+    cuts = region_pairs.cut_through(crops_and_boxes.kept_shares(found, BOXES)).sum(axis=-1)
     assert (cuts[:, 0] < cuts[:, 1]).all()
 
 

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from cagic_tf.method import geometry
 from experiments.data import entities
-from experiments.training import region_losses, regions
+from experiments.training import crops_and_boxes, region_losses, regions
 from tests.experiments.test_self_critical import WORDS, decoder
 
 BOXES = ((0.1, 0.2, 0.4, 0.9), (0.5, 0.5, 0.8, 0.7))
@@ -28,7 +28,7 @@ def test_crops_of_a_photo():
         if found.mirrored:
             boxes = np.array([[1 - x1, y0, 1 - x0, y1] for x0, y0, x1, y1 in boxes])
         assert (found.iou[:, 1 : 1 + regions.AROUND].max(axis=0) > 0.05).all()
-        np.testing.assert_array_equal(found.iou, regions.iou(found.theta, boxes))
+        np.testing.assert_array_equal(found.iou, crops_and_boxes.iou(found.theta, boxes))
 
 
 def test_photo_without_regions_has_crops():
@@ -41,7 +41,7 @@ def test_iou_is_that_of_boxes():
     rng = np.random.default_rng(0)
     scale = rng.uniform(0.2, 1, 30)
     theta = np.column_stack([rng.uniform(-1, 1, (30, 2)) * (1 - scale)[:, None], scale])
-    found = regions.iou(theta, np.array(BOXES))
+    found = crops_and_boxes.iou(theta, np.array(BOXES))
     for row, (x0, y0, x1, y1) in enumerate(BOXES):
         for column, (x, y, s) in enumerate(theta):
             left, top, right, bottom = geometry.normalized_box((x, y), s)
