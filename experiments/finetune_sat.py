@@ -25,6 +25,7 @@ from experiments.data import photo_sets
 from experiments.training import (
     captioner_training,
     captioner_weights,
+    reading_losses,
     region_losses,
     regions,
     self_critical,
@@ -60,6 +61,11 @@ def define_flags() -> None:
     )
     flags.DEFINE_float(
         "region_word_weight", 0.3, "The weight of the cross-entropy of regions' descriptions."
+    )
+    flags.DEFINE_float(
+        "reading_weight",
+        1.0,
+        "The weight of the loss that finds a description's crops by how likely it is in each.",
     )
     flags.DEFINE_float(
         "sharpness", 5.0, "By what Eq. 4's loss is multiplied where photos are told apart."
@@ -106,10 +112,11 @@ class Trainer:
         with tf.GradientTape() as tape:
             losses = self_critical.step_losses(decoder, contexts, batch, *options)
             if described is not None:
-                losses += region_losses.step_losses(decoder, *described, *options)
+                losses = [*losses, *region_losses.step_losses(decoder, *described, *options)]
+                shares += [FLAGS.region_word_weight, FLAGS.reading_weight]
                 shares += [FLAGS.region_weight, FLAGS.region_photo_weight]
-                shares += [FLAGS.region_word_weight]
-            total = tf.add_n([share * loss for share, loss in zip(shares, losses, strict=True)])
+            # Without the two last weights their losses are not there.
+            total = tf.add_n([share * loss for share, loss in zip(shares, losses, strict=False)])
         self._weights.update(tape, total)
         return total
 
@@ -144,9 +151,13 @@ class Trainer:
         rows = np.concatenate([self._described.features[photo] for photo in photos])
         contexts = tf.constant(rows.astype(np.float32))
         chosen = [self._described.photos[photo] for photo in photos]
-        batch = region_losses.make_batch(chosen, self._weights.decoder.vocabulary, MAX_WORDS, rng)
-        words, weights = (part[:, 0] for part in self.region_captions(contexts))
-        return contexts, words, weights, tf.nest.map_structure(tf.constant, batch)
+        words = self._weights.decoder.vocabulary
+        batch = region_losses.make_batch(chosen, words, MAX_WORDS, rng)
+        read = reading_losses.make_batch(chosen, words, rng)
+        own = None
+        if FLAGS.region_weight or FLAGS.region_photo_weight:
+            own = tuple(part[:, 0] for part in self.region_captions(contexts))
+        return contexts, own, *tf.nest.map_structure(tf.constant, (batch, read))
 
     def _reward(self, photo, caption):
         overlap = self_critical.f_mean(caption, self._encoded[photo])
@@ -196,7 +207,8 @@ def main() -> None:
     names = "views epochs batch learning_rate dropout clean_share samples f_mean_weight "
     names += "reward_weight word_weight discriminative_weight sharpness average seed "
     if described is not None:
-        names += "region_photos region_weight region_photo_weight region_word_weight"
+        names += "region_photos region_weight region_photo_weight region_word_weight "
+        names += "reading_weight"
     captioner_training.run(
         weights,
         trainer.train_epoch,

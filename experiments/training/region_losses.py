@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from cagic_tf.method import losses
 from cagic_tf.networks import sat
-from experiments.training import regions, self_critical, teacher_forcing
+from experiments.training import reading_losses, regions, self_critical, teacher_forcing
 
 DESCRIPTIONS = 6  # Of a photo in a step, at most.
 CAPTIONED = 2  # Crops of a photo that are captioned with their descriptions, at most.
@@ -89,32 +89,41 @@ def fit(
 def step_losses(
     decoder: sat.ShowAttendTell,
     contexts: tf.Tensor,
-    words: tf.Tensor,
-    weights: tf.Tensor,
+    own: tuple[tf.Tensor, tf.Tensor] | None,
     batch: Batch,
+    read: reading_losses.Batch,
     dropout: sat.Dropout,
     sharpness: float,
-) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """The losses of `fit`, within photos and among all, and the captions' cross-entropy.
+) -> list[tf.Tensor]:
+    """The losses of a step's regions.
 
     Args:
       decoder: The captioner.
       contexts: `[B * C, L, D]` annotation vectors of the crops.
-      words: `[B * C, T]` int32, their greedy captions.
-      weights: `[B * C, T]`, 1 up to the end word.
-      batch: What they are to learn.
+      own: Their greedy captions `[B * C, T]` int32 and weights, 1 up to the end word; None where
+        the losses of `fit` are not asked for.
+      batch: What the crops are to learn.
+      read: In which crops sentences are read.
       dropout: Function of a tensor.
       sharpness: See `fit`.
+
+    Returns:
+      The captions' cross-entropy, that of reading, and with `own` the two losses of `fit`, within
+      photos and among all.
     """
-    contexts, keys, state = self_critical.begin(decoder, contexts, 1, dropout)
-    logits, _ = teacher_forcing.unroll(decoder, contexts, keys, state, words, dropout)
+    begun = self_critical.begin(decoder, contexts, 1, dropout)
+    reading = reading_losses.fit(decoder, begun, read, dropout, sharpness)
+    parts = tf.nest.map_structure(lambda x: tf.gather(x, batch.crops), begun)
+    logits, _ = teacher_forcing.unroll(decoder, *parts, batch.words, dropout)
+    picked = tf.gather(tf.nn.log_softmax(logits), batch.words, axis=-1, batch_dims=2)
+    total = tf.maximum(tf.reduce_sum(batch.weights), 1)
+    found = [-tf.reduce_sum(picked * batch.weights) / total, reading]
+    if own is None:
+        return found
+    words, weights = own
+    logits, _ = teacher_forcing.unroll(decoder, *begun, words, dropout)
     before_end = tf.cast(words != decoder.end, weights.dtype)
     lengths = tf.cast(tf.reduce_sum(weights * before_end, axis=1), tf.int32)
     caption = sat.Caption(words, tf.nn.softmax(logits), lengths)
     distribution = losses.caption_distribution(caption, count_end_word=False)
-    within, among = fit(distribution, batch.targets, batch.likely, sharpness)
-    parts = tf.nest.map_structure(lambda x: tf.gather(x, batch.crops), (contexts, keys, state))
-    logits, _ = teacher_forcing.unroll(decoder, *parts, batch.words, dropout)
-    picked = tf.gather(tf.nn.log_softmax(logits), batch.words, axis=-1, batch_dims=2)
-    total = tf.maximum(tf.reduce_sum(batch.weights), 1)
-    return within, among, -tf.reduce_sum(picked * batch.weights) / total
+    return [*found, *fit(distribution, batch.targets, batch.likely, sharpness)]

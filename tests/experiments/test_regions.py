@@ -5,8 +5,15 @@ import pytest
 import tensorflow as tf
 
 from cagic_tf.method import geometry
+from cagic_tf.networks import sat
 from experiments.data import entities
-from experiments.training import crops_and_boxes, region_losses, regions
+from experiments.training import (
+    crops_and_boxes,
+    reading_losses,
+    region_losses,
+    regions,
+    self_critical,
+)
 from tests.experiments.test_self_critical import WORDS, decoder
 
 BOXES = ((0.1, 0.2, 0.4, 0.9), (0.5, 0.5, 0.8, 0.7))
@@ -127,6 +134,51 @@ def test_batch_of_regions():
     assert set(batch.crops[: region_losses.CAPTIONED]) == {3}
 
 
+def test_reading_batch_holds_a_description_its_best_crop_and_others():
+    iou = np.full((2, regions.CROPS), 0.1)
+    iou[0, 3] = iou[1, 6] = 0.9
+    chosen = [photo(["a dog", "a zebra runs"], iou), photo([], np.zeros((0, 14)))]
+    batch = reading_losses.make_batch(chosen, WORDS, np.random.default_rng(0))
+    own, others = batch.crops[:2, : reading_losses.OWN], batch.crops[:2, reading_losses.OWN :]
+    assert set(own[:, 0]) == {3, 6}
+    assert all(len(set(row)) == reading_losses.OWN and max(row) < regions.CROPS for row in own)
+    assert others.min() >= regions.CROPS
+    assert others.max() < 2 * regions.CROPS
+    np.testing.assert_allclose(batch.likely.sum(axis=1), [1, 1, 0, 0, 0, 0], rtol=1e-6)
+    np.testing.assert_array_equal(batch.likely[:2].argmax(axis=1), [0, 0])
+    read = {
+        tuple(WORDS[word] for word, weight in zip(*row, strict=True) if weight)
+        for row in zip(batch.words[:2], batch.weights[:2], strict=True)
+    }
+    assert read == {("a", "dog", "."), ("a", "runs", ".")}  # "zebra" is unknown.
+
+
+def test_reading_fit_is_the_cross_entropy_of_likely_crops():
+    """Against the decoder's own steps, one word after another."""
+    rng = np.random.default_rng(1)
+    model = decoder(dtype=tf.float32)
+    features = tf.constant(rng.normal(size=(2 * regions.CROPS, 4, 6)), tf.float32)
+    iou = rng.random((1, regions.CROPS))
+    chosen = [photo(["a dog runs"], iou), photo(["dog"], iou)]
+    batch = reading_losses.make_batch(chosen, WORDS, rng)
+    begun = self_critical.begin(model, features, 1, lambda x: x)
+    found = reading_losses.fit(
+        model, begun, tf.nest.map_structure(tf.constant, batch), lambda x: x, 5.0
+    )
+    losses = []
+    for row, text in ((0, "a dog runs ."), (reading_losses.DESCRIPTIONS, "dog .")):
+        contexts, keys, state = tf.nest.map_structure(
+            lambda part, row=row: tf.gather(part, batch.crops[row]), begun
+        )
+        word, total = sat.START, 0
+        for following in map(WORDS.index, text.split()):
+            logits, state = model.step(contexts, keys, tf.fill([12], word), state)
+            total, word = total + tf.nn.log_softmax(logits)[:, following], following
+        chances = tf.nn.log_softmax(5 * total / len(text.split()))
+        losses.append(-float(tf.reduce_sum(batch.likely[row] * chances)))
+    assert float(found) == pytest.approx(np.mean(losses), rel=1e-5)
+
+
 def test_training_on_regions_finds_them():
     """A few steps on two photos whose crops look different: the described one becomes likelier."""
     rng = np.random.default_rng(0)
@@ -138,8 +190,9 @@ def test_training_on_regions_finds_them():
     shown[0, 0, 2] = shown[1, 0, 5] = 0.9
     chosen = [photo(["a dog"], shown[0]), photo(["runs"], shown[1])]
     batch = tf.nest.map_structure(tf.constant, region_losses.make_batch(chosen, WORDS, 4, rng))
-    words = tf.zeros([2 * regions.CROPS, 4], tf.int32)
-    arguments = words, tf.ones([2 * regions.CROPS, 4]), batch, lambda x: x, 5.0
+    read = tf.nest.map_structure(tf.constant, reading_losses.make_batch(chosen, WORDS, rng))
+    own = tf.zeros([2 * regions.CROPS, 4], tf.int32), tf.ones([2 * regions.CROPS, 4])
+    arguments = own, batch, read, lambda x: x, 5.0
     optimizer, found = tf.keras.optimizers.Adam(0.05), []
     for _ in range(30):
         with tf.GradientTape() as tape:
