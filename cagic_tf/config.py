@@ -17,7 +17,7 @@ from typing import Any
 
 import gin
 from cagic_tf import pipeline
-from cagic_tf.beyond import coarse_to_fine, lexicon, picking
+from cagic_tf.beyond import coarse_to_fine, lexicon, picking, sentence
 from cagic_tf.method import annealing, joint_search, lbfgs, losses, objective, restarts
 from cagic_tf.networks import bundle, checkpoints
 from cagic_tf.system import resources
@@ -28,6 +28,7 @@ CONFIGURABLES = (
     losses.CaptionLoss,
     losses.AestheticLoss,
     lexicon.NounLoss,
+    sentence.SentenceLoss,
     restarts.Normal,
     restarts.AddedNoise,
     restarts.Uniform,

@@ -1,7 +1,7 @@
 """What the method asks of its frozen networks; any that answers can take a place (`bundle`)."""
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import tensorflow as tf
 
@@ -55,6 +55,19 @@ class Captioner(Protocol):
 
     def text(self, words: Sequence[int], length: int) -> str:
         """The first `length` word indices as a sentence without its end word."""
+
+
+@runtime_checkable
+class Reader(Captioner, Protocol):
+    """A captioner that can tell how likely it finds somebody else's words."""
+
+    def read(self, features: tf.Tensor, words: tf.Tensor) -> tf.Tensor:
+        """Log probabilities `[N, T]` of a sentence's words, each after those before it.
+
+        Args:
+          features: `[N, L, D]` annotation vectors; the result is differentiable by them.
+          words: `[T]` int32, words of the vocabulary, end word included where it is to count.
+        """
 
 
 class Scorer(Protocol):

@@ -12,7 +12,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from cagic_tf.networks import layers
+from cagic_tf.networks import layers, sat_gates
 from cagic_tf.networks.protocols import Caption
 
 START = 0  # Index of `<start>`, the word before the first.
@@ -23,31 +23,6 @@ Dropout = Callable[[tf.Tensor], tf.Tensor]
 
 def _keep(x: tf.Tensor) -> tf.Tensor:
     return x
-
-
-def _gated(gates: tf.Tensor, memory: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """The LSTM's new memory and output from the sums that reach its four gates."""
-    i, j, f, o = tf.split(gates, 4, axis=-1)
-    memory = tf.sigmoid(f + 1) * memory + tf.sigmoid(i) * tf.tanh(j)
-    return memory, tf.sigmoid(o) * tf.tanh(memory)
-
-
-def _join(
-    embeddings: tf.Tensor,
-    lstm: tf.Tensor,
-    lstm_bias: tf.Tensor,
-    head: tf.Tensor,
-    head_bias: tf.Tensor,
-) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """See `ShowAttendTell._joined_layers`; the two layers have their inputs in different orders."""
-    embedding, units = embeddings.shape[1], lstm.shape[1] // 4
-    context = lstm.shape[0] - embedding - units
-    gates = tf.split(lstm, [context, embedding, units])
-    from_output, *others = tf.split(head, [units, context, embedding])
-    pairs = zip(gates, (*others, from_output), strict=True)
-    by_context, by_embedding, by_output = (tf.concat(pair, axis=1) for pair in pairs)
-    by_word = tf.linalg.matmul(embeddings, by_embedding) + tf.concat([lstm_bias, head_bias], 0)
-    return by_context, by_word, by_output
 
 
 class ShowAttendTell:
@@ -124,7 +99,7 @@ class ShowAttendTell:
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """One step of the LSTM (Xu et al., Eq. 1-3): the new memory and output, `[N, H]` each."""
         gates = self._dense(tf.concat([context, embedding, output], -1), "lstm/lstm_cell")
-        return _gated(gates, memory)
+        return sat_gates.gated(gates, memory)
 
     def decode(
         self,
@@ -162,18 +137,7 @@ class ShowAttendTell:
         Returns:
           A `Caption` with T between 1 and `max_words`.
         """
-        contexts = self.project(contexts)
-        keys = self.attention_keys(contexts)
-        memory, output = self.initialize(contexts)
-        by_context, by_word, by_output = self._joined_layers()
-        units = memory.shape[-1]
-        sizes = [4 * units, by_output.shape[-1] - 4 * units]
-
-        def look(output: tf.Tensor) -> tf.Tensor:
-            return self.attend(contexts, keys, output)[0] @ by_context
-
-        moves = self._looks_around or "attend/fc_b/kernel" in self._weights  # See `attend`.
-        seen = None if moves else look(output)
+        start, by_word, move = self._begin(contexts)
 
         def unfinished(
             step: tf.Tensor,
@@ -192,26 +156,19 @@ class ShowAttendTell:
             all_words: tf.TensorArray,
             all_hidden: tf.TensorArray,
         ) -> tuple[Any, ...]:
-            memory, output, recalled = state
-            given = tf.gather(by_word, words) + (look(output) if moves else seen)
-            given_gates, given_hidden = tf.split(given, sizes, axis=-1)
-            memory, output = _gated(given_gates + recalled, memory)
-            recalled, own = tf.split(output @ by_output, sizes, axis=-1)
-            hidden = given_hidden + own
+            state, hidden = move(tf.gather(by_word, words), state)
             words = tf.argmax(self._finish(tf.stop_gradient(hidden)), -1, output_type=tf.int32)
             all_words, all_hidden = all_words.write(step, words), all_hidden.write(step, hidden)
-            state = memory, output, recalled
             return step + 1, words, state, ended | (words == self.end), all_words, all_hidden
 
-        count = contexts.shape[0]
+        count, hidden_size = contexts.shape[0], by_word.shape[-1] - 4 * start[0].shape[-1]
         arrays = (
             tf.TensorArray(tf.int32, max_words, element_shape=[count]),
-            tf.TensorArray(contexts.dtype, max_words, element_shape=[count, sizes[1]]),
+            tf.TensorArray(contexts.dtype, max_words, element_shape=[count, hidden_size]),
         )
-        recalled = output @ by_output[:, : sizes[0]]
         pictures = [tf.shape(contexts)[0]]
         words, ended = tf.fill(pictures, START), tf.zeros(pictures, tf.bool)
-        begin = (0, words, (memory, output, recalled), ended, *arrays)
+        begin = (0, words, start, ended, *arrays)
         steps, _, _, _, all_words, all_hidden = tf.while_loop(
             unfinished, advance, begin, maximum_iterations=max_words
         )
@@ -221,6 +178,62 @@ class ShowAttendTell:
         probabilities = tf.nn.softmax(self._finish(hidden))
         before_end = tf.math.cumprod(tf.cast(words != self.end, tf.int32), axis=1)
         return Caption(words, probabilities, tf.reduce_sum(before_end, axis=1))
+
+    def read(self, contexts: tf.Tensor, words: tf.Tensor) -> tf.Tensor:
+        """How likely it finds a given sentence, each word after those before it.
+
+        Args:
+          contexts: `[N, L, D]` annotation vectors, as the trunk gives them.
+          words: `[T]` int32, the sentence, end word included where it is to count.
+
+        Returns:
+          `[N, T]`, log probabilities of the words.
+        """
+        start, by_word, move = self._begin(contexts)
+        given = tf.gather(by_word, tf.concat([[START], words[:-1]], axis=0))
+        count, hidden_size = contexts.shape[0], by_word.shape[-1] - 4 * start[0].shape[-1]
+        length = tf.shape(words)[0]
+        hidden = tf.TensorArray(contexts.dtype, length, element_shape=[count, hidden_size])
+
+        def advance(
+            step: tf.Tensor, state: tuple[tf.Tensor, ...], hidden: tf.TensorArray
+        ) -> tuple[Any, ...]:
+            state, sums = move(given[step], state)
+            return step + 1, state, hidden.write(step, sums)
+
+        _, _, hidden = tf.while_loop(lambda step, *_: step < length, advance, (0, start, hidden))
+        logs = tf.nn.log_softmax(self._finish(hidden.stack()))  # [T, N, V]
+        return tf.transpose(tf.gather(logs, words, axis=-1, batch_dims=1))
+
+    def _begin(self, contexts: tf.Tensor) -> tuple[tuple[tf.Tensor, ...], tf.Tensor, Any]:
+        """How words are gone through: what is the same for all of them is computed once.
+
+        Returns:
+          A state to start from, what each word gives `[V, F]`, and the function of that of a word,
+          `[F]` or `[N, F]`, and a state that gives the next state and the sums for `_finish`.
+        """
+        contexts = self.project(contexts)
+        keys = self.attention_keys(contexts)
+        memory, output = self.initialize(contexts)
+        by_context, by_word, by_output = self._joined_layers()
+        units = memory.shape[-1]
+        sizes = [4 * units, by_output.shape[-1] - 4 * units]
+
+        def look(output: tf.Tensor) -> tf.Tensor:
+            return self.attend(contexts, keys, output)[0] @ by_context
+
+        moves = self._looks_around or "attend/fc_b/kernel" in self._weights  # See `attend`.
+        seen = None if moves else look(output)
+
+        def move(word: tf.Tensor, state: tuple[tf.Tensor, ...]) -> tuple[Any, tf.Tensor]:
+            memory, output, recalled = state
+            given = word + (look(output) if moves else seen)
+            given_gates, given_hidden = tf.split(given, sizes, axis=-1)
+            memory, output = sat_gates.gated(given_gates + recalled, memory)
+            recalled, own = tf.split(output @ by_output, sizes, axis=-1)
+            return (memory, output, recalled), given_hidden + own
+
+        return (memory, output, output @ by_output[:, : sizes[0]]), by_word, move
 
     @property
     def _looks_around(self) -> bool:
@@ -247,10 +260,10 @@ class ShowAttendTell:
         names = ["lstm/lstm_cell/kernel", "lstm/lstm_cell/bias", f"{head}/kernel", f"{head}/bias"]
         tensors = [self._weights[name] for name in ("word_embedding/weights", *names)]
         if any(isinstance(tensor, tf.Variable) for tensor in tensors):
-            return _join(*tensors)
+            return sat_gates.join(*tensors)
         if self._joined is None:
             with tf.init_scope():
-                self._joined = _join(*tensors)
+                self._joined = sat_gates.join(*tensors)
         # No gradient: the loop over the words would sum it up for nothing.
         return [tf.stop_gradient(tensor) for tensor in self._joined]
 

@@ -123,6 +123,15 @@ class Reference:
             probabilities.append(softmax(logits))
         return np.array(words), np.array(probabilities)
 
+    def read(self, features, words):
+        features = self.project(features)
+        memory, output = self.initialize(features)
+        logs = []
+        for before, word in zip([0, *words], words, strict=False):
+            logits, memory, output = self.step(features, before, memory, output)
+            logs.append(np.log(softmax(logits)[word]))
+        return np.array(logs)
+
 
 def pictures(count, seed=1):
     return np.random.default_rng(seed).normal(size=(count, L, D))

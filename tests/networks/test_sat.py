@@ -122,6 +122,41 @@ def test_gradient_is_the_finite_difference(layers):
         assert abs(difference) > 1e-5
 
 
+@pytest.mark.parametrize("layers", [1, 2, "xu"])
+def test_read_gives_each_word_after_those_before_it(layers):
+    weights, features, words = random_weights(layers), pictures(3), [3, 1, 3, 4]
+    decoder, reference = sat.ShowAttendTell(weights, WORDS, tf.float64), Reference(weights, layers)
+    signature = [tf.TensorSpec([None, L, D], tf.float64), tf.TensorSpec([None], tf.int32)]
+    read = tf.function(decoder.read, input_signature=signature)
+    for count in (4, 1):
+        found = read(features, words[:count])
+        expected = [reference.read(picture, words[:count]) for picture in features]
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)
+    assert read.experimental_get_tracing_count() == 1
+
+
+@pytest.mark.parametrize("layers", [1, 2, "xu"])
+def test_gradient_of_reading_is_the_finite_difference(layers):
+    decoder = sat.ShowAttendTell(random_weights(layers), WORDS, tf.float64)
+    weights, features = np.random.default_rng(5).normal(size=(2, 4)), pictures(2)
+
+    @tf.function
+    def function(contexts):
+        return tf.reduce_sum(weights * decoder.read(contexts, tf.constant([3, 1, 2, 4])))
+
+    contexts = tf.constant(features)
+    with tf.GradientTape() as tape:
+        tape.watch(contexts)
+        value = function(contexts)
+    gradient = tape.gradient(value, contexts).numpy()
+    for place in [(0, 0, 0), (0, 3, 2), (1, 1, 5), (1, 2, 1)]:
+        step = np.zeros_like(features)
+        step[place] = 1e-6
+        difference = function(tf.constant(features + step)) - function(tf.constant(features - step))
+        assert gradient[place] == pytest.approx(float(difference) / 2e-6, rel=1e-6, abs=1e-9)
+        assert abs(gradient[place]) > 1e-5
+
+
 def test_where_xus_attention_looks_depends_on_what_was_said():
     for layers, moves in ((2, False), ("xu", True)):
         decoder = sat.ShowAttendTell(random_weights(layers), WORDS, tf.float64)
