@@ -41,8 +41,8 @@ OURS |= {name.lower(): name for name in PAPER} | {"gaic": "Anchor"}
 THEIRS = "the paper's"
 FAST = (
     "fast.gin is this project's own search, not the paper's method: its networks have seen "
-    "described regions, it adds the loss of a lexicon to the objective, and of scanned crops it "
-    "takes the one that overlaps likely ones most. The paper has no figure for it."
+    "described regions, it adds losses of a lexicon and of the sentence to the objective, and of "
+    "scanned crops it takes the one that overlaps likely ones most. The paper has no figure for it."
 )
 
 

@@ -72,16 +72,14 @@ class HighestExpectedIoU:
       temperature: T.
       likely_scale: The scale that is likeliest beforehand.
       scale_spread: Standard deviation of the scale's logarithm beforehand; 0: all are alike.
-      margin: By which factor the crop is larger than that, so that it cuts less off.
     """
 
     temperature: float = 0.2
     likely_scale: float = 0.6
     scale_spread: float = 0.0
-    margin: float = 1.0
 
     def __post_init__(self) -> None:
-        for name in ("temperature", "likely_scale", "margin"):
+        for name in ("temperature", "likely_scale"):
             if not getattr(self, name) > 0:
                 raise ValueError(
                     f"HighestExpectedIoU.{name} is {getattr(self, name)}; it has to be positive"
@@ -98,10 +96,7 @@ class HighestExpectedIoU:
             steps = np.log(grid[:, 2] / self.likely_scale) / self.scale_spread
             prior = -0.5 * np.square(steps)
         weights = probabilities(losses, grid, self.temperature, prior)
-        x, y, scale = most_overlapping(grid, weights, base_size)
-        scale = min(scale * self.margin, 1.0)
-        reach = 1 - scale * np.array(base_size)
-        theta = np.array([*np.clip((x, y), -reach, reach), scale])
+        theta = most_overlapping(grid, weights, base_size)
         units = np.array([*base_size, 1.0])
         overlap = expected_iou(grid / units, grid / units, weights)
         return Picked(theta, np.where(np.isfinite(losses), 1 - overlap, np.inf))

@@ -1,7 +1,5 @@
 """The crop of the highest expected IoU."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 
@@ -85,7 +83,7 @@ def test_picked_crops_are_inside_the_photo(base_size):
 
 
 @pytest.mark.parametrize("base_size", [(1.0, 1.0), (0.5, 1.0)])
-def test_the_rule_has_a_temperature_a_prior_and_a_margin(base_size):
+def test_the_rule_has_a_temperature_and_a_prior(base_size):
     grid = coarse_to_fine.scan_grid((0.4, 0.6, 0.8), 5, base_size)
     losses = np.square(grid - [0.2, 0.1, 0.6]).sum(axis=1)
     losses[7] = np.nan
@@ -97,19 +95,10 @@ def test_the_rule_has_a_temperature_a_prior_and_a_margin(base_size):
     np.testing.assert_allclose(found.theta, expected)
     assert found.ranks[7] == np.inf and np.isfinite(np.delete(found.ranks, 7)).all()
     assert ((found.ranks[np.arange(len(grid)) != 7] > 0) & (found.ranks[7 + 1] < 1)).all()
-    larger = dataclasses.replace(rule, margin=1.3)(losses, grid, base_size).theta
-    assert larger[2] == pytest.approx(expected[2] * 1.3)
-    assert (np.abs(larger[:2]) <= 1 - larger[2] * np.array(base_size) + 1e-12).all()
-
-
-def test_a_margin_ends_at_the_photo():
-    grid = coarse_to_fine.scan_grid((0.9,), 3)
-    theta = picking.HighestExpectedIoU(margin=1.5)(np.zeros(9), grid, (1, 1)).theta
-    np.testing.assert_allclose(theta, [0, 0, 1])
 
 
 @pytest.mark.parametrize(
-    "settings", [{"temperature": 0}, {"likely_scale": -1}, {"margin": 0}, {"scale_spread": -0.1}]
+    "settings", [{"temperature": 0}, {"likely_scale": -1}, {"scale_spread": -0.1}]
 )
 def test_settings_out_of_range(settings):
     with pytest.raises(ValueError, match=next(iter(settings))):

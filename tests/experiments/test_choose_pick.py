@@ -95,14 +95,14 @@ def test_settings():
     rule, found, kept = choose_pick.read_setting(
         {
             "HighestExpectedIoU.temperature": "0.3",
-            "HighestExpectedIoU.margin": "1.1",
+            "HighestExpectedIoU.scale_spread": "0.5",
             "Objective.aesthetic_weight": "0.1",
             "CoarseToFine.scan_scales": "(0.4, 0.6)",
         },
         weights,
         scales,
     )
-    assert rule == picking.HighestExpectedIoU(temperature=0.3, margin=1.1)
+    assert rule == picking.HighestExpectedIoU(temperature=0.3, scale_spread=0.5)
     assert found == {"caption": 1.0, "aesthetic": 0.1} and kept == [0.4, 0.6]
     assert weights["aesthetic"] == 0.01
     rule, _, kept = choose_pick.read_setting({"LowestMean.sigma": "0.1"}, weights, scales)
