@@ -25,7 +25,6 @@ from experiments.data import photo_sets
 from experiments.training import (
     captioner_training,
     captioner_weights,
-    reading_losses,
     region_losses,
     regions,
     self_critical,
@@ -54,13 +53,7 @@ def define_flags() -> None:
         "region_photos", 16, "Of how many photos a step learns the described regions."
     )
     flags.DEFINE_float(
-        "region_weight", 1.0, "The weight of the loss that tells the crops of a photo apart."
-    )
-    flags.DEFINE_float(
-        "region_photo_weight", 0.5, "The weight of telling such crops from those of other photos."
-    )
-    flags.DEFINE_float(
-        "region_word_weight", 0.3, "The weight of the cross-entropy of regions' descriptions."
+        "region_word_weight", 1.0, "The weight of the cross-entropy of regions' descriptions."
     )
     flags.DEFINE_float(
         "reading_weight",
@@ -93,11 +86,6 @@ class Trainer:
         return self_critical.own_captions(self._weights.decoder, contexts, FLAGS.samples, MAX_WORDS)
 
     @tf.function(reduce_retracing=True)
-    def region_captions(self, contexts):
-        """Greedy captions of regions, with their weights."""
-        return self_critical.own_captions(self._weights.decoder, contexts, 0, MAX_WORDS)
-
-    @tf.function(reduce_retracing=True)
     def step(self, contexts, batch, described):
         """One optimizer step; returns the weighted sum of the losses.
 
@@ -112,11 +100,9 @@ class Trainer:
         with tf.GradientTape() as tape:
             losses = self_critical.step_losses(decoder, contexts, batch, *options)
             if described is not None:
-                losses = [*losses, *region_losses.step_losses(decoder, *described, *options)]
+                losses += region_losses.step_losses(decoder, *described, *options)
                 shares += [FLAGS.region_word_weight, FLAGS.reading_weight]
-                shares += [FLAGS.region_weight, FLAGS.region_photo_weight]
-            # Without the two last weights their losses are not there.
-            total = tf.add_n([share * loss for share, loss in zip(shares, losses, strict=False)])
+            total = tf.add_n([share * loss for share, loss in zip(shares, losses, strict=True)])
         self._weights.update(tape, total)
         return total
 
@@ -152,12 +138,9 @@ class Trainer:
         contexts = tf.constant(rows.astype(np.float32))
         chosen = [self._described.photos[photo] for photo in photos]
         words = self._weights.decoder.vocabulary
-        batch = region_losses.make_batch(chosen, words, MAX_WORDS, rng)
-        read = reading_losses.make_batch(chosen, words, rng)
-        own = None
-        if FLAGS.region_weight or FLAGS.region_photo_weight:
-            own = tuple(part[:, 0] for part in self.region_captions(contexts))
-        return contexts, own, *tf.nest.map_structure(tf.constant, (batch, read))
+        captions = region_losses.draw_captions(chosen, words, MAX_WORDS, rng)
+        readings = region_losses.draw_readings(chosen, words, rng)
+        return contexts, *tf.nest.map_structure(tf.constant, (captions, readings))
 
     def _reward(self, photo, caption):
         overlap = self_critical.f_mean(caption, self._encoded[photo])
@@ -207,8 +190,7 @@ def main() -> None:
     names = "views epochs batch learning_rate dropout clean_share samples f_mean_weight "
     names += "reward_weight word_weight discriminative_weight sharpness average seed "
     if described is not None:
-        names += "region_photos region_weight region_photo_weight region_word_weight "
-        names += "reading_weight"
+        names += "region_photos region_word_weight reading_weight"
     captioner_training.run(
         weights,
         trainer.train_epoch,

@@ -9,7 +9,6 @@ from cagic_tf.networks import sat
 from experiments.data import entities
 from experiments.training import (
     crops_and_boxes,
-    reading_losses,
     region_losses,
     regions,
     self_critical,
@@ -84,47 +83,16 @@ def test_content():
     np.testing.assert_array_equal(found[2:], 0)
 
 
-def loss_by_hand(distribution, targets, likely, sharpness, photo, everywhere):
-    """Of one photo's descriptions, in NumPy."""
-    total, count, crops = 0.0, 0, likely.shape[2]
-    for target, weights in zip(targets[photo], likely[photo], strict=True):
-        if weights.sum():
-            logits = sharpness * np.log(distribution) @ target
-            own = logits[photo * crops : (photo + 1) * crops]
-            others = logits if everywhere else own
-            total -= weights @ (own - np.log(np.exp(others).sum()))
-            count += 1
-    return total, count
-
-
-def test_fit_is_the_cross_entropy_of_likely_crops():
-    rng = np.random.default_rng(0)
-    distribution = rng.dirichlet(np.ones(5), 6)  # Two photos, three crops each.
-    targets, likely = rng.dirichlet(np.ones(5), (2, 2)), rng.dirichlet(np.ones(3), (2, 2))
-    likely[1, 1] = 0  # The second photo has one description.
-    found = region_losses.fit(*map(tf.constant, (distribution, targets, likely)), 5.0)
-    for value, everywhere in zip(found, (False, True), strict=True):
-        sums = [
-            loss_by_hand(distribution, targets, likely, 5.0, photo, everywhere) for photo in (0, 1)
-        ]
-        expected = sum(total for total, _ in sums) / sum(count for _, count in sums)
-        assert float(value) == pytest.approx(expected, rel=1e-6)
-        assert [count for _, count in sums] == [2, 1]
-
-
 def photo(texts, iou):
     theta = np.zeros((regions.CROPS, 3), np.float32)
     return regions.Regions(tuple(texts), theta, np.array(iou, float), False)
 
 
-def test_batch_of_regions():
+def test_captions_of_regions_stand_on_crops_that_show_them():
     low, high = [0.1] * regions.CROPS, [0.1] * regions.CROPS
     high[3] = 0.9
     chosen = [photo(["a dog", "runs", "a zebra"], [high, low, high]), photo([], np.zeros((0, 14)))]
-    batch = region_losses.make_batch(chosen, WORDS, 5, np.random.default_rng(0))
-    assert batch.targets.shape == (2, region_losses.DESCRIPTIONS, len(WORDS))
-    # "a zebra" has no known word with content, and the second photo has no region.
-    assert sorted(batch.likely.sum(axis=2).ravel().round(6)) == [0] * 10 + [1, 1]
+    batch = region_losses.draw_captions(chosen, WORDS, 5, np.random.default_rng(0))
     captions = [
         [WORDS[word] for word, weight in zip(*row, strict=True) if weight]
         for row in zip(batch.words, batch.weights, strict=True)
@@ -138,10 +106,10 @@ def test_reading_batch_holds_a_description_its_best_crop_and_others():
     iou = np.full((2, regions.CROPS), 0.1)
     iou[0, 3] = iou[1, 6] = 0.9
     chosen = [photo(["a dog", "a zebra runs"], iou), photo([], np.zeros((0, 14)))]
-    batch = reading_losses.make_batch(chosen, WORDS, np.random.default_rng(0))
-    own, others = batch.crops[:2, : reading_losses.OWN], batch.crops[:2, reading_losses.OWN :]
+    batch = region_losses.draw_readings(chosen, WORDS, np.random.default_rng(0))
+    own, others = batch.crops[:2, : region_losses.OWN], batch.crops[:2, region_losses.OWN :]
     assert set(own[:, 0]) == {3, 6}
-    assert all(len(set(row)) == reading_losses.OWN and max(row) < regions.CROPS for row in own)
+    assert all(len(set(row)) == region_losses.OWN and max(row) < regions.CROPS for row in own)
     assert others.min() >= regions.CROPS
     assert others.max() < 2 * regions.CROPS
     np.testing.assert_allclose(batch.likely.sum(axis=1), [1, 1, 0, 0, 0, 0], rtol=1e-6)
@@ -160,13 +128,13 @@ def test_reading_fit_is_the_cross_entropy_of_likely_crops():
     features = tf.constant(rng.normal(size=(2 * regions.CROPS, 4, 6)), tf.float32)
     iou = rng.random((1, regions.CROPS))
     chosen = [photo(["a dog runs"], iou), photo(["dog"], iou)]
-    batch = reading_losses.make_batch(chosen, WORDS, rng)
+    batch = region_losses.draw_readings(chosen, WORDS, rng)
     begun = self_critical.begin(model, features, 1, lambda x: x)
-    found = reading_losses.fit(
+    found = region_losses.reading_loss(
         model, begun, tf.nest.map_structure(tf.constant, batch), lambda x: x, 5.0
     )
     losses = []
-    for row, text in ((0, "a dog runs ."), (reading_losses.DESCRIPTIONS, "dog .")):
+    for row, text in ((0, "a dog runs ."), (region_losses.READ, "dog .")):
         contexts, keys, state = tf.nest.map_structure(
             lambda part, row=row: tf.gather(part, batch.crops[row]), begun
         )
@@ -189,10 +157,10 @@ def test_training_on_regions_finds_them():
     shown = np.full((2, 1, regions.CROPS), 0.1)
     shown[0, 0, 2] = shown[1, 0, 5] = 0.9
     chosen = [photo(["a dog"], shown[0]), photo(["runs"], shown[1])]
-    batch = tf.nest.map_structure(tf.constant, region_losses.make_batch(chosen, WORDS, 4, rng))
-    read = tf.nest.map_structure(tf.constant, reading_losses.make_batch(chosen, WORDS, rng))
-    own = tf.zeros([2 * regions.CROPS, 4], tf.int32), tf.ones([2 * regions.CROPS, 4])
-    arguments = own, batch, read, lambda x: x, 5.0
+    captions = region_losses.draw_captions(chosen, WORDS, 4, rng)
+    readings = region_losses.draw_readings(chosen, WORDS, rng)
+    batches = tf.nest.map_structure(tf.constant, (captions, readings))
+    arguments = *batches, lambda x: x, 5.0
     optimizer, found = tf.keras.optimizers.Adam(0.05), []
     for _ in range(30):
         with tf.GradientTape() as tape:
