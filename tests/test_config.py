@@ -58,7 +58,7 @@ def test_paper_gin_has_the_papers_numbers():
         ("ablations/cn_sa_mr", 0.0, 1, 10, annealing.Annealing),
         ("ablations/cn_sa", 0.0, 1, 1, annealing.Annealing),
         ("ablations/cn", 0.0, 1, None, joint_search.JointSearch),
-        ("fast", 0.75, 4, None, coarse_to_fine.CoarseToFine),
+        ("fast", 0.35, 4, None, coarse_to_fine.CoarseToFine),
         ("open_vocabulary", 0.01, 4, 10, annealing.Annealing),
     ],
 )

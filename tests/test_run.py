@@ -99,7 +99,7 @@ def test_manifest_with_good_and_bad_rows(manifest_path, tmp_path, capsys):
         assert overlay.size == (540, 360)
     with Image.open(out / "0001-photo_losses.png") as plot:
         assert plot.size[0] > 300
-    assert "Objective.aesthetic_weight = 0.75" in (out / output_folder.CONFIG).read_text()
+    assert "Objective.aesthetic_weight = 0.35" in (out / output_folder.CONFIG).read_text()
     for line, words in zip(
         lines[1:], ("broken.jpg", "qwxz", "missing.jpg", "no words"), strict=True
     ):
