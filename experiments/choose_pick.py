@@ -70,6 +70,7 @@ def main() -> None:
     devices.prepare(FLAGS.device, FLAGS.threads)
     swept = dict(sweep.parse_binding(text) for text in FLAGS.binding)
     cropper = config.load_cropper(*FLAGS.gin_file, bindings=FLAGS.gin_param)
+    bound = config.read(*FLAGS.gin_file, bindings=FLAGS.gin_param)
     scales = [float(scale) for scale in FLAGS.scales]
     datasets = []
     for given in FLAGS.dataset:
@@ -83,7 +84,8 @@ def main() -> None:
     combinations = list(itertools.product(*swept.values()))
     for values in tqdm(combinations, desc="settings", disable=None):
         chosen = dict(zip(swept, values, strict=True))
-        pick, weights, kept = read_setting(chosen, cropper.loss.objective.weights, scales)
+        weights = cropper.loss.objective.weights
+        pick, weights, kept = read_setting(chosen, bound, weights, scales)
         line: dict[str, Any] = dict(chosen)
         for dataset in datasets:
             figures = measure(dataset, pick, weights, kept)
@@ -107,9 +109,18 @@ def main() -> None:
 
 
 def read_setting(
-    chosen: Mapping[str, str], weights: Mapping[str, float], scales: Sequence[float]
+    chosen: Mapping[str, str],
+    bound: Mapping[str, Any],
+    weights: Mapping[str, float],
+    scales: Sequence[float],
 ) -> tuple[picking.Pick, dict[str, float], list[float]]:
     """The rule of picking, the weights of terms and the scales of one setting.
+
+    Args:
+      chosen: Names that are varied to their values as text.
+      bound: Names to values of the gin files, where nothing else is chosen.
+      weights: The terms' weights, likewise.
+      scales: The scales that are scanned, likewise.
 
     Raises:
       ExperimentError: A name or value is none of these.
@@ -132,11 +143,13 @@ def read_setting(
                 f"{name} cannot be varied; {SCALES}, weights of the terms {', '.join(weights)} and "
                 f"settings of {', '.join(RULES)} can"
             )
+    here = f"{rule}."
+    own = {name.removeprefix(here): bound[name] for name in bound if name.startswith(here)}
     missing = set(kept) - set(scales)
     if missing:
         raise ExperimentError(f"{SCALES} has {sorted(missing)}, which --scales does not scan")
     try:
-        return RULES[rule](**settings), weights, kept
+        return RULES[rule](**own | settings), weights, kept
     except (TypeError, ValueError) as error:
         raise ExperimentError(f"{rule}: {error}") from error
 

@@ -92,20 +92,23 @@ def test_ceiling_is_the_best_scanned_crop():
 
 def test_settings():
     weights, scales = {"caption": 1.0, "aesthetic": 0.01}, (0.4, 0.5, 0.6)
+    # What the gin files bind: what is chosen wins over it.
+    bound = {"HighestExpectedIoU.temperature": 0.1, "HighestExpectedIoU.scale_spread": 0.5}
+    bound["Cropper.seed"] = 3
     rule, found, kept = choose_pick.read_setting(
         {
             "HighestExpectedIoU.temperature": "0.3",
-            "HighestExpectedIoU.scale_spread": "0.5",
             "Objective.aesthetic_weight": "0.1",
             "CoarseToFine.scan_scales": "(0.4, 0.6)",
         },
+        bound,
         weights,
         scales,
     )
     assert rule == picking.HighestExpectedIoU(temperature=0.3, scale_spread=0.5)
     assert found == {"caption": 1.0, "aesthetic": 0.1} and kept == [0.4, 0.6]
     assert weights["aesthetic"] == 0.01
-    rule, _, kept = choose_pick.read_setting({"LowestMean.sigma": "0.1"}, weights, scales)
+    rule, _, kept = choose_pick.read_setting({"LowestMean.sigma": "0.1"}, bound, weights, scales)
     assert rule == picking.LowestMean(0.1) and kept == [0.4, 0.5, 0.6]
 
 
@@ -122,5 +125,5 @@ def test_settings():
 )
 def test_settings_that_are_none(setting, message):
     with pytest.raises(ExperimentError, match=message) as caught:
-        choose_pick.read_setting(dict([setting]), {"caption": 1.0}, (0.4, 0.5))
+        choose_pick.read_setting(dict([setting]), {}, {"caption": 1.0}, (0.4, 0.5))
     assert "\n" not in str(caught.value)
