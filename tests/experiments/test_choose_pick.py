@@ -26,7 +26,7 @@ def test_a_scan_is_the_loss_of_each_row(dataset, quick_gin, tmp_path):
     ]
     found = scans.scan(cropper, rows, SCALES, 2, tmp_path / "scans")
     np.testing.assert_array_equal(found.grid, coarse_to_fine.scan_grid(SCALES, 2, farthest=0.5))
-    assert set(found.terms) == {"caption", "aesthetic", "lexicon"}
+    assert set(found.terms) == {"caption", "aesthetic", "lexicon", "sentence"}
     loss = cropper.loss
     for number in (0, 1, 3):
         problem, _ = cropper.problem(reading.read(rows[number].path), rows[number].caption)
