@@ -281,7 +281,7 @@ def crop_image(
 
         >>> result = fast.crop("photo.jpg", "a dog", shape="200x100", candidate_count=2)
         >>> [list(crop.loss) for crop in result.candidates[:1]]
-        [['total', 'caption', 'aesthetic', 'lexicon']]
+        [['total', 'caption', 'aesthetic', 'lexicon', 'sentence']]
 
     Args:
       image: A path, a PIL image, or an array (see `reading.read`).

@@ -43,6 +43,7 @@ GIN = """
 import outside_term
 include "fast.gin"
 Objective.terms = [@CaptionLoss(), @AestheticLoss(), @NounLoss(), @outside.NormLoss()]
+Objective.sentence_weight = None
 Objective.norm_weight = 0.5
 CoarseToFine.scan_scales = (0.6,)
 CoarseToFine.scan_centers = 2
@@ -73,7 +74,7 @@ def test_a_term_from_outside_is_a_class_and_two_bindings(refinement, tmp_path, m
     result = cropper.crop(SAMPLES / "lake.jpg", "mountains behind a lake")
     assert list(result.loss) == ["total", "caption", "aesthetic", "lexicon", "norm"]
     loss = result.loss
-    weights = {"caption": 1, "aesthetic": 0.75, "lexicon": 1.5, "norm": 0.5}
+    weights = {"caption": 0.1, "aesthetic": 0.35, "lexicon": 0.4, "norm": 0.5}
     weighted = sum(weight * loss[name] for name, weight in weights.items())
     assert loss["total"] == pytest.approx(weighted, rel=1e-5)
     for step in result.path.steps:
@@ -217,12 +218,13 @@ def test_a_terms_name_is_a_word_of_its_own(bad):
 
 
 def test_the_lexicon_can_be_taken_out_of_a_file_by_what_the_messages_say(networks):
-    bindings = ["Networks.lexicon = None", "Objective.terms = [@CaptionLoss(), @AestheticLoss()]"]
+    terms = "[@CaptionLoss(), @AestheticLoss(), @SentenceLoss()]"
+    bindings = ["Networks.lexicon = None", f"Objective.terms = {terms}"]
     with pytest.raises(config.ConfigError, match="bound to None, it is taken back"):
         config.load_cropper("fast.gin", bindings=bindings, networks=networks)
     bindings.append("Objective.lexicon_weight = None")
     cropper = config.load_cropper("fast.gin", bindings=bindings, networks=networks)
-    assert list(cropper.loss.objective.weights) == ["caption", "aesthetic"]
+    assert list(cropper.loss.objective.weights) == ["caption", "aesthetic", "sentence"]
 
 
 def test_a_cropper_needs_single_precision():

@@ -221,7 +221,7 @@ def test_every_sample_has_its_photo_and_known_words():
 
     words = checkpoints.load(resources.path("checkpoints") / "sat").manifest["vocabulary"]
     rows = manifest.read(SAMPLES / "manifest.jsonl")
-    assert len(rows) == 5
+    assert len(rows) == 6
     for row in rows:
         with Image.open(row.path) as photo:
             width, height = photo.size
