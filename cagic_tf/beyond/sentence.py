@@ -18,6 +18,8 @@ from cagic_tf.method.vocabulary import STOP_WORDS, BagOfWords
 from cagic_tf.networks.bundle import Networks
 from cagic_tf.networks.protocols import Reader
 
+MOST_WORDS = 64  # What is longer is cut: a whole page would take gigabytes.
+
 
 @dataclasses.dataclass(frozen=True)
 class SentenceLoss(Term):
@@ -36,10 +38,13 @@ class SentenceLoss(Term):
         return tf.TensorSpec([None], tf.int32), tf.TensorSpec([None], networks.dtype)
 
     def target(self, networks: Networks, words: BagOfWords) -> Any:
-        """The words that the captioner knows and its end word; each weighs 1/T, or all nothing."""
+        """The words that the captioner knows, `MOST_WORDS` at most, and its end word; 1/T each.
+
+        All weigh nothing if no word has content.
+        """
         captioner = _reader(networks)
         index = {word: number for number, word in enumerate(captioner.vocabulary)}
-        sentence = [index[word] for word in (*words.words, captioner.end_word)]
+        sentence = [index[word] for word in (*words.words[:MOST_WORDS], captioner.end_word)]
         says_something = not STOP_WORDS.issuperset(words.words)
         weights = np.full(len(sentence), says_something / len(sentence))
         return tf.constant(sentence, tf.int32), tf.constant(weights, networks.dtype)

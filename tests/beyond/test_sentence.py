@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from cagic_tf.beyond import sentence
 from cagic_tf.beyond.sentence import SentenceLoss
 from cagic_tf.method import vocabulary
 from cagic_tf.method.losses import AestheticLoss, CaptionLoss
@@ -29,6 +30,12 @@ def test_target_is_the_known_words_in_their_order_and_the_end_word(loss):
 def test_without_a_word_with_content_it_says_nothing(loss):
     _, weights = SentenceLoss().target(loss.networks, words_of("in the", loss))
     np.testing.assert_array_equal(weights, [0, 0, 0])
+
+
+def test_a_page_is_cut(loss):
+    words, weights = SentenceLoss().target(loss.networks, words_of("dog " * 10_000, loss))
+    assert len(words) == len(weights) == sentence.MOST_WORDS + 1
+    assert float(tf.reduce_sum(weights)) == pytest.approx(1, rel=1e-5)
 
 
 def test_loss_is_the_mean_cross_entropy_of_the_words_by_the_captioners_own_steps(loss):
