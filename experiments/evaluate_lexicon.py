@@ -32,16 +32,7 @@ from experiments.tables import (
 
 FLAGS = flags.FLAGS
 CAPTIONER = "captioner alone"
-# Each method's difference from the gin file's search.
-BINDINGS: dict[str, list[str]] = {
-    CAPTIONER: [
-        "Networks.lexicon = None",
-        "Objective.terms = [@CaptionLoss(), @AestheticLoss()]",
-        "Objective.lexicon_weight = None",
-    ],
-    "lexicon alone": ["Objective.caption_weight = 0"],
-    "both": [],
-}
+METHODS = (CAPTIONER, "lexicon alone", "both")
 HIT_INTERVAL, IOU_GAIN, HIT_GAIN = "hits, 95 % interval", "IoU - captioner's", "hits - captioner's"
 GAIN_INTERVALS = {IOU_GAIN: "95 % interval of IoU's", HIT_GAIN: "95 % interval of hits'"}
 P_VALUES = {IOU_GAIN: "p of IoU's", HIT_GAIN: "p of hits'"}
@@ -70,7 +61,7 @@ def define_flags() -> None:
     flags.DEFINE_multi_string(
         "manifest", None, "Rows with ground truth, NAME=PATH of a manifest. It may be repeated."
     )
-    flags.DEFINE_multi_string("method", list(BINDINGS), "What to compare. It may be repeated.")
+    flags.DEFINE_multi_string("method", METHODS, "What to compare. It may be repeated.")
     flags.DEFINE_string("gin_file", "fast.gin", "The search, a gin file that has the lexicon.")
     flags.DEFINE_string("output_dir", "outputs/lexicon", "The folder that results go to.")
     flags.mark_flag_as_required("manifest")
@@ -84,9 +75,25 @@ def load_cropper(method: str, gin_file: str) -> pipeline.Cropper:
       ExperimentError: There is no such method.
       config.ConfigError, checkpoints.CheckpointError: See there.
     """
-    if method not in BINDINGS:
-        raise ExperimentError(f"--method is {method!r}; accepted are {', '.join(BINDINGS)}")
-    return config.load_cropper(gin_file, bindings=BINDINGS[method])
+    if method not in METHODS:
+        raise ExperimentError(f"--method is {method!r}; accepted are {', '.join(METHODS)}")
+    return config.load_cropper(gin_file, bindings=bindings_of(method, gin_file))
+
+
+def bindings_of(method: str, gin_file: str) -> list[str]:
+    """A method's difference from the gin file's search."""
+    terms = [str(term) for term in config.read(gin_file)["Objective.terms"]]
+    without = [term for term in terms if "NounLoss" not in term]
+    if method == CAPTIONER:
+        return [
+            "Networks.lexicon = None",
+            f"Objective.terms = [{', '.join(without)}]",
+            "Objective.lexicon_weight = None",
+        ]
+    if method == "both":
+        return []
+    read = any("SentenceLoss" in term for term in terms)
+    return ["Objective.caption_weight = 0", *(["Objective.sentence_weight = 0"] if read else [])]
 
 
 def read_setup(name: str, path: str) -> Setup:

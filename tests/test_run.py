@@ -170,7 +170,8 @@ def test_only_our_own_lines_are_printed(tmp_path):
     assert (done.returncode, done.stderr) == (run.EXIT_OK, "")
     heading, box, *more, last = done.stdout.splitlines()
     assert heading == f"[1/1] {SAMPLES / 'lake.jpg'}: rocks"
-    terms = ", ".join(rf"{name} -?\d+\.\d{{3}}" for name in ("caption", "aesthetic", "lexicon"))
+    names = "caption", "aesthetic", "lexicon", "sentence"
+    terms = ", ".join(rf"{name} -?\d+\.\d{{3}}" for name in names)
     shown = rf"  lake-rocks: box \[\d+, \d+, \d+, \d+\], loss \d+\.\d{{3}} \({terms}\)"
     assert re.fullmatch(shown, box)
     assert more and all(line.startswith("  ") for line in more)

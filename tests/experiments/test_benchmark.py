@@ -48,7 +48,8 @@ def test_the_command_itself(tmp_path, monkeypatch):
     assert 0 < alone["seconds of the photo, tracing in it"] < alone["seconds, start to end"]
     assert alone["peak MiB"] > 100
     assert rows["peak MiB after the first half"] <= rows["peak MiB after the second half"]
-    assert fast["scales"] == 0 and fast["evaluations a photo"] == 4 * 5**2 + 1
+    # Of the smallest scale, six centres a side, so that neighbours overlap by half.
+    assert fast["scales"] == 0 and fast["evaluations a photo"] == 6**2 + 3 * 5**2 + 1
     points = fast["points at nine scales"]
     assert 9 * 10 < points["computed"] < points["asked"]
     assert set(fast["milliseconds a crop by the batch"]) == {"1 crops", "2 crops"}

@@ -39,6 +39,15 @@ def test_figures_by_hand(dataset):
     assert np.isnan(first["IoU - captioner's"])
 
 
+def test_what_is_left_out_is_by_what_the_file_has():
+    found = evaluate_lexicon.bindings_of("captioner alone", "fast.gin")
+    assert found[1] == "Objective.terms = [@CaptionLoss(), @AestheticLoss(), @SentenceLoss()]"
+    others = ["Objective.caption_weight = 0", "Objective.sentence_weight = 0"]
+    assert evaluate_lexicon.bindings_of("lexicon alone", "fast.gin") == others
+    assert evaluate_lexicon.bindings_of("lexicon alone", "open_vocabulary.gin") == others[:1]
+    assert evaluate_lexicon.bindings_of("both", "fast.gin") == []
+
+
 @pytest.mark.slow
 def test_the_whole_command(dataset, quick_gin, tmp_path):
     text = dataset.read_text().replace("a dog", "espresso", 1)
@@ -49,20 +58,20 @@ def test_the_whole_command(dataset, quick_gin, tmp_path):
     command = [f"--manifest=made={dataset}", f"--gin_file={quick_gin}", f"--output_dir={out}"]
     commands.call(evaluate_lexicon, *command)
     rows = commands.table_of(out)
-    assert [row["method"] for row in rows] == list(evaluate_lexicon.BINDINGS)
+    assert [row["method"] for row in rows] == list(evaluate_lexicon.METHODS)
     assert {row["rows"] for row in rows} == {"3"}
     alone, lexicon, both = (
         commands.records_of(out / f"made-{name.replace(' ', '-')}")
-        for name in evaluate_lexicon.BINDINGS
+        for name in evaluate_lexicon.METHODS
     )
     # The captioner has no word for espresso, the lexicon a class.
     assert [record.ok for record in alone] == [False, False, True]
     for found in (lexicon, both):
         assert [record.ok for record in found] == [True, False, True]
     assert [row["refused"] for row in rows] == ["2", "1", "1"]
-    assert list(alone[2].loss) == ["total", "caption", "aesthetic"]
+    assert list(alone[2].loss) == ["total", "caption", "aesthetic", "sentence"]
     assert lexicon[2].loss["total"] == pytest.approx(
-        0.75 * lexicon[2].loss["aesthetic"] + 1.5 * lexicon[2].loss["lexicon"], abs=1e-5
+        0.35 * lexicon[2].loss["aesthetic"] + 0.4 * lexicon[2].loss["lexicon"], abs=1e-5
     )
     made_by = commands.made_by(out)
     assert list(made_by["checkpoints"]) == ["lite0", "sat", "vfn", "lexicon"]
