@@ -4,13 +4,15 @@
         --binding='HighestExpectedIoU.temperature=[0.1, 0.2, 0.4]' \\
         --binding='Objective.aesthetic_weight=[0, 0.01]' --work_dir=WORK --output_dir=OUT
 
-Values are written as in a gin file; several --binding give every combination. They may be settings
-of a rule of picking, weights of terms, and `CoarseToFine.scan_scales`. What a search does after its
-pick, to refine it, has no part in this. Writes OUT/table.md, table.csv and made_by.json.
+Values are written as in a gin file; several --binding give every combination, or as many as --draws
+says, drawn of all. They may be settings of a rule of picking, weights of terms, and
+`CoarseToFine.scan_scales`. What a search does after its pick, to refine it, has no part in this.
+Writes OUT/table.md, table.csv and made_by.json.
 """
 
 import ast
 import itertools
+import random
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -55,6 +57,8 @@ def define_flags() -> None:
     flags.DEFINE_multi_string(
         "binding", [], "A setting and its values, NAME.PARAMETER=[VALUE, ...]."
     )
+    flags.DEFINE_integer("draws", 0, "How many combinations are drawn; 0 takes every one.", 0)
+    flags.DEFINE_integer("seed", 1, "The seed of the draws.")
     flags.DEFINE_list(
         "scales", "0.25,0.32,0.4,0.5,0.6,0.7,0.8,0.9".split(","), "The scales that are scanned."
     )
@@ -82,6 +86,8 @@ def main() -> None:
         datasets.append(Dataset(name, rows, method_runs.sizes_of(rows), found))
     table = []
     combinations = list(itertools.product(*swept.values()))
+    if FLAGS.draws and FLAGS.draws < len(combinations):
+        combinations = random.Random(FLAGS.seed).sample(combinations, FLAGS.draws)
     for values in tqdm(combinations, desc="settings", disable=None):
         chosen = dict(zip(swept, values, strict=True))
         weights = cropper.loss.objective.weights

@@ -42,13 +42,13 @@ def test_a_scan_is_the_loss_of_each_row(dataset, quick_gin, tmp_path):
     assert cache.stat().st_mtime_ns == written
 
     out = tmp_path / "out"
-    commands.call(
-        choose_pick,
+    arguments = [
         *(f"--dataset=three={dataset}", f"--gin_file={quick_gin}", f"--work_dir={tmp_path}/scans"),
-        *("--scales=0.5,0.8", "--centers=2", f"--output_dir={out}"),
+        *("--scales=0.5,0.8", "--centers=2"),
         "--binding=HighestExpectedIoU.temperature=[0.1, 10]",
         "--binding=Objective.aesthetic_weight=[0, 1]",
-    )
+    ]
+    commands.call(choose_pick, *arguments, f"--output_dir={out}")
     table = commands.table_of(out)
     assert [list(row.values())[:2] for row in table] == [
         ["0.1", "0"],
@@ -57,6 +57,10 @@ def test_a_scan_is_the_loss_of_each_row(dataset, quick_gin, tmp_path):
         ["10", "1"],
     ]
     assert all(0 < float(row["three IoU"]) < 1 for row in table)
+    commands.call(choose_pick, *arguments, "--draws=3", f"--output_dir={tmp_path}/drawn")
+    drawn = commands.table_of(tmp_path / "drawn")
+    assert len(drawn) == 3 and all(row in table for row in drawn)
+    assert len({tuple(row.items()) for row in drawn}) == 3
 
 
 def made(losses, truth):
