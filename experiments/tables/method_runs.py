@@ -136,7 +136,12 @@ def from_cropper(name: str, cropper: pipeline.Cropper, text: str = "") -> Method
     return MethodRun(name, crop, text or cropper.configuration, cropper.loss.networks.checkpoints)
 
 
-def from_names(setup: Setup, names: Sequence[str], files: Sequence[str] = ()) -> list[MethodRun]:
+def from_names(
+    setup: Setup,
+    names: Sequence[str],
+    files: Sequence[str] = (),
+    grid_stride: float = grid_search.GridSearch.stride,
+) -> list[MethodRun]:
     """The runs of `--methods` and `--predictions`, in their order.
 
     Args:
@@ -144,6 +149,7 @@ def from_names(setup: Setup, names: Sequence[str], files: Sequence[str] = ()) ->
       names: Names of `METHODS`, "grid", or gin files. Each gin file has the networks that it
         names, the other methods those of the first one; see `networks.SharedNetworks.of`.
       files: `NAME=FILE` of boxes that other methods wrote.
+      grid_stride: How fine the grid of "grid" is, see `grid_search.GridSearch`.
 
     Raises:
       ExperimentError: A name is unknown, occurs twice, or its method or file cannot be used.
@@ -157,7 +163,8 @@ def from_names(setup: Setup, names: Sequence[str], files: Sequence[str] = ()) ->
         if name in searches:
             runs.append(from_cropper(name, searches[name]))
         elif name == GRID:
-            runs.append(_grid(searches[first[0]] if first else shared.load_cropper("paper.gin")))
+            reference = searches[first[0]] if first else shared.load_cropper("paper.gin")
+            runs.append(_grid(reference, grid_stride))
         elif name in WITHOUT_NETWORKS:
             runs.append(_without_networks(setup, name))
         elif name in WITH_NETWORKS:
@@ -200,9 +207,9 @@ def _with_networks(loaded: Networks, name: str) -> MethodRun:
     return MethodRun(name, crop, f"# {method!r}\n", loaded.checkpoints)
 
 
-def _grid(reference: pipeline.Cropper) -> MethodRun:
+def _grid(reference: pipeline.Cropper, stride: float) -> MethodRun:
     """Grid search of the objective of another search."""
-    search, max_side = grid_search.GridSearch(), reference.max_side
+    search, max_side = grid_search.GridSearch(stride=stride), reference.max_side
     cropper = pipeline.Cropper(reference.loss.networks, reference.loss.objective, search, max_side)
     text = f"# {search!r}\n# {cropper.loss.objective!r}\n# max_side={max_side}\n"
     return from_cropper(GRID, cropper, text)

@@ -158,6 +158,16 @@ def test_mistakes_are_one_line_and_leave_nothing(arguments, message, tmp_path):
     assert message in found and not out.exists()
 
 
+def test_a_coarser_grid_looks_at_fewer_crops(dataset, tmp_path):
+    out = tmp_path / "out"
+    data = f"--dataset={dataset}"
+    commands.call(table1, data, f"--output_dir={out}", "--methods=grid", "--grid_stride=2")
+    # Two centres a side at every scale but 1.
+    for record in commands.records_of(out / "grid"):
+        assert record.evaluations == 15 * 4 + 1
+    assert "stride=2.0" in (out / "grid" / output_folder.CONFIG).read_text()
+
+
 def test_rows_without_ground_truth_are_no_data_set(dataset, tmp_path):
     row = json.loads(dataset.read_text().splitlines()[0])
     del row["crops"]
