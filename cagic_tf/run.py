@@ -13,6 +13,7 @@ failed, 1 if all failed or the command cannot be followed.
 
 import collections
 import contextlib
+import os
 import shlex
 import sys
 from collections.abc import Callable
@@ -71,11 +72,14 @@ def crop_all(arguments: list[str], device: str | None, crop_rows: CropRows) -> i
 
     try:
         devices.prepare(device, FLAGS.threads)
-        directory = Path(FLAGS.output_dir or Path("outputs") / Path(FLAGS.gin_file[-1]).stem)
+        default = Path("outputs") / Path(FLAGS.gin_file[-1]).stem
+        directory = Path(os.path.expanduser(FLAGS.output_dir or default))
         rows = command_flags.rows(directory)
         cropper = config.load_cropper(*FLAGS.gin_file, bindings=FLAGS.gin_param)
         folder = _open_folder(directory, cropper)
         with contextlib.closing(folder):
+            if FLAGS.image is not None:  # Several commands may share a folder.
+                rows = folder.with_own_ids(rows)
             folder.forget_errors(rows, only_changed=not FLAGS.retry_errors)
             crop_rows(cropper, folder, [row for row in rows if not folder.is_done(row)])
     except (

@@ -32,8 +32,8 @@ flags.DEFINE_enum(
     None,
     ["sidecar", "photo"],
     "Where --images finds a caption for each photo. sidecar: in the text file beside it, photo.txt "
-    "or photo.jpg.txt for photo.jpg. photo: in the photo's own EXIF ImageDescription or IPTC "
-    "caption.",
+    "or photo.jpg.txt for photo.jpg. photo: the caption in the photo's own IPTC, XMP or "
+    "EXIF.",
 )
 flags.DEFINE_string(
     "manifest",
@@ -192,7 +192,9 @@ def rows(directory: Path) -> list[manifest.Row]:
     if FLAGS.image is not None:
         found = manifest.single(FLAGS.image, FLAGS.caption)
     elif FLAGS.images is not None:
-        found = photo_rows.from_pattern(FLAGS.images, FLAGS.caption, FLAGS.captions_from, directory)
+        found = photo_rows.from_pattern(
+            FLAGS.images, FLAGS.caption, FLAGS.captions_from, directory, say=print
+        )
     else:
         samples = resources.package_path("samples") / "manifest.jsonl"
         source = Path(FLAGS.manifest) if FLAGS.manifest else samples

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from PIL import ExifTags, Image, ImageFile, ImageOps, IptcImagePlugin, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from cagic_tf.photos import colours
 from cagic_tf.system import files
@@ -95,29 +95,6 @@ def upright_size(path: str | os.PathLike) -> tuple[int, int]:
                 image.load()  # Here Pillow itself turns them, and its versions differ in when.
             orientation = Orientation.of(image)
         return orientation.upright_size(image)
-
-
-def caption(path: str | os.PathLike) -> str:
-    """The caption inside a photo's file: EXIF ImageDescription, else IPTC caption; "" for none.
-
-    Raises:
-      ImageError: No such file, or no picture in it.
-    """
-    with opened(path) as image, decoding(path):
-        found = [image.getexif().get(ExifTags.Base.ImageDescription)]
-        if isinstance(image, ImageFile.ImageFile):
-            found.append((IptcImagePlugin.getiptcinfo(image) or {}).get((2, 120)))
-    for text in found:
-        if isinstance(text, str):  # Pillow reads EXIF's texts as Latin-1; most are UTF-8 now.
-            text = text.encode("latin-1", "replace")
-        if isinstance(text, bytes):
-            try:
-                decoded = text.decode("utf-8")
-            except UnicodeDecodeError:
-                decoded = text.decode("latin-1")
-            if words := decoded.replace("\0", " ").split():
-                return " ".join(words)
-    return ""
 
 
 @dataclasses.dataclass(frozen=True)
