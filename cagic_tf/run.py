@@ -24,7 +24,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 from absl import flags
 
-from cagic_tf.batch import command_flags, command_line, manifest, output_folder, records, report
+from cagic_tf.batch import (
+    command_flags,
+    command_line,
+    manifest,
+    output_folder,
+    own_ids,
+    records,
+    report,
+)
 from cagic_tf.photos import drawing, reading
 from cagic_tf.system import devices, provenance, startup
 
@@ -79,7 +87,7 @@ def crop_all(arguments: list[str], device: str | None, crop_rows: CropRows) -> i
         folder = _open_folder(directory, cropper)
         with contextlib.closing(folder):
             if FLAGS.image is not None:  # Several commands may share a folder.
-                rows = folder.with_own_ids(rows)
+                rows = own_ids.tell_apart(rows, folder.done)
             folder.forget_errors(rows, only_changed=not FLAGS.retry_errors)
             crop_rows(cropper, folder, [row for row in rows if not folder.is_done(row)])
     except (

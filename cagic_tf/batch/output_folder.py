@@ -5,9 +5,7 @@ off by a crash is dropped when the same command goes on. One process at a time h
 """
 
 import contextlib
-import dataclasses
 import json
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -44,7 +42,7 @@ class OutputFolder:
         """Opens a folder, new or of an earlier run with the same settings.
 
         Args:
-          directory: The folder, "~" being the home folder; made when missing.
+          directory: The folder; made when missing.
           config: The operative configuration as gin text.
           pictures: Whether rows get their crop, overlay and plot beside their line.
           save_options: How crops are named and written; None: "{id}_crop", in the photo's own
@@ -59,7 +57,6 @@ class OutputFolder:
             configuration, checkpoint, version or thread count, or the crops' name could leave it or
             be another file's.
         """
-        directory = Path(os.path.expanduser(directory))
         self._directory, self._pictures, self._overwrite = directory, pictures, overwrite
         self._save_options = save_options or crop_files.SaveOptions()
         self._candidate_count = candidate_count
@@ -129,20 +126,6 @@ class OutputFolder:
                 f"{found.caption!r}, {_shape(found)}; choose another --output_dir"
             )
         return found is not None
-
-    def with_own_ids(self, rows: Iterable[manifest.Row]) -> list[manifest.Row]:
-        """The rows; those whose id another photo or caption has here get one of their own.
-
-        The same row gets the same id each time. Errors count for nothing: they can be replaced.
-        """
-        named = []
-        for row in rows:
-            found = self.done.get(row.id)
-            if found and found.ok and _differs(found, row):
-                of = f"{row.image}\0{row.caption}".encode()
-                row = dataclasses.replace(row, id=manifest.told_apart(row.id, of))
-            named.append(row)
-        return named
 
     def forget_errors(self, rows: Iterable[manifest.Row], only_changed: bool = False) -> None:
         """Drops the errors of these rows, so that they are tried again.
