@@ -59,7 +59,9 @@ def _by_column(
     whole = len(cells) > max(columns.index(name) for name in needed)
     # A caption with a comma that is not in quotes reaches beyond the columns that have a name.
     names = [*columns, *[""] * (len(cells) - len(columns))]
-    if not whole or any(cell.strip() and not name for name, cell in zip(names, cells, strict=False)):
+    if not whole or any(
+        cell.strip() and not name for name, cell in zip(names, cells, strict=False)
+    ):
         named = len([name for name in columns if name])
         raise ValueError(f"line {number}: {named} cells are needed")
     return {name: cell for name, cell in zip(names, cells, strict=False) if name in known}

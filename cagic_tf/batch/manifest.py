@@ -157,7 +157,7 @@ def _is_safe(char: str) -> bool:
 
 def told_apart(name: str, of: bytes) -> str:
     """A safe name that another has as well, with eight digits that depend on what it names."""
-    return f"{safe_name(name[:_LONGEST_NAME - 9])}-{hashlib.sha256(of).hexdigest()[:8]}"
+    return f"{safe_name(name[: _LONGEST_NAME - 9])}-{hashlib.sha256(of).hexdigest()[:8]}"
 
 
 def printable(path: str | os.PathLike) -> str:

@@ -108,8 +108,8 @@ def is_photo(path: Path) -> bool:
 def describe(left_out: Sequence[Path]) -> str:
     """How many files of which kinds are no photos, in a few words; "" for none.
 
-        >>> describe([Path("a.json"), Path("b.json"), Path("README")])
-        '3 files that are no photos: 2 .json, 1 without an ending'
+    >>> describe([Path("a.json"), Path("b.json"), Path("README")])
+    '3 files that are no photos: 2 .json, 1 without an ending'
     """
     if not left_out:
         return ""

@@ -21,6 +21,7 @@ with contextlib.suppress(ImportError):  # The extra "heic".
 MAX_PIXELS = 100_000_000
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP", "AVIF", "HEIF")  # No EPS: it is code.
 _BAND_PIXELS = 4_000_000
+_LONGEST_PATH = 4096  # Characters; a longer one may be a file's content.
 
 Source = str | os.PathLike | Image.Image | np.ndarray
 
@@ -161,6 +162,8 @@ def opened(source: Source) -> Iterator[Image.Image]:
     elif isinstance(source, Image.Image):
         _check(source, source)
         yield source
+    elif isinstance(source, str) and (len(source) > _LONGEST_PATH or "\0" in source):
+        raise ImageError(f"a text of {len(source)} characters is no path of a photo")
     elif isinstance(source, str | os.PathLike):
         with decoding(source):
             Image.init()

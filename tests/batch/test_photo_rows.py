@@ -79,7 +79,12 @@ def test_sidecars_of_other_programs(tmp_path, name, data):
 
 def test_of_two_sidecars_the_first_that_says_something_counts(tmp_path):
     fill(tmp_path, "a.jpg", "b.jpg")
-    for name, written in {"a.txt": "one", "a.jpg.txt": "two", "b.txt": "", "b.jpg.txt": "3"}.items():
+    for name, written in {
+        "a.txt": "one",
+        "a.jpg.txt": "two",
+        "b.txt": "",
+        "b.jpg.txt": "3",
+    }.items():
         (tmp_path / name).write_text(written)
     rows = photo_rows.from_pattern(str(tmp_path / "*"), None, "sidecar")
     assert [row.caption for row in rows] == ["one", "3"]
@@ -144,7 +149,9 @@ def test_folders_with_brackets_and_the_home_folder(tmp_path, monkeypatch):
 
 
 def test_names_of_other_scripts_stay_readable(tmp_path):
-    fill(tmp_path, "Zürich.jpg", "Zu\u0308rich.jpg", "写真.jpg", "हिन्दी फ़ोटो.jpg", "🐶.jpg", "🐱.jpg")
+    fill(
+        tmp_path, "Zürich.jpg", "Zu\u0308rich.jpg", "写真.jpg", "हिन्दी फ़ोटो.jpg", "🐶.jpg", "🐱.jpg"
+    )
     ids = [row.id for row in photo_rows.from_pattern(str(tmp_path / "*"), "x")]
     assert len(set(ids)) == 6 and {"写真", manifest.safe_name("हिन्दी-फ़ोटो")} <= set(ids)
     assert sum(name.startswith("Zürich-") for name in ids) == 2  # Two files on Linux.

@@ -22,7 +22,8 @@ def iptc(*texts):
 def xmp(inside, attributes=""):
     """An XMP packet with this in its description's element."""
     text = (
-        '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xmpmeta xmlns:x="adobe:ns:meta/">'
+        '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>'
+        '<x:xmpmeta xmlns:x="adobe:ns:meta/">'
         '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
         f'<rdf:Description rdf:about="" xmlns:dc="http://purl.org/dc/elements/1.1/" {attributes}>'
         f'<dc:title><rdf:Alt><rdf:li xml:lang="x-default">no</rdf:li></rdf:Alt></dc:title>{inside}'
@@ -76,7 +77,7 @@ def test_iptc_comes_before_exif(tmp_path, exif, inside, expected):
     [
         (described(item("a cat")), "a cat"),
         (described(LANGUAGES), "a café dog"),
-        (described(LANGUAGES.split("<rdf:li xml:lang=\"en")[0]), "ein Hund"),
+        (described(LANGUAGES.split('<rdf:li xml:lang="en')[0]), "ein Hund"),
         (xmp("<dc:description>a cat</dc:description>"), "a cat"),
         (xmp("", 'dc:description="a cat"'), "a cat"),
         (described(item("a\n  cat &amp; a dog")), "a cat & a dog"),
@@ -108,7 +109,12 @@ def test_xmp_of_other_formats(tmp_path, kind):
 
 @pytest.mark.parametrize(
     "written",
-    ["OLYMPUS DIGITAL CAMERA         ", "SONY DSC", "KODAK Digital Still Camera", "DCIM\\100\\1.JPG"]
+    [
+        "OLYMPUS DIGITAL CAMERA         ",
+        "SONY DSC",
+        "KODAK Digital Still Camera",
+        "DCIM\\100\\1.JPG",
+    ]
     + ["MOULTRIE DIGITAL GAME CAMERA", "<KENOX S1050  / Samsung S1050>", "SAMSUNG CAMERA PICTURES"]
     + ["KONICA MINOLTA DIGITAL CAMERA", "MEDION DIGITAL CAMERA", "Digital Camera", "dav", "hdrpl"]
     + ["My beautiful picture", "Acme", "ACME X-100", "X-100", "DSC_0012.JPG", "default"],
