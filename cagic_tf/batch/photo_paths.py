@@ -21,8 +21,9 @@ def find(pattern: str) -> tuple[Path, list[Path]]:
     """The files that a pattern names, in the order of their paths.
 
     Args:
-      pattern: Such as "photos/*.jpg"; "~" is the home folder, "**" any number of folders. Folders
-        that links lead to are among them, each once, but not those that hold the link.
+      pattern: Such as "photos/*.jpg", of which "A.JPG" is one as well; "~" is the home folder, "**"
+        any number of folders. Folders that links lead to are among them, each once, but not those
+        that hold the link.
 
     Returns:
       The folder that the pattern begins with, up to its first wildcard, and the files.
@@ -35,7 +36,7 @@ def find(pattern: str) -> tuple[Path, list[Path]]:
     if count == len(parts):
         found = [whole]
     else:
-        found = [base / name for name in _matching(base, parts[count:])]
+        found = [base / name for name in _matching(base, [*parts[count:-1], _in_capitals(whole)])]
     return base, sorted(_each_once([path for path in found if path.is_file()]), key=str)
 
 
@@ -57,6 +58,13 @@ def _each_once(paths: Sequence[Path]) -> Iterator[Path]:
 def _is_wild(before: Sequence[str], part: str) -> bool:
     """Whether a part of a pattern has wildcards; brackets may also be those of a name."""
     return glob.has_magic(part) and not os.path.lexists(os.path.join(*before, part))
+
+
+def _in_capitals(pattern: Path) -> str:
+    """A pattern's last part, whose ending, if it is a photo's, may be in capitals."""
+    ending = pattern.suffix if pattern.suffix.lower() in _ENDINGS else ""
+    letters = [f"[{c.lower()}{c.upper()}]" if c.isalpha() else c for c in ending]
+    return pattern.name.removesuffix(ending) + "".join(letters)
 
 
 def _matching(base: Path, parts: Sequence[str]) -> Iterator[str]:

@@ -84,7 +84,7 @@ def _own_caption(path: Path, source: str | None) -> tuple[str, str]:
     """A photo's own caption, and what is wrong where there is none."""
     if source == "photo":
         try:
-            own, place = captions.in_photo(path), "caption in its IPTC, XMP or EXIF"
+            own, place = captions.in_photo(path), "person's caption in its IPTC, XMP or EXIF"
         except reading.ImageError as error:
             return "", str(error)
     else:

@@ -111,9 +111,10 @@ def _iptc(image: Image.Image) -> str:
 
 def _xmp(image: Image.Image) -> str:
     data = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp") or b""
-    data = data.encode() if isinstance(data, str) else data
-    # Entities, which can fill the memory, are only declared in a DTD; XMP has none.
-    if not data or len(data) > _LONGEST_XMP or b"<!DOCTYPE" in data.replace(b"\0", b""):
+    data = data.encode(errors="replace") if isinstance(data, str) else data
+    if not isinstance(data, bytes) or not 0 < len(data) <= _LONGEST_XMP:
+        return ""
+    if b"<!DOCTYPE" in data.replace(b"\0", b""):  # XMP has none; its entities can fill the memory.
         return ""
     try:
         root = ElementTree.fromstring(data.strip(b"\0 \r\n\t"))

@@ -108,6 +108,17 @@ def test_files_that_are_no_photos_are_left_out_and_counted(tmp_path):
     assert len(said) == 1  # There was nothing.
 
 
+def test_endings_in_capitals(tmp_path):
+    fill(tmp_path, "a.jpg", "b.JPG", "c.Jpg", "d.png", "sub/e.JPG", "JPG")
+    for pattern in ("*.jpg", "*.JPG"):
+        rows = photo_rows.from_pattern(str(tmp_path / pattern), "x")
+        assert [row.path.name for row in rows] == ["a.jpg", "b.JPG", "c.Jpg"]
+    rows = photo_rows.from_pattern(str(tmp_path / "**/?.jpg"), "x")
+    assert [row.id for row in rows] == ["a", "b", "c", "sub-e"]
+    rows = photo_rows.from_pattern(str(tmp_path / "[ab].*"), "x")
+    assert [row.id for row in rows] == ["a", "b"]
+
+
 def test_what_a_mac_keeps_beside_a_photo_is_none(tmp_path):
     fill(tmp_path, "a.jpg", "._b.jpg")
     (tmp_path / "._a.jpg").write_bytes(b"\0\5\x16\7\0\2\0\0Mac OS X")
