@@ -27,16 +27,18 @@ def decoded(data: bytes) -> str:
         of which Windows-1252 makes mostly accented letters is of another script's encoding.
     """
     encoding = next((name for mark, name in _MARKS if data.startswith(mark)), "")
-    if not encoding and b"\0" in data:  # Half of the bytes of English in UTF-16.
+    if not encoding and 4 * data.count(0) > len(data):  # Of English in UTF-16 it is half.
         encoding = "utf-16-be" if data.find(b"\0") % 2 == 0 else "utf-16-le"
-    if encoding:
-        try:
-            text = data.decode(encoding)
-        except UnicodeDecodeError as error:
-            raise ValueError(f"it looks like {encoding}, but is not: {error.reason}") from error
-        if "\0" in text:
-            raise ValueError("it is no text: it holds zero bytes")
-        return text
+    try:
+        text = data.decode(encoding) if encoding else _without_mark(data)
+    except UnicodeDecodeError as error:
+        raise ValueError(f"it looks like {encoding}, but is not: {error.reason}") from error
+    if "\0" in text:
+        raise ValueError("it is no text: it holds zero bytes")
+    return text
+
+
+def _without_mark(data: bytes) -> str:
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
