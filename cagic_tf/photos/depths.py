@@ -1,0 +1,88 @@
+"""Grey pictures of more than 8 bits at their own brightness: as 16 bits whose white is 65535.
+
+Pillow hands out the numbers of a file and not what is white in it: 12 bits end at 4095, 32 bits are
+signed whatever the file says, and white may be 0.
+"""
+
+import numpy as np
+from PIL import Image
+
+_BITS, _IS_WHITE_ZERO, _LARGEST, _FORMAT, _LARGEST_SIGNED = 258, 262, 281, 339, 341
+_SIGNED = (2,)
+_LEAST_SHARE = 16  # A picture that uses less than this part of 32 bits says no white.
+
+
+class DepthError(ValueError):
+    """What is black and white in a picture is not known; the message is one line."""
+
+
+def settled(image: Image.Image) -> Image.Image:
+    """A loaded picture whose numbers are brightnesses; of 8 bits, itself.
+
+    Args:
+      image: A picture that has been loaded.
+
+    Returns:
+      The picture; of a grey one of more bits than 8 one of mode "I;16", 0 black and 65535 white.
+
+    Raises:
+      DepthError: It has negative numbers, or 32 bits of which too few are used to know the white.
+    """
+    bits, largest = _tag(image, _BITS, 0), _tag(image, _LARGEST, 0)
+    is_signed = getattr(image, "tag_v2", {}).get(_FORMAT) in (_SIGNED, _SIGNED[0])
+    if image.mode == "L" and is_signed and bits == 8:
+        return _from_numbers(image, np.asarray(image).view(np.int8), 127)
+    if not image.mode.startswith("I"):
+        if bits == 16 and 0 < largest < 2**15:
+            raise DepthError(f"its colours have 16 bits and end at {largest}; save it with 8 bits")
+        return image
+    values = np.asarray(image)
+    if values.dtype != np.int32:
+        white = 2**bits - 1 if 8 < bits < 16 else 65535
+    elif image.format == "TIFF" and bits == 32 and not is_signed:
+        values = values.view(np.uint32)
+        white = _white(values, 2**32 - 1)
+    elif bits == 16:
+        white = 2**15 - 1
+    else:  # Pillow's own, and PNG's in older versions of it.
+        white = 65535 if image.format == "PNG" else _white(values, 2**31 - 1)
+    signed_largest = _tag(image, _LARGEST_SIGNED, 0)
+    for said in (signed_largest, largest):
+        if 0 < said < white and int(values.max()) <= said:
+            white = said
+    return _from_numbers(image, values, white)
+
+
+def _white(values: np.ndarray, whole: int) -> int:
+    """What is white in numbers of 32 bits, which are often used for fewer."""
+    largest = int(values.max())
+    if largest <= 65535:
+        return 255 if largest <= 255 else 65535
+    if largest < whole // _LEAST_SHARE:
+        raise DepthError(f"its 32 bits end at {largest}, so its white is not known; use 16 bits")
+    return whole
+
+
+def _from_numbers(image: Image.Image, values: np.ndarray, white: int) -> Image.Image:
+    if np.issubdtype(values.dtype, np.signedinteger) and values.min() < 0:
+        raise DepthError("it has negative numbers, so its black is not known; save it without")
+    is_white_zero = image.mode == "I;16" and _tag(image, _IS_WHITE_ZERO, 1) == 0
+    if white == 65535 and not is_white_zero:
+        if image.mode == "I;16":
+            return image
+        made = values.astype(np.uint16)
+    elif white > 65535:
+        made = (values >> (white.bit_length() - 16)).astype(np.uint16)
+    else:
+        made = ((values.astype(np.uint32) * 65535 + white // 2) // white).astype(np.uint16)
+    found = Image.fromarray(65535 - made if is_white_zero else made)
+    found.info = dict(image.info)
+    found.format = image.format
+    return found
+
+
+def _tag(image: Image.Image, number: int, default: int) -> int:
+    """A TIFF's tag that is a whole number, or the first of several."""
+    value = getattr(image, "tag_v2", {}).get(number)
+    value = value[0] if isinstance(value, tuple) and value else value
+    return value if isinstance(value, int) else default
