@@ -118,6 +118,8 @@ def cut_all(
         image, pixels, orientation = reading.loaded(image, source)
         if not strip_metadata and image.format != "TIFF":
             said = metadata.of(image)
+        # A TIFF is turned while it is loaded.
+        lies = said.block.orientation if image.format == "TIFF" else orientation.value
         found = []
         for box in boxes:
             crop = orientation.cut(pixels, box)
@@ -127,7 +129,7 @@ def cut_all(
                 crop, kind, image.info.get("icc_profile"), strip_metadata
             )
             needs_tags = kind not in ("JPEG", "PNG", "BMP") or crop.mode == "CMYK"
-            its = said.of_crop(crop.size, orientation.value > 4, in_srgb, needs_tags)
+            its = said.of_crop(crop.size, lies > 4, in_srgb, needs_tags)
             found.append(_encode(crop, kind, quality, its, profile, image))
         return found
 

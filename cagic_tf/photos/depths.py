@@ -29,6 +29,7 @@ def settled(image: Image.Image) -> Image.Image:
       DepthError: It has negative numbers, or 32 bits of which too few are used to know the white.
     """
     bits, largest = _tag(image, _BITS, 0), _tag(image, _LARGEST, 0)
+    signed_largest = _tag(image, _LARGEST_SIGNED, 0)
     is_signed = getattr(image, "tag_v2", {}).get(_FORMAT) in (_SIGNED, _SIGNED[0])
     if image.mode == "L" and is_signed and bits == 8:
         return _from_numbers(image, np.asarray(image).view(np.int8), 127)
@@ -38,24 +39,24 @@ def settled(image: Image.Image) -> Image.Image:
         return image
     values = np.asarray(image)
     if values.dtype != np.int32:
-        white = 2**bits - 1 if 8 < bits < 16 else 65535
+        whole = 2**bits - 1 if 8 < bits < 16 else 65535
     elif image.format == "TIFF" and bits == 32 and not is_signed:
-        values = values.view(np.uint32)
-        white = _white(values, 2**32 - 1)
-    elif bits == 16:
-        white = 2**15 - 1
-    else:  # Pillow's own, and PNG's in older versions of it.
-        white = 65535 if image.format == "PNG" else _white(values, 2**31 - 1)
-    signed_largest = _tag(image, _LARGEST_SIGNED, 0)
-    for said in (signed_largest, largest):
-        if 0 < said < white and int(values.max()) <= said:
-            white = said
-    return _from_numbers(image, values, white)
+        values, whole = values.view(np.uint32), 2**32 - 1
+    elif image.format == "PNG":  # Of 16 bits, in older versions of Pillow.
+        whole = 65535
+    else:
+        whole = 2**15 - 1 if bits == 16 else 2**31 - 1
+    return _from_numbers(image, values, _white(values, whole, (signed_largest, largest)))
 
 
-def _white(values: np.ndarray, whole: int) -> int:
-    """What is white in numbers of 32 bits, which are often used for fewer."""
+def _white(values: np.ndarray, whole: int, said: tuple[int, ...]) -> int:
+    """What is white: what the file says, else all bits, but 32 of them are often used for fewer."""
     largest = int(values.max())
+    for white in said:
+        if max(largest, 1) <= white <= whole:
+            return white
+    if whole <= 65535:
+        return whole
     if largest <= 65535:
         return 255 if largest <= 255 else 65535
     if largest < whole // _LEAST_SHARE:
@@ -71,10 +72,10 @@ def _from_numbers(image: Image.Image, values: np.ndarray, white: int) -> Image.I
         if image.mode == "I;16":
             return image
         made = values.astype(np.uint16)
-    elif white > 65535:
-        made = (values >> (white.bit_length() - 16)).astype(np.uint16)
-    else:
-        made = ((values.astype(np.uint32) * 65535 + white // 2) // white).astype(np.uint16)
+    else:  # In floats of 64 bits, of which a row at a time is there.
+        made = np.empty(values.shape, np.uint16)
+        for row, numbers in zip(made, values, strict=True):
+            row[:] = np.round(numbers * (65535 / white))
     found = Image.fromarray(65535 - made if is_white_zero else made)
     found.info = dict(image.info)
     found.format = image.format

@@ -14,6 +14,7 @@ from PIL import Image, PngImagePlugin
 from cagic_tf.photos import tag_reading, tags
 
 _LONGEST_SEGMENT = 65_533  # Bytes of a JPEG's segment.
+_MOST_DENSE = 65_535  # Pixels an inch that a JPEG can say.
 _XMP_SEGMENT, _IPTC_SEGMENT = b"http://ns.adobe.com/xap/1.0/\0", b"Photoshop 3.0\0"
 _XMP_TEXT, _IPTC_TEXT = "XML:com.adobe.xmp", "Raw profile type iptc"  # Keys of a PNG's texts.
 _IPTC, _COPYRIGHT_FLAG, _COPYRIGHT_URL = 0x0404, 0x040A, 0x040B  # Photoshop's resources.
@@ -62,8 +63,8 @@ class Metadata:
           in_srgb: Whether it was converted to sRGB.
           needs_tags: Whether its file has no other place for the resolution than tags.
         """
+        block = self.block.of_crop(size, turned, self.density if needs_tags else None, in_srgb)
         density = self.density[::-1] if self.density and turned else self.density
-        block = self.block.of_crop(size, turned, density if needs_tags else None, in_srgb)
         return dataclasses.replace(self, block=block, density=density)
 
     def options(self, kind: str) -> dict[str, Any]:
@@ -183,7 +184,9 @@ def _density(
     said = (image.info.get("dpi") if is_said else None) or block.density()
     if not said and len(data := resources.get(_RESOLUTION, b"")) >= 12:
         said = tuple(value / 65536 for value in struct.unpack(">I4xI", data[:12]))
-    return (float(said[0]), float(said[1])) if said and min(said) > 0 else None
+    if not said or not 0 < min(said) <= max(said) <= _MOST_DENSE:
+        return None
+    return float(said[0]), float(said[1])
 
 
 def _of_crops(xmp: bytes) -> bytes:

@@ -51,7 +51,7 @@ def note(image: Image.Image) -> str:
             if at == chosen
             or (not kind & (_REDUCED | _MASK) and not _is_smaller_version(other, size))
         ]
-        count, place = len(counted), counted.index(chosen)
+        count, place = len(pages) if len(counted) > 1 else 1, chosen
     return f"only picture {place + 1} of the {count} in the file was cropped" if count > 1 else ""
 
 

@@ -3,6 +3,7 @@
 import functools
 import io
 import os
+import re
 from collections.abc import Callable
 
 from PIL import Image
@@ -50,10 +51,8 @@ _KINDS: tuple[tuple[int, bytes, str], ...] = (
     (0, b"MMOR", "raw camera (ORF)"),
     (0, b"IIU\0", "raw camera (RW2)"),
     (0, b"FOVb", "raw camera (X3F)"),
-    *((0, b"P%d" % number, "PNM") for number in range(1, 8)),
-    (0, b"PF\n", "PFM"),
-    (0, b"Pf\n", "PFM"),
 )
+_PNM = re.compile(rb"P(?:[1-6]\s+[#\d]|7\nWIDTH|[Ff]\s+\d)")
 _PCX = (b"\x0a\x05\x01", b"\x0a\x03\x01", b"\x0a\x02\x01")
 _SUBFILE_TYPE, _BITS, _SUB_DIRECTORIES, _FORMAT, _DNG = 254, 258, 330, 339, 50706
 
@@ -99,8 +98,10 @@ def raw_kind(image: Image.Image) -> str:
 
 def _kind(head: bytes) -> str:
     for at, mark, kind in _KINDS:
-        if head.startswith(mark, at) and (kind != "PNM" or head[2:3].isspace()):
+        if head.startswith(mark, at):
             return kind
+    if _PNM.match(head):
+        return "PNM"
     if head.startswith(_PCX) and len(head) >= 128:
         return "PCX"
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
@@ -114,19 +115,19 @@ def _told(file: io.BufferedReader, head: bytes, formats: tuple[str, ...]) -> str
         make, accept = Image.OPEN.get(name, (None, None))
         if make is None or accept is None or accept(head[:16]) is not True:
             continue
-        if name == "TIFF" and (text := _unknown_samples(file)):
-            return text
         file.seek(0)
-        return _error(functools.partial(make, file, ""), name)
+        text = _error(functools.partial(make, file, ""))
+        if text == "unknown pixel mode":
+            return _unknown_samples(file)
+        return f"its {name} data cannot be read: {text}" if text else ""
     return ""
 
 
-def _error(call: Callable[[], object], name: str) -> str:
+def _error(call: Callable[[], object]) -> str:
     try:
         call()
     except Exception as error:  # Readers raise errors of many kinds.
-        text = " ".join(str(error).split()) or type(error).__name__
-        return f"its {name} data cannot be read: {text}"
+        return " ".join(str(error).split()) or type(error).__name__
     return ""
 
 
@@ -135,9 +136,9 @@ def _unknown_samples(file: io.BufferedReader) -> str:
     found = tag_reading.numbers(file, 0, (_BITS, _FORMAT, _SUB_DIRECTORIES, _DNG, _SUBFILE_TYPE))
     if _DNG in found or (found.get(_SUBFILE_TYPE) == (1,) and _SUB_DIRECTORIES in found):
         return "it is a raw camera picture, which is not supported; save it as JPEG or TIFF"
-    bits = sorted(set(found.get(_BITS, ())))
-    if not bits:
-        return ""
     kind = {2: "signed ", 3: "floating-point "}.get(found.get(_FORMAT, (1,))[0], "")
-    text = " and ".join(map(str, bits))
-    return f"a TIFF of {kind}{text} bits a sample in this layout is not supported; use 8 or 16 bits"
+    bits = " and ".join(map(str, sorted(set(found.get(_BITS, (1,))))[:4]))
+    return (
+        f"a TIFF of {kind}{bits} bits a sample of this kind is not supported; save it as RGB or "
+        "grey of 8 or 16 bits"
+    )

@@ -112,7 +112,9 @@ class Block:
         """The block with its values' bytes in another order, where types say how."""
         if order == self.order:
             return self
-        main, exif, gps, interop = map(_turned_round, (self.main, self.exif, self.gps, self.interop))
+        main, exif, gps, interop = map(
+            _turned_round, (self.main, self.exif, self.gps, self.interop)
+        )
         return Block(order, main, exif, gps, interop)
 
     def encoded(self, longest: int | None = None) -> bytes:
