@@ -1,4 +1,4 @@
-"""Crops as files: cut from the photo's own pixels, with its alpha, bits, ICC profile and EXIF."""
+"""Crops as files: cut from the photo's own pixels, with its alpha, bits, colours and metadata."""
 
 import dataclasses
 import io
@@ -30,7 +30,7 @@ class SaveOptions:
       name: The file's name without ending; "{id}" in it is the row's id.
       choice: One of `CHOICES`.
       quality: 1 to 100, of JPEG, WebP and AVIF.
-      strip_metadata: Whether EXIF and the ICC profile are left out.
+      strip_metadata: Whether what the photo's file says, and the ICC profile, are left out.
     """
 
     name: str = "{id}_crop"
@@ -78,23 +78,23 @@ def cut(
 
     Colours stay as they are and the ICC profile goes along; they become sRGB where the format
     cannot hold them (CMYK outside JPEG and TIFF). Transparency stays where the format has it and
-    is laid on white where not. 16-bit grey stays so in PNG and TIFF; 16-bit colours are reduced to
-    8, which is all that Pillow reads.
+    is laid on white where not. Grey of more than 8 bits has 16 in PNG and TIFF; 16-bit colours are
+    reduced to 8, which is all that Pillow reads. The crop is encoded like its photo
+    (`photo_encoding`) and says what its file says (`metadata`).
 
     Args:
       source: A path, a PIL image, or an array (see `reading.read`).
       box: `(x, y, w, h)` in pixels of the upright photo.
       choice: The format, see `ending`.
       quality: 1 to 100, of JPEG, WebP and AVIF.
-      strip_metadata: Leaves out EXIF and the ICC profile; colours become sRGB, so that they look
-        the same without.
+      strip_metadata: Leaves out all that the photo's file says, and the ICC profile; colours become
+        sRGB, so that they look the same without.
       size: Width and height in pixels to which the crop is resized; None: it is not. Palettes
         become colours, black and white becomes grey, and a grey value of 16 bits that stands for
         transparency is one like others.
 
     Returns:
-      The file's content. EXIF has no orientation other than upright, no thumbnail and no maker's
-      note.
+      The file's content. It is upright, and has no thumbnail and no maker's note.
 
     Raises:
       reading.ImageError: The photo cannot be read, or the format cannot hold the crop.

@@ -5,9 +5,10 @@ what would show or describe the part that was cropped away: thumbnails, the make
 """
 
 import dataclasses
+import os
 import re
 import struct
-from typing import Any
+from typing import Any, BinaryIO
 
 from PIL import Image, PngImagePlugin
 
@@ -156,20 +157,35 @@ def of(image: Image.Image) -> Metadata:
 
 def _exif(image: Image.Image) -> bytes:
     data = image.info.get("exif") or _unhexed(image.info.get("Raw profile type exif", ""))
-    if not data and not getattr(image, "filename", "") and len(exif := image.getexif()):
-        data = exif.tobytes()  # Of a picture in memory, to which a program gave some.
-    return data
+    return data if data or getattr(image, "filename", "") else _exif_in_memory(image)
+
+
+def _exif_in_memory(image: Image.Image) -> bytes:
+    """EXIF that a program gave to a picture, as Pillow writes it."""
+    try:
+        exif = image.getexif()
+        return exif.tobytes() if len(exif) else b""
+    except Exception:  # Of many kinds, for values of many types.
+        return b""
 
 
 def _of_tiff(image: Any) -> tuple[tags.Block, bytes, dict[int, bytes]]:
-    if image.fp is None or image.fp.closed:
-        return tags.Block(), b"", {}
-    at, before = image.tag_v2.offset, image.fp.tell()
-    block = tag_reading.of_tiff(image.fp, at)
-    found = tag_reading.contents(
-        image.fp, at, (tag_reading.XMP, tag_reading.IPTC, tag_reading.PHOTOSHOP)
-    )
-    image.fp.seek(before)
+    name = getattr(image, "filename", "")
+    if image.fp is not None and not image.fp.closed:
+        before = image.fp.tell()
+        found = _of_tiff_file(image.fp, image.tag_v2.offset)
+        image.fp.seek(before)
+        return found
+    if name and os.path.isfile(name):  # Of a picture that was loaded before.
+        with open(name, "rb") as file:
+            return _of_tiff_file(file, image.tag_v2.offset)
+    return tag_reading.of_exif(_exif_in_memory(image)), b"", {}
+
+
+def _of_tiff_file(file: BinaryIO, at: int) -> tuple[tags.Block, bytes, dict[int, bytes]]:
+    block = tag_reading.of_tiff(file, at)
+    wanted = (tag_reading.XMP, tag_reading.IPTC, tag_reading.PHOTOSHOP)
+    found = tag_reading.contents(file, at, wanted)
     resources = _resources(found.get(tag_reading.PHOTOSHOP, b""))
     if iptc := found.get(tag_reading.IPTC):
         resources[_IPTC] = iptc

@@ -6,7 +6,7 @@ from PIL import Image
 
 _SUBFILE_TYPE = 254
 _REDUCED, _MASK = 1, 4  # Bits of that tag.
-_MOST_PAGES = 1000  # So that opening a photo does not take for ever.
+_MOST_PAGES = 100  # So that opening a photo does not take for ever.
 
 
 def choose(image: Image.Image) -> None:

@@ -69,7 +69,8 @@ def reason(path: str | os.PathLike, formats: tuple[str, ...]) -> str:
         head = file.read(_HEAD)
         if not head:
             return f"it is empty; {read}"
-        if head[4:8] == b"ftyp" and head[8:12] in _HEIC and "HEIF" not in Image.OPEN:
+        is_heic = head[4:8] == b"ftyp" and head[8:12] in _HEIC and b"avif" not in head[:64]
+        if is_heic and "HEIF" not in Image.OPEN:
             return "it is a HEIC photo, which an extra reads: pip install pillow-heif"
         if kind := _kind(head):
             return f"it is a {kind} picture, which is not supported; {read}"

@@ -199,3 +199,14 @@ def test_a_block_that_points_at_itself_ends(tmp_path):
         zlib.compress(many),
     ):
         assert isinstance(tag_reading.of_exif(odd), tags.Block)
+
+
+def test_a_tiff_that_was_loaded_before_has_its_tags(tmp_path):
+    path = saved(tmp_path, block().into_tiff(encoded(RGB, "TIFF")))
+    image = Image.open(path)
+    image.load()
+    assert image.fp is None
+    assert exif_in(crop_files.cut(image, BOX)) == block()
+    image = Image.open(io.BytesIO(path.read_bytes()))
+    image.load()
+    assert Image.open(io.BytesIO(crop_files.cut(image, BOX))).info["dpi"] == (300, 300)
