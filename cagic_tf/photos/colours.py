@@ -31,9 +31,15 @@ def split_alpha(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
       and the alpha as "L", or None.
     """
     if image.mode == "I;16":  # convert("RGB") would clip it.
-        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)), None
+        values, hidden = np.asarray(image), image.info.get("transparency")
+        opaque = Image.fromarray((values >> 8).astype(np.uint8))
+        if not isinstance(hidden, int):
+            return opaque, None
+        return opaque, Image.fromarray(np.where(values == hidden, 0, 255).astype(np.uint8))
+    if image.mode == "La":  # Which becomes nothing else.
+        image = image.convert("LA")
     alpha = image.convert("RGBA").getchannel("A") if has_alpha(image) else None
-    if image.mode in ("LA", "La"):
+    if image.mode == "LA":
         image = image.convert("L")
     elif alpha is not None or image.mode in ("P", "PA"):
         grey = image.mode in ("1", "L")

@@ -196,13 +196,16 @@ def _density(
     image: Image.Image, block: tags.Block, resources: dict[int, bytes]
 ) -> tuple[float, float] | None:
     """What the file itself says; Pillow's "dpi" is a guess where there is none."""
-    is_said = image.info.get("jfif_unit") in (1, 2) or image.format in ("PNG", "BMP")
-    said = (image.info.get("dpi") if is_said else None) or block.density()
-    if not said and len(data := resources.get(_RESOLUTION, b"")) >= 12:
-        said = tuple(value / 65536 for value in struct.unpack(">I4xI", data[:12]))
-    if not said or not 0 < min(said) <= max(said) <= _MOST_DENSE:
-        return None
-    return float(said[0]), float(said[1])
+    said = [block.density()]
+    if image.info.get("jfif_unit") in (1, 2) or image.format in ("PNG", "BMP"):
+        said.insert(0, image.info.get("dpi"))
+    if len(data := resources.get(_RESOLUTION, b"")) >= 12:
+        across, down = struct.unpack(">I4xI", data[:12])
+        said.append((across / 65536, down / 65536))
+    for pair in said:
+        if pair and 0 < min(pair) <= max(pair) <= _MOST_DENSE:
+            return float(pair[0]), float(pair[1])
+    return None
 
 
 def _of_crops(xmp: bytes) -> bytes:

@@ -25,6 +25,7 @@ _KINDS: tuple[tuple[int, bytes, str], ...] = (
     (0, b"%!PS", "PostScript"),
     (0, b"\xc5\xd0\xd3\xc6", "PostScript"),
     (0, b"\x8aMNG", "MNG"),
+    (0, b"\x8bJNG", "JNG"),
     (0, b"qoif", "QOI"),
     (0, b"DDS ", "DDS"),
     (0, b"icns", "ICNS"),
@@ -52,6 +53,7 @@ _KINDS: tuple[tuple[int, bytes, str], ...] = (
     (0, b"IIU\0", "raw camera (RW2)"),
     (0, b"FOVb", "raw camera (X3F)"),
 )
+_TGA_END = b"TRUEVISION-XFILE.\0"
 _PNM = re.compile(rb"P(?:[1-6]\s+[#\d]|7\nWIDTH|[Ff]\s+\d)")
 _PCX = (b"\x0a\x05\x01", b"\x0a\x03\x01", b"\x0a\x02\x01")
 _SUBFILE_TYPE, _BITS, _SUB_DIRECTORIES, _FORMAT, _DNG = 254, 258, 330, 339, 50706
@@ -72,7 +74,8 @@ def reason(path: str | os.PathLike, formats: tuple[str, ...]) -> str:
         is_heic = head[4:8] == b"ftyp" and head[8:12] in _HEIC and b"avif" not in head[:64]
         if is_heic and "HEIF" not in Image.OPEN:
             return "it is a HEIC photo, which an extra reads: pip install pillow-heif"
-        if kind := _kind(head):
+        file.seek(-min(len(head), len(_TGA_END)), os.SEEK_END)
+        if kind := "TGA" if file.read() == _TGA_END else _kind(head):
             return f"it is a {kind} picture, which is not supported; {read}"
         if told := _told(file, head, formats):
             return told
@@ -114,7 +117,10 @@ def _told(file: io.BufferedReader, head: bytes, formats: tuple[str, ...]) -> str
     """What the reader of its format says."""
     for name in formats:
         make, accept = Image.OPEN.get(name, (None, None))
-        if make is None or accept is None or accept(head[:16]) is not True:
+        answer = accept(head[:16]) if make and accept else False
+        if isinstance(answer, str):  # Pillow was built without it.
+            return " ".join(answer.split())
+        if make is None or not answer:
             continue
         file.seek(0)
         text = _error(functools.partial(make, file, ""))

@@ -111,3 +111,19 @@ def test_packing_of_tiff(tmp_path, mode, packing):
     expected = image.crop((7, 5, 47, 35))
     np.testing.assert_array_equal(np.asarray(crop), np.asarray(expected))
     assert opened(crop_files.cut(path, BOX, "png")).size == (40, 30)
+
+
+@pytest.mark.parametrize("choice", ["same", "png", "webp", "tiff", "avif"])
+def test_a_grey_value_of_16_bits_that_stands_for_nothing(tmp_path, choice):
+    grey = np.full((40, 60), 20_000, np.uint16)
+    grey[:20] = 40_000
+    path = saved(tmp_path, encoded(Image.fromarray(grey), "PNG", transparency=40_000))
+    assert (reading.read(path)[:20] == 255).all() and (reading.read(path)[20:] == 78).all()
+    found = reading.read(opened(crop_files.cut(path, BOX, choice)))
+    assert (found[:12] > 240).all() and (found[18:] < 90).all()
+
+
+def test_premultiplied_grey(tmp_path):
+    image = odd_files.with_alpha(RGB.convert("L"))
+    expected = reading.read(image).astype(int)
+    assert np.abs(reading.read(image.convert("La")) - expected).max() <= 2

@@ -21,6 +21,7 @@ KINDS = {
     "ICNS": b"icns\0\0\1\0" + bytes(60),
     "PCX": encoded(RGB, "PCX"),
     "DDS": encoded(RGB, "DDS"),
+    "TGA": encoded(RGB, "TGA"),
     "SGI": encoded(RGB, "SGI"),
     "OpenEXR": b"v/1\1\2\0\0\0" + bytes(60),
     "DICOM": bytes(128) + b"DICM" + bytes(60),
