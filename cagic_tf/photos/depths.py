@@ -34,7 +34,7 @@ def settled(image: Image.Image) -> Image.Image:
     if image.mode == "L" and is_signed and bits == 8:
         return _from_numbers(image, np.asarray(image).view(np.int8), 127)
     if not image.mode.startswith("I"):
-        if bits == 16 and 0 < largest < 2**15:
+        if bits == 16 and 0 < largest < 2**15 and _is_of_bits(largest):
             raise DepthError(f"its colours have 16 bits and end at {largest}; save it with 8 bits")
         return image
     values = np.asarray(image)
@@ -49,11 +49,16 @@ def settled(image: Image.Image) -> Image.Image:
     return _from_numbers(image, values, _white(values, whole, (signed_largest, largest)))
 
 
+def _is_of_bits(largest: int) -> bool:
+    """Whether it is all of some bits, such as 4095; TIFF has other values as mere statistics."""
+    return largest & (largest + 1) == 0
+
+
 def _white(values: np.ndarray, whole: int, said: tuple[int, ...]) -> int:
     """What is white: what the file says, else all bits, but 32 of them are often used for fewer."""
     largest = int(values.max())
     for white in said:
-        if max(largest, 1) <= white <= whole:
+        if max(largest, 1) <= white <= whole and _is_of_bits(white):
             return white
     if whole <= 65535:
         return whole

@@ -130,7 +130,7 @@ class Metadata:
 def of(image: Image.Image) -> Metadata:
     """What the file of a picture says; a TIFF's before it is loaded, others' after."""
     resources: dict[int, bytes] = {}
-    xmp, texts = image.info.get("xmp", b""), {}
+    xmp, texts = image.info.get("xmp") or b"", {}
     if image.format == "TIFF":
         block, xmp, resources = _of_tiff(image)
     else:
@@ -144,7 +144,7 @@ def of(image: Image.Image) -> Metadata:
             xmp = content[len(_XMP_SEGMENT) :]
         elif segment == "APP13" and content.startswith(_IPTC_SEGMENT):
             resources = _resources(content[len(_IPTC_SEGMENT) :]) | resources
-    comment = image.info.get("comment", b"")
+    comment = image.info.get("comment") or b""
     return Metadata(
         block,
         _of_crops(xmp.encode() if isinstance(xmp, str) else xmp),

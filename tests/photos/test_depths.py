@@ -121,6 +121,28 @@ def test_dark_photos_of_16_bits_stay_dark(tmp_path):
         np.testing.assert_array_equal(np.asarray(crop), dark[2:17, 3:23])
 
 
+def test_the_largest_value_of_a_photo_is_not_its_white(tmp_path):
+    """TIFF's MaxSampleValue is a statistic, but where it says how many bits are used."""
+    path = saved(tmp_path, tiff(numbers(20_000), 16, more=[(281, 20_000)]))
+    np.testing.assert_array_equal(reading.read(path)[..., 0], numbers(20_000) >> 8)
+
+
+def test_colours_of_16_bits_that_use_12(tmp_path):
+    for largest, reason in ((4095, "16 bits and end at 4095"), (4000, None)):
+        rgb = np.stack([numbers(65535)] * 3, -1).reshape(24, 96)
+        data = tiff(rgb, 16, more=[(281, largest)])
+        data = bytearray(data)
+        for tag, value in ((256, 32), (262, 2), (277, 3)):
+            at = data.rindex(struct.pack("<HHL", tag, 3, 1))
+            data[at + 8 : at + 10] = struct.pack("<H", value)
+        path = saved(tmp_path, bytes(data))
+        if reason:
+            with pytest.raises(reading.ImageError, match=reason):
+                reading.read(path)
+        else:
+            np.testing.assert_array_equal(reading.read(path)[..., 0], numbers(65535) >> 8)
+
+
 def test_a_jpeg_of_12_bits_says_so(tmp_path):
     data = bytearray(odd_files.encoded(odd_files.RGB, "JPEG"))
     at = data.index(b"\xff\xc0")
