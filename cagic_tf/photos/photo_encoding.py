@@ -40,6 +40,8 @@ def _chroma(image: Image.Image) -> str:
         return _avif_chroma(image)
     if image.format == "WEBP":
         return "4:4:4" if _is_lossless_webp(image) else "4:2:0"
+    if image.format == "HEIF":
+        return {"422": "4:2:2", "420": "4:2:0"}.get(str(image.info.get("chroma")), "4:4:4")
     return {1: "4:2:2", 2: "4:2:0"}.get(JpegImagePlugin.get_sampling(image), "4:4:4")
 
 

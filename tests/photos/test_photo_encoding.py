@@ -62,6 +62,14 @@ def test_chroma_of_avif(tmp_path, chroma):
     assert JpegImagePlugin.get_sampling(crop) == ["4:4:4", "4:2:2", "4:2:0"].index(chroma)
 
 
+@pytest.mark.parametrize("chroma", [444, 422, 420])
+def test_chroma_of_heic(tmp_path, chroma):
+    pytest.importorskip("pillow_heif")
+    data = encoded(Image.fromarray(STRIPES), "HEIF", quality=95, chroma=chroma)
+    crop = opened(crop_files.cut(saved(tmp_path, data), (8, 8, 40, 32)))
+    assert JpegImagePlugin.get_sampling(crop) == [444, 422, 420].index(chroma)
+
+
 @pytest.mark.parametrize("with_more", [False, True])
 def test_lossless_webp(tmp_path, with_more):
     noise = np.random.default_rng(0).integers(0, 256, (40, 60, 4), np.uint8)
