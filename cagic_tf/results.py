@@ -102,14 +102,14 @@ class CropResult(Candidate):
     ) -> None:
         """Writes the crop as a file, never half: cut from the photo's own pixels, see `crop_files`.
 
-        It keeps the photo's alpha, 16-bit grey, ICC profile and EXIF where the format can. With a
-        shape such as "1200x628" it is resized to that size.
+        It keeps the photo's alpha, 16-bit grey, ICC profile and metadata where the format can.
+        With a shape such as "1200x628" it is resized to that size.
 
         Args:
           path: The file; its ending says the format: .jpg, .png, .webp, .tif, .gif, .bmp, .avif.
             "~" is the home folder. A file that is there is replaced, but never the photo itself.
           quality: 1 to 100, of JPEG, WebP and AVIF.
-          strip_metadata: Leaves out EXIF and the ICC profile; colours become sRGB.
+          strip_metadata: Leaves out metadata and the ICC profile; colours become sRGB.
           candidate: Place in `candidates`; 0 is this crop.
 
         Raises:

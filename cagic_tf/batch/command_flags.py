@@ -120,7 +120,7 @@ flags.DEFINE_string(
 flags.DEFINE_bool(
     "strip_metadata",
     False,
-    "Leave EXIF (with the place and time) and the colour profile out of crops; colours become "
+    "Leave metadata (with the place and time) and the colour profile out of crops; colours become "
     "sRGB. By default crops keep them.",
 )
 flags.DEFINE_bool(

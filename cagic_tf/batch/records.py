@@ -43,6 +43,8 @@ class Record:
       shape: The crop's shape, such as "original" or "16:9".
       candidates: The best distinct crops, this one first: the fields from `box` to
         `predicted_caption` and `crop_file` of each.
+      note: What else is to know of the photo, such as that it is one of several pictures of its
+        file; None: nothing is.
     """
 
     id: str
@@ -66,6 +68,7 @@ class Record:
     checkpoints: dict[str, str] | None = None
     shape: str | None = None
     candidates: list[dict[str, Any]] | None = None
+    note: str | None = None
 
     @property
     def ok(self) -> bool:

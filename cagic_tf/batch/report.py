@@ -80,11 +80,13 @@ def describe(row: manifest.Row, show_caption: bool = True) -> str:
 
 
 def details(record: records.Record) -> list[str]:
-    """The lines that a result has in the log: box, losses, words, what the captioner sees."""
+    """The lines of a result in the log: box, losses, note, words, what the captioner sees."""
     overlap = "" if record.iou is None else f", IoU {record.iou:.3f}"
     lines = [f"{record.id}: box {record.box}{_loss(record.loss)}{overlap}"]
     for crop in (record.candidates or [])[1:]:
         lines.append(f"or box {crop['box']}{_loss(crop.get('loss'))}")
+    if record.note:
+        lines.append(f"note: {record.note}")
     words = record.matched_words or {}
     for word, lemma in words.get("read_as", {}).items():
         lines.append(f"{word} is read as {lemma}")

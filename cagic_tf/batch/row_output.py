@@ -147,6 +147,7 @@ def _draw(
         options.strip_metadata,
         row.shape.size,
     )
+    fields["note"] = reading.note(row.path) or None
     pictures = {crop["crop_file"]: data for crop, data in zip(crops, contents, strict=True)}
     centers = [step.center for step in result.path.steps]
     overlay = drawing.overlay(result.photo, result.box, centers, row.crops)

@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 
 from PIL import ExifTags, Image, ImageFile, IptcImagePlugin
 
-from cagic_tf.photos import reading
+from cagic_tf.photos import reading, tag_reading
 
 _IPTC_CAPTION = (2, 120)
 _LONGEST_XMP = 4_000_000  # Bytes.
@@ -92,11 +92,16 @@ def _cameras(image: Image.Image) -> tuple[str, ...]:
 
 def _exif(image: Image.Image, tag: int) -> str:
     found: Any = None
-    with _damage_counts_as_absent():
-        found = image.getexif().get(tag)
+    data = image.info.get("exif")
+    if isinstance(data, bytes):  # Read as bytes: another tag that is damaged does not matter then.
+        there = tag_reading.of_exif(data).main.get(tag)
+        found = there.data if there else None
+    else:
+        with _damage_counts_as_absent():
+            found = image.getexif().get(tag)
     if isinstance(found, str):  # Pillow reads EXIF's texts as Latin-1; most are UTF-8 now.
         found = found.encode("latin-1", "replace")
-    return _decoded(found) if isinstance(found, bytes) else ""
+    return _decoded(found.rstrip(b"\0")) if isinstance(found, bytes) else ""
 
 
 def _iptc(image: Image.Image) -> str:

@@ -56,6 +56,8 @@ def test_a_box_alone_is_a_result():
     """Rows of other methods know no losses."""
     record = records.Record("a", "a.png", "a dog", "ok", box=[1, 2, 3, 4])
     assert report.details(record)[0] == "a: box [1, 2, 3, 4]"
+    record = dataclasses.replace(record, note="only picture 1 of the 2 in the file was cropped")
+    assert report.details(record)[1] == "note: only picture 1 of the 2 in the file was cropped"
 
 
 @pytest.mark.parametrize("caption", ["a secret", None])
