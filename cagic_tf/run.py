@@ -77,6 +77,7 @@ def crop_all(arguments: list[str], device: str | None, crop_rows: CropRows) -> i
         folder = _open_folder(directory, cropper)
         with contextlib.closing(folder):
             folder.forget_errors(rows, only_changed=not FLAGS.retry_errors)
+            _write_again(folder, rows)
             crop_rows(cropper, folder, [row for row in rows if not folder.is_done(row)])
     except (
         CommandError,
@@ -93,6 +94,23 @@ def crop_all(arguments: list[str], device: str | None, crop_rows: CropRows) -> i
         print("no plots of the losses: they need matplotlib, pip install 'cagic_tf[plots]'")
     failed = sum(not record.ok for record in found)
     return EXIT_OK if not failed else EXIT_NOTHING if failed == len(found) else EXIT_SOME_FAILED
+
+
+def _write_again(folder: output_folder.OutputFolder, rows: list[manifest.Row]) -> None:
+    """Writes crops once more that are missing or written in another way; names replaced photos."""
+    replaced, rewritten = folder.outdated(rows)
+    if replaced:
+        name, reason = next(iter(replaced.items()))
+        print(f"replaced since they were cropped, {len(replaced)} photos: {name}: {reason}")
+    if not rewritten:
+        return
+    name, reason = next(iter(rewritten.items()))
+    print(f"written again from known boxes, crops of {len(rewritten)} rows: {name}: {reason}")
+    waiting = [row for row in rows if row.id in rewritten]
+    with new_report(waiting) as reporter:
+        for number, row in enumerate(waiting, 1):
+            reporter.progress(number - 1, f"photo {number} of {len(waiting)}")
+            reporter.result(number, row, folder.write_again(row))
 
 
 def _open_folder(directory: Path, cropper: "pipeline.Cropper") -> output_folder.OutputFolder:

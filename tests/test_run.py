@@ -31,7 +31,7 @@ QUICK = [
 KEYS = (
     "id image caption status error box box_normalized scale center loss predicted_caption "
     "matched_words unknown_words iou crop_file evaluations seconds seed checkpoints shape "
-    "candidates"
+    "candidates photo saved_as"
 ).split()
 
 if not flags.FLAGS.is_parsed():

@@ -8,6 +8,8 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 import numpy as np
 
+from cagic_tf.system import files
+
 
 class RecordError(ValueError):
     """A file of results cannot be read; the message is one line."""
@@ -43,6 +45,9 @@ class Record:
       shape: The crop's shape, such as "original" or "16:9".
       candidates: The best distinct crops, this one first: the fields from `box` to
         `predicted_caption` and `crop_file` of each.
+      photo: What tells the photo's file from another of its name, see `up_to_date.photo`; None: no
+        pictures were made.
+      saved_as: How its crops are written, see `up_to_date.style`; likewise.
     """
 
     id: str
@@ -66,11 +71,18 @@ class Record:
     checkpoints: dict[str, str] | None = None
     shape: str | None = None
     candidates: list[dict[str, Any]] | None = None
+    photo: dict[str, Any] | None = None
+    saved_as: dict[str, Any] | None = None
 
     @property
     def ok(self) -> bool:
         """Whether the row has a crop."""
         return self.status == "ok"
+
+    @property
+    def shape_name(self) -> str:
+        """The crop's shape; lines from before there were shapes have none."""
+        return self.shape or "original"
 
     def line(self) -> bytes:
         """The record as a line of `results.jsonl`, in UTF-8, with its end of line."""
@@ -104,6 +116,27 @@ def read(path: Path) -> dict[str, Record]:
         record = _parse(line, f"{path}, line {number}")
         records[record.id] = record
     return records
+
+
+def reopen(path: Path) -> dict[str, Record]:
+    """Reads a `results.jsonl` that a run goes on with, see `read`; none where it is not there.
+
+    The file loses a last line that was cut off, and lines that a later one of the same id replaces.
+
+    Raises:
+      RecordError: A line is no record.
+      OSError: The file cannot be read or written.
+    """
+    if not path.exists():
+        return {}
+    data = path.read_bytes()
+    whole = whole_lines(data)
+    if whole != data:
+        files.write_atomically(path, whole)
+    found = read(path)
+    if len(found) < whole.count(b"\n"):
+        files.write_atomically(path, b"".join(record.line() for record in found.values()))
+    return found
 
 
 def whole_lines(data: bytes) -> bytes:

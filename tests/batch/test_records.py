@@ -14,7 +14,8 @@ LINE = (  # As the first version of the program wrote it.
     '"read_as": {}}, "unknown_words": {"wug": ["bug", "rug"]}, "iou": 0.75, '
     '"crop_file": "dog_crop.png", "evaluations": 12, "seconds": 0.1, "seed": 7, '
     '"checkpoints": {"sat": "ab"}, "shape": "original", "candidates": [{"box": [2, 1, 12, 9], '
-    '"crop_file": "dog_crop.png"}]}\n'
+    '"crop_file": "dog_crop.png"}], "photo": {"bytes": 5, "modified": 7, "sha256": "cd"}, '
+    '"saved_as": {"quality": 95}}\n'
 )
 
 OK = '{"id": "b", "image": "", "status": "ok", %s}'
