@@ -198,6 +198,17 @@ def test_workers_that_cannot_go_on_are_one_line(tmp_path, monkeypatch):
     assert str(error.value) == "the workers cannot go on: DeviceError: there is no gpu:7"
 
 
+def test_ctrl_c_while_ray_starts_counts_when_it_has_started():
+    """Else the processes that it has started so far would go on."""
+    started = []
+    with pytest.raises(KeyboardInterrupt), distributed._interrupted_afterwards():
+        os.kill(os.getpid(), signal.SIGINT)
+        started.append("all of it")
+    assert started == ["all of it"]
+    with distributed._interrupted_afterwards():
+        pass
+
+
 @pytest.mark.parametrize(
     ("flags_", "fits"),
     [

@@ -1,6 +1,9 @@
 """The command on folders and manifests, with a cropper that takes no time."""
 
+import io
 import json
+import os
+import sys
 import types
 
 import numpy as np
@@ -10,7 +13,7 @@ from PIL import Image
 from cagic_tf import run
 from cagic_tf.batch import output_folder
 from tests import fake_cropper, odd_files
-from tests.fake_cropper import call, lines_of
+from tests.fake_cropper import call, lines_of, three_photos
 
 
 @pytest.fixture
@@ -152,6 +155,44 @@ def test_a_folder_with_rows_of_another_checkpoint_is_refused(
     error = capsys.readouterr().err
     assert "results of another checkpoint: sat was 5a7 and is f00 now; choose another" in error
     assert [line["caption"] for line in lines_of(out)] == ["dog"]
+
+
+class Gone(io.StringIO):
+    """A pipe whose reader has gone away."""
+
+    def write(self, text):
+        raise BrokenPipeError(32, "Broken pipe")
+
+
+def test_printing_decides_no_row(cropper, tmp_path, monkeypatch):
+    values, out = three_photos(tmp_path), tmp_path / "out"
+    (tmp_path / "d.png").write_bytes(b"broken")
+    with monkeypatch.context() as patched:
+        patched.setattr(sys, "stderr", Gone())
+        patched.setattr(sys, "stdout", Gone())
+        patched.setattr(run, "print", lambda *_, **__: None, raising=False)
+        assert call(**values) == run.EXIT_SOME_FAILED
+    lines = lines_of(out)
+    assert [line["status"] for line in lines] == ["ok", "ok", "ok", "error"]
+    assert "pipe" not in lines[3]["error"]
+
+
+def test_bytes_that_are_no_text(cropper, tmp_path, capsys):
+    """As in a name of another system, or a caption from a terminal of another encoding."""
+    name = os.fsdecode(b"caf\xe9")
+    try:
+        (tmp_path / f"{name}.png").write_bytes(odd_files.encoded(odd_files.RGB, "PNG"))
+    except OSError:
+        pytest.skip("this system has no such names")
+    values = {"image": str(tmp_path / f"{name}.png"), "caption": f"a dog {name}"}
+    values["output_dir"] = str(tmp_path / "out")
+    assert call(**values) == run.EXIT_OK
+    (line,) = lines_of(tmp_path / "out")
+    assert line["image"] == str(tmp_path / "caf\ufffd.png") and line["caption"] == "a dog caf\ufffd"
+    assert call(**values) == run.EXIT_OK and len(cropper.calls) == 1  # It is the same row.
+    missing = {"image": str(tmp_path / f"no-{name}.png"), "output_dir": str(tmp_path / "o")}
+    assert call(**values | missing) == run.EXIT_NOTHING
+    assert capsys.readouterr().err.count("\n") == 1
 
 
 def test_retried_errors_and_exit_status(cropper, tmp_path):

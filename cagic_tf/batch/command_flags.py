@@ -1,5 +1,7 @@
 """The flags of the commands that crop, and the rows and how files are saved that they ask for."""
 
+import dataclasses
+import re
 from pathlib import Path
 
 from absl import flags
@@ -189,13 +191,20 @@ def rows(directory: Path) -> list[manifest.Row]:
     Raises:
       manifest.ManifestError: The manifest, pattern or shard cannot be used.
     """
+    caption = None if FLAGS.caption is None else _readable(FLAGS.caption)
     if FLAGS.image is not None:
-        found = manifest.single(FLAGS.image, FLAGS.caption)
+        found = manifest.single(FLAGS.image, caption)
+        found = [dataclasses.replace(row, image=_readable(row.image)) for row in found]
     elif FLAGS.images is not None:
-        found = photo_rows.from_pattern(FLAGS.images, FLAGS.caption, FLAGS.captions_from, directory)
+        found = photo_rows.from_pattern(FLAGS.images, caption, FLAGS.captions_from, directory)
     else:
         samples = resources.package_path("samples") / "manifest.jsonl"
         source = Path(FLAGS.manifest) if FLAGS.manifest else samples
         found = manifest.read(source, with_captions=not FLAGS.aesthetics_only)
     found = manifest.in_shapes(found, _shapes())
     return manifest.shard(found, FLAGS.shard) if FLAGS.shard else found
+
+
+def _readable(text: str) -> str:
+    """A text of the command line as a file can hold it: bytes that are no UTF-8 become U+FFFD."""
+    return re.sub("[\ud800-\udfff]", "\ufffd", text)

@@ -1,13 +1,16 @@
 """Runs a command: `--help` in a useful order, a mistake in one line, no traceback after Ctrl-C."""
 
 import functools
+import os
 import re
+import signal
 import sys
 from collections.abc import Callable, Mapping
+from typing import NoReturn
 
 from absl import app, flags, logging
 
-from cagic_tf.system import startup
+from cagic_tf.system import streams
 
 FLAGS = flags.FLAGS
 _HELP = {"--help", "-help", "--helpshort", "-h", "-?"}
@@ -22,12 +25,24 @@ def run(main: Callable[[list[str]], int], usage: str, groups: Mapping[str, str])
       usage: What `--help` says before the flags.
       groups: A heading to the names of its flags, with spaces between them, as `--help` has them.
     """
-    startup.open_stderr()
+    streams.protect()
     try:
         app.run(main, flags_parser=functools.partial(_parse, usage=usage, groups=groups))
     except KeyboardInterrupt:
-        print("stopped; the same command goes on where this one ended", file=sys.stderr)
-        sys.exit(_INTERRUPTED)
+        stop()
+
+
+def stop() -> NoReturn:
+    """Ends the process after Ctrl-C, with one line.
+
+    At once: libraries' threads are at work, and what Python does at its end can crash with them.
+    Whatever is on the disk is whole at any moment.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # A second one would break into this.
+    print("stopped; the same command goes on where this one ended", file=sys.stderr)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(_INTERRUPTED)
 
 
 def _parse(arguments: list[str], usage: str, groups: Mapping[str, str]) -> list[str]:

@@ -85,8 +85,12 @@ class Record:
         return self.shape or "original"
 
     def line(self) -> bytes:
-        """The record as a line of `results.jsonl`, in UTF-8, with its end of line."""
-        return json.dumps(dataclasses.asdict(self), ensure_ascii=False).encode() + b"\n"
+        """The record as a line of `results.jsonl`, in UTF-8, with its end of line.
+
+        What stands for bytes that are no UTF-8, as in a path that an error names, becomes "?".
+        """
+        text = json.dumps(dataclasses.asdict(self), ensure_ascii=False)
+        return text.encode("utf-8", "replace") + b"\n"
 
 
 FIELDS = tuple(field.name for field in dataclasses.fields(Record))

@@ -1,5 +1,6 @@
 """What a command prints while it crops: one progress bar on a terminal, and each row's result."""
 
+import contextlib
 import sys
 from typing import TextIO
 
@@ -67,7 +68,9 @@ class Report:
 
     def _print(self, text: str, file: TextIO) -> None:
         with tqdm.external_write_mode(file=file):  # Takes the bar away meanwhile.
-            print(text, file=file, flush=True)
+            # Rows go on where nobody can read of them any more; see `streams` for our commands.
+            with contextlib.suppress(OSError, ValueError):
+                print(text, file=file, flush=True)
 
 
 def describe(row: manifest.Row, show_caption: bool = True) -> str:

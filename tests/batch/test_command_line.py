@@ -98,15 +98,36 @@ command_line.run(main, "Usage.", {{}})
     assert (tmp_path / "file").read_bytes() == b""
 
 
+CTRL_C = """
+import atexit, os, signal
+from cagic_tf.batch import command_line
+# A shell lets what it starts in the background ignore it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+def press():
+    os.kill(os.getpid(), signal.SIGINT)
+"""
+
+
 def test_ctrl_c_is_one_line():
-    code = (
-        "import os, signal; from cagic_tf.batch import command_line\n"
-        # A shell lets what it starts in the background ignore it.
-        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        "def main(arguments): print(arguments[1:]); os.kill(os.getpid(), signal.SIGINT)\n"
+    code = CTRL_C + (
+        "def main(arguments): print(arguments[1:]); press()\n"
+        "atexit.register(lambda: print('at the end'))\n"  # Where libraries crash.
         "command_line.run(main, 'Usage.', {})"
     )
     done = subprocess.run([sys.executable, "-c", code, "rest"], capture_output=True, text=True)
     assert done.returncode == 128 + signal.SIGINT
     assert done.stdout == "['rest']\n"
+    assert done.stderr == "stopped; the same command goes on where this one ended\n"
+
+
+def test_ctrl_c_again_while_the_first_one_ends():
+    """As by somebody who is impatient: threads are waited for, and that is broken into."""
+    code = CTRL_C + (
+        "def main(arguments):\n"
+        "    try: press()\n"
+        "    finally: press()\n"
+        "command_line.run(main, 'Usage.', {})"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 128 + signal.SIGINT
     assert done.stderr == "stopped; the same command goes on where this one ended\n"
