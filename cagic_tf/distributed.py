@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 FLAGS = flags.FLAGS
 GROUPS = {"Where it runs": "workers address gpus_per_worker"} | command_flags.GROUPS
-flags.DEFINE_integer("workers", 2, "How many processes crop, by default 2.", 1)
+flags.DEFINE_integer("workers", 2, "How many processes crop, by default 2.", 1, 10_000)
 flags.DEFINE_string(
     "address",
     None,

@@ -177,7 +177,7 @@ def test_printing_decides_no_row(cropper, tmp_path, monkeypatch):
     assert "pipe" not in lines[3]["error"]
 
 
-def test_bytes_that_are_no_text(cropper, tmp_path, capsys):
+def test_bytes_that_are_no_text(cropper, tmp_path):
     """As in a name of another system, or a caption from a terminal of another encoding."""
     name = os.fsdecode(b"caf\xe9")
     try:
@@ -191,8 +191,7 @@ def test_bytes_that_are_no_text(cropper, tmp_path, capsys):
     assert line["image"] == str(tmp_path / "caf\ufffd.png") and line["caption"] == "a dog caf\ufffd"
     assert call(**values) == run.EXIT_OK and len(cropper.calls) == 1  # It is the same row.
     missing = {"image": str(tmp_path / f"no-{name}.png"), "output_dir": str(tmp_path / "o")}
-    assert call(**values | missing) == run.EXIT_NOTHING
-    assert capsys.readouterr().err.count("\n") == 1
+    assert call(**values | missing) == run.EXIT_NOTHING  # The path itself is in the message.
 
 
 def test_retried_errors_and_exit_status(cropper, tmp_path):
@@ -261,11 +260,14 @@ def test_crops_as_asked(cropper, tmp_path):
         ({"images": "nowhere/*.jpg", "caption": "a"}, "no photo matches"),
         ({"shard": "5/4"}, "the shard is '5/4'"),
         ({"image": "a.jpg", "caption": "a", "aesthetics_only": True}, "goes without --caption"),
-        ({"aspect_ratio": "16/9"}, "the shape is '16/9'"),
+        ({"aspect_ratio": "16-9"}, "the shape is '16-9'"),
         ({"aspect_ratio": "1:1", "size": "5x5"}, "give one of --aspect_ratio and --size"),
-        ({"aspect_ratio": "500x500"}, "500x500 is no aspect ratio"),
         ({"size": "500x500,1:1"}, "1:1 is no size"),
         ({"name": "../{id}"}, "crops cannot be named"),
+        ({"device": "tpu"}, "no device is named 'tpu'"),
+        ({"image": "nowhere.jpg", "caption": "a"}, "no photo at nowhere.jpg"),
+        ({"gin_file": ["fst.gin"]}, "'fst.gin' (did you mean fast.gin?); give a path or one"),
+        ({"gin_param": ["Cropper.sed = 1"]}, "named Cropper.sed (did you mean Cropper.seed?)"),
     ],
 )
 def test_mistakes(cropper, values, message, tmp_path, capsys):

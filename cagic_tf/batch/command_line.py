@@ -10,6 +10,7 @@ from typing import NoReturn
 
 from absl import app, flags, logging
 
+from cagic_tf import __version__
 from cagic_tf.system import streams
 
 FLAGS = flags.FLAGS
@@ -47,9 +48,17 @@ def stop() -> NoReturn:
 
 def _parse(arguments: list[str], usage: str, groups: Mapping[str, str]) -> list[str]:
     """What is left of the command line without its flags, which are in FLAGS from now on."""
-    if _HELP & set(arguments[1:]):
+    asked = set(arguments[1:])
+    if _HELP & asked:
         print(help_text(usage, groups))
         sys.exit(0)
+    if {"--helpfull", "-helpfull"} & asked:  # absl's own ends with 1.
+        print(f"{usage.strip()}\n\n{FLAGS.get_help()}")
+        sys.exit(0)
+    if {"--version", "-V"} & asked:
+        print(f"cagic {__version__}")
+        sys.exit(0)
+    FLAGS.set_gnu_getopt(True)  # Flags may stand behind the photo, too.
     # Of libraries' messages; --verbosity comes later and wins.
     logging.set_verbosity(logging.ERROR)
     try:
@@ -64,7 +73,7 @@ def help_text(usage: str, groups: Mapping[str, str]) -> str:
     parts = [usage.strip()]
     for heading, names in groups.items():
         parts.append(heading + ":\n" + "\n".join(_describe(FLAGS[name]) for name in names.split()))
-    parts.append("--helpfull lists the flags of the libraries as well.")
+    parts.append("--version says which one this is; --helpfull has the libraries' flags as well.")
     return "\n\n".join(parts)
 
 

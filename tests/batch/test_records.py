@@ -6,7 +6,7 @@ import pytest
 
 from cagic_tf.batch import records
 
-LINE = (  # As the first version of the program wrote it.
+LINE = (  # As the program writes it.
     '{"id": "dog", "image": "d\u00f6g.png", "caption": "a dog", "status": "ok", "error": null, '
     '"box": [2, 1, 12, 9], "box_normalized": [0.1, 0.0625, 0.6, 0.625], "scale": 0.5, '
     '"center": [-0.25, 0.1], "loss": {"total": 1.5, "caption": 2.0, "aesthetic": -0.5}, '
@@ -97,3 +97,8 @@ def test_summary_counts_and_averages():
     expected = "4 rows, 1 errors, mean IoU 0.6000 (std 0.1000), 3.0 s a picture"
     assert records.summary(found) == expected
     assert records.summary(found[3:]) == "1 rows, 1 errors"
+
+
+def test_what_is_no_text_becomes_a_question_mark():
+    record = records.Record("a", "a.png", "", "error", "no photo at \udcff.png")
+    assert json.loads(record.line())["error"] == "no photo at ?.png"
