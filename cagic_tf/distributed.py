@@ -17,6 +17,7 @@ import logging
 import os
 import signal
 import socket
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -62,6 +63,8 @@ def main(arguments: list[str]) -> int:
     if FLAGS.address and Path("~/.ray/auth_token").expanduser().exists():
         # What `ray start` does by default; Ray reads this when it is imported.
         os.environ.setdefault("RAY_AUTH_MODE", "token")
+    if not sys.stderr.isatty():
+        os.environ.setdefault("RAY_COLOR_PREFIX", "0")  # Of what Ray says of its processes.
     try:
         import ray  # noqa: F401  # To know whether it is there.
     except ImportError:

@@ -43,7 +43,12 @@ if TYPE_CHECKING:
 FLAGS = flags.FLAGS
 LARGE = 16_000_000  # Pixels.
 _LONGEST_NAME = 30  # In the bar, which needs room as well.
-_SLOW = ("paper.gin", "original.gin", "open_vocabulary.gin", "ablations/")  # Gin files that come with the program.
+_SLOW = (
+    "paper.gin",
+    "original.gin",
+    "open_vocabulary.gin",
+    "ablations/",
+)  # Gin files that come with the program.
 EXIT_OK, EXIT_NOTHING, EXIT_SOME_FAILED = 0, 1, 2
 
 CropRows = Callable[["pipeline.Cropper", output_folder.OutputFolder, list[manifest.Row]], None]

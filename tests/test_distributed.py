@@ -181,7 +181,7 @@ def test_rows_that_no_worker_finished_are_errors(tmp_path, monkeypatch, capsys):
     assert [folder.done[row.id].status for row in rows] == ["error", "ok", "error"]
     assert folder.done["1"].error == worker_pool.LOST and folder.done["2"].box == [0, 0, 5, 5]
     output = capsys.readouterr()
-    assert output.out.splitlines()[1:3] == ["[2/3] a.png: a dog", "  2: box [0, 0, 5, 5]"]
+    assert output.out.splitlines()[2:4] == ["[2/3] a.png: a dog", "  2: box [0, 0, 5, 5]"]
     assert output.err.count("no worker finished it in 3 tries") == 2
 
 

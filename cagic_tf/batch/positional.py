@@ -36,18 +36,18 @@ def take(arguments: Sequence[str]) -> str:
     if words and FLAGS.caption is not None:
         return f"unexpected argument {words[0]!r}: --caption is given"
     if words:
-        FLAGS.caption = words[0]
+        FLAGS["caption"].value = words[0]
     return ""
 
 
 def _take_photo(name: str) -> None:
     path = Path(name)
     if path.is_dir():
-        FLAGS.images = str(Path(glob.escape(name)) / "*")
+        FLAGS["images"].value = str(Path(glob.escape(name)) / "*")
     elif glob.has_magic(name) and not path.exists():
-        FLAGS.images = name
+        FLAGS["images"].value = name
     else:
-        FLAGS.image = name
+        FLAGS["image"].value = name
 
 
 def _pattern(paths: Sequence[str]) -> str:

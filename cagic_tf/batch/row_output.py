@@ -166,14 +166,14 @@ def _draw(
     if options is None:
         return RowOutput(fields, {})
     names = picture_names(row, options, candidate_count)
-    fields, pictures = _cut(row, fields, options)[:2]
-    pictures = dict(pictures)
+    cut = _cut(row, fields, options)
+    pictures = dict(cut.pictures)
     centers = [step.center for step in result.path.steps]
     overlay = drawing.overlay(result.photo, result.box, centers, row.crops)
     pictures[names["overlay"]] = reading.encoded(overlay, ".jpg")
     if "losses" in names:
         pictures[names["losses"]] = _loss_plot(result.path, row.caption)
-    return RowOutput(fields, pictures)
+    return cut._replace(pictures=pictures)
 
 
 def _cut(

@@ -7,12 +7,13 @@ import io
 import os
 import select
 import sys
+from typing import Any
 
 
 class _Patient(io.FileIO):
     """A descriptor that is written to as long as somebody takes it; then the rest goes nowhere."""
 
-    def write(self, data: bytes) -> int:  # type: ignore[override]
+    def write(self, data: Any) -> int:
         """Writes what there is room for; returns how many bytes that are."""
         try:
             while (written := super().write(data)) is None:  # Another has made it non-blocking.

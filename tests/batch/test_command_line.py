@@ -129,9 +129,9 @@ command_line.run(main, "Usage.", {{}})
 """
     shell = ["sh", "-c", 'exec "$@" 2>&-', "sh", sys.executable, "-c", code]
     done = subprocess.run(shell, stdout=subprocess.PIPE, text=True)
-    shown = ["[1/2] a.png: a dog", "[2/2] a.png: a dog", "  a: box [1, 2, 3, 4]"]
-    assert done.returncode == 2
-    assert done.stdout.splitlines() == [*shown, "  the captioner sees: None"]
+    shown = ["[1/2] a.png: a dog", "  error: a: no luck"]
+    shown += ["[2/2] a.png: a dog", "  a: box [1, 2, 3, 4]", "  the captioner sees: None"]
+    assert done.returncode == 2 and done.stdout.splitlines() == shown
     assert (tmp_path / "file").read_bytes() == b""
 
 

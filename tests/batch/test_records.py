@@ -99,6 +99,20 @@ def test_summary_counts_and_averages():
     assert records.summary(found[3:]) == "1 rows, 1 errors"
 
 
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        ([9.0], ", 9.0 s with the start-up"),
+        ([9.0, 0.7], ", 0.7 s a picture"),
+        ([9.0, 0.7, 0.8, 0.6], ", 0.7 s a picture"),
+        ([9.0, 0.7, 8.0, 0.8, 0.6], ", 0.8 s a picture"),  # Of two workers.
+    ],
+)
+def test_seconds_a_picture_are_without_the_start_up(seconds, said):
+    found = [records.Record(str(each), "", "", "ok", seconds=each) for each in seconds]
+    assert records.summary(found).endswith(f"errors{said}")
+
+
 def test_what_is_no_text_becomes_a_question_mark():
     record = records.Record("a", "a.png", "", "error", "no photo at \udcff.png")
     assert json.loads(record.line())["error"] == "no photo at ?.png"
