@@ -190,7 +190,11 @@ def test_only_our_own_lines_are_printed(tmp_path):
     ("module", "arguments", "message"),
     [
         ("run", ["--device=tpu"], "error: no device is named 'tpu'"),
-        ("distributed", ["--gin_param=Nothing.at_all = 1"], "error: in 'Nothing.at_all = 1'"),
+        (
+            "distributed",
+            ["--gin_param=Nothing.at_all = 1"],
+            "error: no setting is named Nothing.at_all",
+        ),
         ("port", ["keras_vgg16", "--weights=nowhere.h5", "--output=nowhere"], "error: "),
     ],
 )
