@@ -1,10 +1,11 @@
 """The flags of the commands that crop, and the rows and how files are saved that they ask for."""
 
+import re
 from pathlib import Path
 
 from absl import flags
 
-from cagic_tf.batch import manifest, photo_rows
+from cagic_tf.batch import gin_names, manifest, photo_rows, row_output
 from cagic_tf.beyond import shapes
 from cagic_tf.photos import crop_files
 from cagic_tf.system import devices, resources
@@ -34,6 +35,7 @@ flags.DEFINE_enum(
     "Where --images finds a caption for each photo. sidecar: in the text file beside it, photo.txt "
     "or photo.jpg.txt for photo.jpg. photo: the caption in the photo's own IPTC, XMP or "
     "EXIF.",
+    case_sensitive=False,
 )
 flags.DEFINE_string(
     "manifest",
@@ -56,10 +58,11 @@ flags.DEFINE_string(
 
 flags.DEFINE_multi_string(
     "gin_file",
-    ["paper.gin"],
-    "The configuration: a path, or the name of one that comes with the program, such as paper.gin "
-    "(the default: the paper's method), fast.gin or ablations/cn.gin. It may be repeated; later "
-    "files win. A gin file can run code, so trust where it comes from.",
+    ["fast.gin"],
+    "The configuration: a path, or the name of one that comes with the program, such as fast.gin "
+    "(the default: about a second a photo), paper.gin (the paper's method: about half a minute a "
+    "photo on two cores) or ablations/cn.gin. It may be repeated; later files win. A gin file can "
+    "run code, so trust where it comes from.",
 )
 flags.DEFINE_multi_string(
     "gin_param",
@@ -104,9 +107,10 @@ flags.DEFINE_string(
 flags.DEFINE_enum(
     "format",
     "same",
-    crop_files.CHOICES,
-    f"The format of the crops' files: {', '.join(crop_files.CHOICES)}. By default, same, it is the "
-    "photo's own.",
+    [*crop_files.CHOICES, "jpg"],
+    f"The format of the crops' files: {', '.join(crop_files.CHOICES)}; jpg is jpeg. By default, "
+    "same, it is the photo's own.",
+    case_sensitive=False,
 )
 flags.DEFINE_integer(
     "quality", 95, "The quality of crops as JPEG, WebP or AVIF: 1 to 100, by default 95.", 1, 100
@@ -139,7 +143,8 @@ devices.define_flags()
 
 def save_options() -> crop_files.SaveOptions:
     """How the flags want crops to be written."""
-    return crop_files.SaveOptions(FLAGS.name, FLAGS.format, FLAGS.quality, FLAGS.strip_metadata)
+    kind = FLAGS.format.lower().replace("jpg", "jpeg")
+    return crop_files.SaveOptions(FLAGS.name, kind, FLAGS.quality, FLAGS.strip_metadata)
 
 
 def problem() -> str:
@@ -155,8 +160,32 @@ def problem() -> str:
     elif FLAGS.captions_from is not None:
         return "--captions_from goes with --images"
     elif (FLAGS.image is None) != (FLAGS.caption is None):
-        return "--image and --caption go together: which photo, and what the crop shows"
-    return _shape_problem()
+        return (
+            "--image and --caption go together: which photo, and what the crop shows, as in "
+            'cagic photo.jpg "a dog on the grass"; or give --aesthetics_only'
+        )
+    return (
+        _shape_problem()
+        or row_output.name_problem(FLAGS.name)
+        or devices.name_problem(FLAGS.device)
+        or gin_names.problem(FLAGS.gin_file, FLAGS.gin_param)
+        or _shard_problem()
+        or _photo_problem()
+    )
+
+
+def _photo_problem() -> str:
+    if FLAGS.image is None or Path(FLAGS.image).expanduser().exists():
+        return ""
+    return f"no photo at {FLAGS.image}"
+
+
+def _shard_problem() -> str:
+    try:
+        manifest.shard([], FLAGS.shard or "1/1")
+    except manifest.ManifestError as error:
+        return str(error)
+    return ""
 
 
 def _shape_problem() -> str:
@@ -172,8 +201,9 @@ def _shape_problem() -> str:
 
 
 def _shapes() -> tuple[shapes.Shape, ...]:
-    """The shapes that each photo is cropped to."""
-    return shapes.parse_list(FLAGS.size or FLAGS.aspect_ratio or shapes.ORIGINAL.name)
+    """The shapes that each photo is cropped to; a ratio may be written as 16x9 and 16/9, too."""
+    given = "".join((FLAGS.size or FLAGS.aspect_ratio or shapes.ORIGINAL.name).split())
+    return shapes.parse_list(given if FLAGS.size else re.sub(r"(?<=\d)[xX×/](?=\d)", ":", given))
 
 
 def search_flags() -> str:
@@ -189,11 +219,12 @@ def rows(directory: Path) -> list[manifest.Row]:
     Raises:
       manifest.ManifestError: The manifest, pattern or shard cannot be used.
     """
+    caption = None if FLAGS.caption is None else _readable(FLAGS.caption)
     if FLAGS.image is not None:
-        found = manifest.single(FLAGS.image, FLAGS.caption)
+        found = manifest.single(FLAGS.image, caption)
     elif FLAGS.images is not None:
         found = photo_rows.from_pattern(
-            FLAGS.images, FLAGS.caption, FLAGS.captions_from, directory, say=print
+            FLAGS.images, caption, FLAGS.captions_from, directory, say=print
         )
     else:
         samples = resources.package_path("samples") / "manifest.jsonl"
@@ -201,3 +232,8 @@ def rows(directory: Path) -> list[manifest.Row]:
         found = manifest.read(source, with_captions=not FLAGS.aesthetics_only)
     found = manifest.in_shapes(found, _shapes())
     return manifest.shard(found, FLAGS.shard) if FLAGS.shard else found
+
+
+def _readable(text: str) -> str:
+    """A text of the command line as a file can hold it: bytes that are no UTF-8 become U+FFFD."""
+    return re.sub("[\ud800-\udfff]", "\ufffd", text)
