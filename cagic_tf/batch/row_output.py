@@ -192,9 +192,12 @@ def _cut(
         options.strip_metadata,
         row.shape.size,
     )
-    fields["note"] = reading.note(row.path) or None
     pictures = {crop["crop_file"]: data for crop, data in zip(crops, contents, strict=True)}
-    known = {"saved_as": up_to_date.style(options), "photo": up_to_date.photo(row.path)}
+    known = {
+        "note": reading.note(row.path) or None,
+        "photo": up_to_date.photo(row.path),
+        "saved_as": up_to_date.style(options),
+    }
     return RowOutput({**fields, "crop_file": names["crop"], **known}, pictures)
 
 
