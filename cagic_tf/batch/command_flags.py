@@ -219,7 +219,7 @@ def rows(directory: Path) -> list[manifest.Row]:
     Raises:
       manifest.ManifestError: The manifest, pattern or shard cannot be used.
     """
-    caption = None if FLAGS.caption is None else _readable(FLAGS.caption)
+    caption = None if FLAGS.caption is None else manifest.printable(FLAGS.caption)
     if FLAGS.image is not None:
         found = manifest.single(FLAGS.image, caption)
     elif FLAGS.images is not None:
@@ -232,8 +232,3 @@ def rows(directory: Path) -> list[manifest.Row]:
         found = manifest.read(source, with_captions=not FLAGS.aesthetics_only)
     found = manifest.in_shapes(found, _shapes())
     return manifest.shard(found, FLAGS.shard) if FLAGS.shard else found
-
-
-def _readable(text: str) -> str:
-    """A text of the command line as a file can hold it: bytes that are no UTF-8 become U+FFFD."""
-    return re.sub("[\ud800-\udfff]", "\ufffd", text)

@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import re
+import sys
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -145,6 +146,8 @@ def safe_name(text: str) -> str:
     systems hold. A text without any is `NAMELESS`.
     """
     composed = unicodedata.normalize("NFC", text.strip())
+    encoding = sys.getfilesystemencoding()  # All but UTF-8 can name the files of some scripts only.
+    composed = composed.encode(encoding, "replace").decode(encoding)
     name = re.sub(" +", "-", "".join(char if _is_safe(char) else " " for char in composed))
     name = name.strip("-.")[:_LONGEST_NAME].encode()[:_MOST_BYTES].decode(errors="ignore")
     return name.rstrip("-.") or NAMELESS
@@ -160,9 +163,14 @@ def told_apart(name: str, of: bytes) -> str:
     return f"{safe_name(name[: _LONGEST_NAME - 9])}-{hashlib.sha256(of).hexdigest()[:8]}"
 
 
-def printable(path: str | os.PathLike) -> str:
+def printable(path: str | os.PathLike[str]) -> str:
     """A path, or a text of the command line, as JSON can hold it, whatever bytes it has."""
-    return os.fsencode(path).decode("utf-8", "replace")
+    text = os.fspath(path)
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # Bytes that are none of the encoding that files' names have.
+        return os.fsencode(text).decode("utf-8", "replace")
+    return text
 
 
 def shown(text: str, longest: int) -> str:

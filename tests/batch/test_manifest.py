@@ -1,4 +1,7 @@
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -170,6 +173,22 @@ def test_other_encoding(tmp_path):
 )
 def test_safe_name(text, expected):
     assert manifest.safe_name(text) == expected == manifest.safe_name(expected)
+
+
+def test_names_in_a_locale_of_few_letters():
+    """Files cannot be named with others there; bytes of the command line are still read as UTF-8."""
+    code = (
+        "import sys; from cagic_tf.batch import manifest; "
+        "print(ascii(manifest.safe_name('Zürich')), ascii(manifest.printable(sys.argv[1])))"
+    )
+    settings = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    done = subprocess.run(
+        [sys.executable, "-c", code.replace("ü", "\\xfc"), "café".encode()],
+        env=os.environ | settings,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout == "'Z-rich' 'caf\\xe9'\n", done.stderr
 
 
 def test_single():
