@@ -133,11 +133,13 @@ def _write_again(folder: output_folder.OutputFolder, rows: list[manifest.Row]) -
     replaced, rewritten = folder.outdated(rows)
     if replaced:
         name, reason = next(iter(replaced.items()))
-        print(f"replaced since they were cropped, {len(replaced)} photos: {name}: {reason}")
+        count = records.counted(len(replaced), "row")
+        print(f"cropped again since photos were replaced, {count}: {name}: {reason}")
     if not rewritten:
         return
     name, reason = next(iter(rewritten.items()))
-    print(f"written again from known boxes, crops of {len(rewritten)} rows: {name}: {reason}")
+    count = records.counted(len(rewritten), "row")
+    print(f"written again from known boxes, crops of {count}: {name}: {reason}")
     waiting = [row for row in rows if row.id in rewritten]
     with new_report(waiting) as reporter:
         for number, row in enumerate(waiting, 1):

@@ -176,7 +176,7 @@ def test_only_our_own_lines_are_printed(tmp_path):
     assert re.fullmatch(shown, box)
     assert more and all(line.startswith("  ") for line in more)
     assert re.fullmatch(
-        rf"1 rows, 0 errors, \d+\.\d s with the start-up; results in {tmp_path}/out", last
+        rf"1 row, 0 errors, \d+\.\d s with the start-up; results in {tmp_path}/out", last
     )
     made_by = json.loads((tmp_path / "out" / "provenance.json").read_text())
     assert made_by["command"] == shlex.join(["python", "-m", "cagic_tf.run", *flags])

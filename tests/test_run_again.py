@@ -50,7 +50,7 @@ def test_another_style_is_that_of_a_fresh_run_without_a_search(
     assert call(**values, **style) == run.EXIT_OK
     assert len(cropper.calls) == calls
     said_now = capsys.readouterr().out
-    assert f"written again from known boxes, crops of 1 rows: a-x: {said}" in said_now
+    assert f"written again from known boxes, crops of 1 row: a-x: {said}" in said_now
     assert names_of(out) == names_of(tmp_path / "fresh")  # No crop of the old name is left.
     assert (out / name).read_bytes() == (tmp_path / "fresh" / name).read_bytes()
     with Image.open(out / name) as crop:
@@ -87,7 +87,7 @@ def test_a_missing_crop_comes_back_as_it_was(cropper, tmp_path, capsys):
     (out / "b_crop.png").unlink()
     capsys.readouterr()
     assert call(**values) == run.EXIT_OK
-    assert "crops of 1 rows: b: b_crop.png is missing" in capsys.readouterr().out
+    assert "crops of 1 row: b: b_crop.png is missing" in capsys.readouterr().out
     assert (out / "b_crop.png").read_bytes() == crop and len(cropper.calls) == 3
     assert (out / output_folder.RESULTS).read_bytes() == results  # In its place, once.
 
@@ -97,11 +97,11 @@ def test_a_replaced_photo_is_cropped_again_and_a_copied_one_is_not(cropper, tmp_
     assert call(**values) == run.EXIT_OK
     os.utime(tmp_path / "a.png", ns=(5, 5))  # As a copy has it: another time, the same content.
     assert call(**values) == run.EXIT_OK and len(cropper.calls) == 3
-    assert "replaced since" not in capsys.readouterr().out
+    assert "photos were replaced" not in capsys.readouterr().out
     photo = np.random.default_rng(5).integers(0, 256, (24, 40, 3), np.uint8)
     Image.fromarray(photo).save(tmp_path / "b.png")
     assert call(**values) == run.EXIT_OK and len(cropper.calls) == 4
-    assert "replaced since they were cropped, 1 photos: b: it had" in capsys.readouterr().out
+    assert "cropped again since photos were replaced, 1 row: b: it had" in capsys.readouterr().out
     with Image.open(out / "b_crop.png") as crop:
         np.testing.assert_array_equal(crop, photo[:12, :20])
     lines = lines_of(out)

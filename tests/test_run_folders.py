@@ -30,7 +30,7 @@ def test_a_folder_with_other_files_ends_well(cropper, tmp_path, capsys):
     assert cropper.calls == ["a dog", "a cat"]
     printed = capsys.readouterr().out
     assert printed.count("left out") == 1 and "2 rows, 0 errors" in printed
-    assert "left out 5 files that are no photos: 1 .db, 1 .json, 1 .npz, 1 .xmp, 1 .mp4" in printed
+    assert "left out 5 files not read as photos: 1 .db, 1 .json, 1 .npz, 1 .xmp, 1 .mp4" in printed
 
 
 def test_single_photos_of_one_name_share_a_folder(cropper, tmp_path):
@@ -59,6 +59,44 @@ def test_single_photos_of_one_name_share_a_folder(cropper, tmp_path):
             assert crop.size == (30, 20)
     crop_all()  # Nothing new.
     assert lines_of(out) == lines and len(cropper.calls) == len(given)
+
+
+def test_one_relative_path_from_two_folders(cropper, tmp_path, monkeypatch):
+    """Each photo has an id of its own; one that was moved with its results goes on with its id."""
+    for folder, colour in (("one", "red"), ("two", "blue")):
+        (tmp_path / folder).mkdir()
+        Image.new("RGB", (60, 40), colour).save(tmp_path / folder / "a.png")
+
+    def crop(folder):
+        monkeypatch.chdir(tmp_path / folder)
+        assert call(image="a.png", caption="x", output_dir=str(tmp_path / "out")) == run.EXIT_OK
+
+    for folder in ("one", "two", "one", "two"):
+        crop(folder)
+    lines = lines_of(tmp_path / "out")
+    assert len(cropper.calls) == len(lines) == 2
+    for line, colour in zip(lines, ((255, 0, 0), (0, 0, 255)), strict=True):
+        with Image.open(tmp_path / "out" / line["crop_file"]) as crop_of:
+            assert crop_of.getpixel((0, 0)) == colour
+    (tmp_path / "one").rename(tmp_path / "moved")
+    crop("moved")
+    assert lines_of(tmp_path / "out") == lines
+    Image.new("RGB", (60, 40), "green").save(tmp_path / "two" / "a.png")  # Replaced, not another.
+    crop("two")
+    assert [line["id"] for line in lines_of(tmp_path / "out")] == [line["id"] for line in lines]
+
+
+def test_a_folder_stands_for_its_photos(cropper, tmp_path):
+    fill(tmp_path / "[1] *" / "a.png", tmp_path / "[1] *" / "below" / "b.png")
+    values = {"images": str(tmp_path / "[1] *"), "caption": "x"}
+    assert call(**values, output_dir=str(tmp_path / "out")) == run.EXIT_OK
+    assert [line["id"] for line in lines_of(tmp_path / "out")] == ["a"]
+
+
+def test_no_home_folder_of_that_name(cropper, tmp_path, capsys):
+    values = {"image": "~nobody-here/a.png", "caption": "x"}
+    assert call(**values, output_dir=str(tmp_path / "out")) == run.EXIT_NOTHING
+    assert capsys.readouterr().err == "error: no photo at ~nobody-here/a.png\n"
 
 
 def test_an_error_of_another_caption_is_replaced(cropper, tmp_path):

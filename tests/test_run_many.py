@@ -43,7 +43,7 @@ def test_a_folder_of_good_and_bad_files(cropper, tmp_path, capsys):
             assert line["error"] and "\n" not in line["error"]
     output = capsys.readouterr()
     assert f"{len(lines)} rows, {len(bad)} errors" in output.out
-    assert f"left out {len(others)} files that are no photos: 1 ." in output.out
+    assert f"left out {len(others)} files not read as photos: 1 ." in output.out
     assert output.err.count("  error: ") == len(bad)
     left = {path: path.stat().st_mtime_ns for path in out.iterdir()}
     calls = len(cropper.calls)

@@ -1,5 +1,6 @@
 """The flags of the commands that crop, and the rows and how files are saved that they ask for."""
 
+import os
 import re
 from pathlib import Path
 
@@ -25,8 +26,8 @@ flags.DEFINE_string("caption", None, "What the crop should show, in plain Englis
 flags.DEFINE_string(
     "images",
     None,
-    "The photos to crop: a pattern in quotes, such as 'photos/*.jpg', or 'photos/**/*.jpg' for the "
-    "folders below as well. Give --caption or --captions_from with it.",
+    "The photos to crop: a folder, or a pattern in quotes, such as 'photos/*.jpg', or "
+    "'photos/**/*.jpg' for the folders below as well. Give --caption or --captions_from with it.",
 )
 flags.DEFINE_enum(
     "captions_from",
@@ -175,7 +176,7 @@ def problem() -> str:
 
 
 def _photo_problem() -> str:
-    if FLAGS.image is None or Path(FLAGS.image).expanduser().exists():
+    if FLAGS.image is None or os.path.exists(os.path.expanduser(FLAGS.image)):
         return ""
     return f"no photo at {FLAGS.image}"
 

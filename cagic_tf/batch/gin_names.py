@@ -8,6 +8,7 @@ import ast
 import difflib
 import fnmatch
 import functools
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,7 +27,7 @@ def problem(gin_files: Sequence[str], bindings: Sequence[str]) -> str:
     """
     own = sorted(shipped())
     for name in gin_files:
-        if name not in own and not Path(name).is_file():
+        if name not in own and not Path(os.path.expanduser(name)).is_file():
             return (
                 f"there is no gin file {name!r}{_nearest(name, own)}; give a path or one of the "
                 f"project's own: {', '.join(own)}"

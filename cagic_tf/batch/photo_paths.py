@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from cagic_tf.batch import records
 from cagic_tf.photos import reading
 
 # What such names hold is a photo, perhaps a damaged one; any other file is looked into.
@@ -23,12 +24,13 @@ def find(pattern: str) -> tuple[Path, list[Path]]:
     Args:
       pattern: Such as "photos/*.jpg", of which "A.JPG" is one as well; "~" is the home folder, "**"
         any number of folders. Folders that links lead to are among them, each once, but not those
-        that hold the link.
+        that hold the link. A folder alone stands for the files in it.
 
     Returns:
       The folder that the pattern begins with, up to its first wildcard, and the files.
     """
     whole = Path(os.path.expanduser(pattern))
+    whole = whole / "*" if whole.is_dir() else whole
     parts = whole.parts
     wild = (at for at, part in enumerate(parts) if _is_wild(parts[:at], part))
     count = next(wild, len(parts))
@@ -114,10 +116,10 @@ def is_photo(path: Path) -> bool:
 
 
 def describe(left_out: Sequence[Path]) -> str:
-    """How many files of which kinds are no photos, in a few words; "" for none.
+    """How many files of which kinds are not read as photos, in a few words; "" for none.
 
     >>> describe([Path("a.json"), Path("b.json"), Path("README")])
-    '3 files that are no photos: 2 .json, 1 without an ending'
+    '3 files not read as photos: 2 .json, 1 without an ending'
     """
     if not left_out:
         return ""
@@ -125,6 +127,5 @@ def describe(left_out: Sequence[Path]) -> str:
     shown = [f"{count} {kind}" for kind, count in kinds.most_common(_MOST_KINDS)]
     rest = len(left_out) - sum(count for _, count in kinds.most_common(_MOST_KINDS))
     if rest:
-        shown.append(f"{rest} others")
-    files = "1 file that is" if len(left_out) == 1 else f"{len(left_out)} files that are"
-    return f"{files} no photo{'s' if len(left_out) > 1 else ''}: {', '.join(shown)}"
+        shown.append(records.counted(rest, "other"))
+    return f"{records.counted(len(left_out), 'file')} not read as photos: {', '.join(shown)}"

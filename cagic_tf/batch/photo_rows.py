@@ -89,7 +89,7 @@ def _own_caption(path: Path, source: str | None) -> tuple[str, str]:
             return "", str(error)
     else:
         own, beside = "", _beside(path)
-        place = f"text in {beside[0].name} or {beside[1].name}"
+        place = "text in " + " or ".join(dict.fromkeys(file.name for file in beside[:2]))
         for file in (file for file in beside if not own and file.is_file()):
             try:
                 own = " ".join(text_files.decoded(file.read_bytes()).split())

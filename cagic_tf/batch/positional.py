@@ -41,10 +41,8 @@ def take(arguments: Sequence[str]) -> str:
 
 
 def _take_photo(name: str) -> None:
-    path = Path(name)
-    if path.is_dir():
-        FLAGS["images"].value = str(Path(glob.escape(name)) / "*")
-    elif glob.has_magic(name) and not path.exists():
+    path = Path(os.path.expanduser(name))
+    if path.is_dir() or (glob.has_magic(name) and not path.exists()):
         FLAGS["images"].value = name
     else:
         FLAGS["image"].value = name

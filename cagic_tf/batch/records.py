@@ -208,7 +208,8 @@ def summary(records: Iterable[Record]) -> str:
     """
     records = list(records)
     good = [record for record in records if record.ok]
-    text = f"{len(records)} rows, {len(records) - len(good)} errors"
+    failed = len(records) - len(good)
+    text = f"{counted(len(records), 'row')}, {counted(failed, 'error')}"
     overlaps = [record.iou for record in good if record.iou is not None]
     if overlaps:
         text += f", mean IoU {np.mean(overlaps):.4f} (std {np.std(overlaps):.4f})"
@@ -218,3 +219,8 @@ def summary(records: Iterable[Record]) -> str:
     elif seconds:
         text += f", {statistics.median_low(seconds):.1f} s a picture"
     return text
+
+
+def counted(number: int, noun: str) -> str:
+    """How many there are of something: "1 row", "2 rows"."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -84,7 +84,7 @@ def _is_one_file(first: TextIO, second: TextIO) -> bool:
 def describe(row: manifest.Row, show_caption: bool = True) -> str:
     """A row in a few words: its photo, caption and shape."""
     caption = ""
-    if show_caption and row.caption is not None:
+    if show_caption and row.caption:
         caption = f": {manifest.shown(row.caption, manifest.LONGEST_CAPTION)}"
     shape = "" if row.shape == shapes.ORIGINAL else f" ({row.shape.name})"
     return manifest.shown(row.image, _LONGEST_LINE) + caption + shape

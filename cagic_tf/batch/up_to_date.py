@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import os
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +20,20 @@ def photo(path: Path) -> dict[str, Any]:
     """What tells a photo's file from another under its name, JSON types.
 
     Returns:
-      "bytes", its length; "modified", its time in nanoseconds; "sha256", of its content.
+      "bytes", its length; "modified", its time in nanoseconds; "sha256", of its content; "place",
+      eight digits for its path, which itself may say more than somebody wants to pass on.
 
     Raises:
       OSError: It cannot be read.
     """
     with open(path, "rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return {**_length_and_time(path), "sha256": digest}
+    return {**_length_and_time(path), "sha256": digest, "place": place(path)}
+
+
+def place(path: Path) -> str:
+    """Eight digits for a file's absolute path, the same from any working directory."""
+    return hashlib.sha256(os.fsencode(os.path.abspath(path))).hexdigest()[:8]
 
 
 def photo_change(record: records.Record, path: Path) -> str:

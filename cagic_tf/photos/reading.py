@@ -210,7 +210,7 @@ def decoding(source: Source) -> Iterator[None]:
     except IsADirectoryError as error:
         raise ImageError(f"{source} is a folder; a photo is needed") from error
     except UnidentifiedImageError as error:
-        why = refusals.reason(str(source), FORMATS)
+        why = refusals.reason(str(source), tuple(_formats()))
         raise ImageError(f"cannot read {source} as a photo: {why}") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ImageError(_too_large(source)) from error

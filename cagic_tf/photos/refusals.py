@@ -76,7 +76,7 @@ def reason(path: str | os.PathLike, formats: tuple[str, ...]) -> str:
             return "it is a HEIC photo, which an extra reads: pip install pillow-heif"
         file.seek(-min(len(head), len(_TGA_END)), os.SEEK_END)
         if kind := "TGA" if file.read() == _TGA_END else _kind(head):
-            return f"it is a {kind} picture, which is not supported; {read}"
+            return f"a picture of the kind {kind} is not supported; {read}"
         if told := _told(file, head, formats):
             return told
     return f"it holds no picture; {read}"
@@ -142,7 +142,7 @@ def _unknown_samples(file: io.BufferedReader) -> str:
     """What a TIFF's pixels are that Pillow has no name for."""
     found = tag_reading.numbers(file, 0, (_BITS, _FORMAT, _SUB_DIRECTORIES, _DNG, _SUBFILE_TYPE))
     if _DNG in found or (found.get(_SUBFILE_TYPE) == (1,) and _SUB_DIRECTORIES in found):
-        return "it is a raw camera picture, which is not supported; save it as JPEG or TIFF"
+        return "a raw camera picture is not supported; save it as JPEG or TIFF"
     kind = {2: "signed ", 3: "floating-point "}.get(found.get(_FORMAT, (1,))[0], "")
     bits = " and ".join(map(str, sorted(set(found.get(_BITS, (1,))))[:4]))
     return (

@@ -53,3 +53,10 @@ def test_names(files, binding, said, tmp_path, monkeypatch):
     Path("own.gin").write_text("")
     found = gin_names.problem(["fast.gin", *files], [binding])
     assert said in found and bool(found) == bool(said) and "\n" not in found
+
+
+def test_a_file_in_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert "there is no gin file '~/own.gin'" in gin_names.problem(["~/own.gin"], [])
+    (tmp_path / "own.gin").write_text("")
+    assert gin_names.problem(["~/own.gin"], []) == ""

@@ -176,7 +176,7 @@ def test_safe_name(text, expected):
 
 
 def test_names_in_a_locale_of_few_letters():
-    """Files cannot be named with others there; bytes of the command line are still read as UTF-8."""
+    """Files cannot be named with others there; the command line is read as UTF-8."""
     code = (
         "import sys; from cagic_tf.batch import manifest; "
         "print(ascii(manifest.safe_name('Zürich')), ascii(manifest.printable(sys.argv[1])))"

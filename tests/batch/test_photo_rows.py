@@ -102,8 +102,8 @@ def test_files_that_are_no_photos_are_left_out_and_counted(tmp_path):
     names = ["a.jpg", "b.upload", "broken.jpg", "d.JPG", "photo.HEIC", "without_an_ending"]
     assert [row.path.name for row in rows] == names
     (line,) = said
-    assert line.startswith("left out 8 files that are no photos: 2 .json, 1 without an ending")
-    assert line.endswith("1 others") and "1 .db" in line
+    assert line.startswith("left out 8 files not read as photos: 2 .json, 1 without an ending")
+    assert line.endswith("1 other") and "1 .db" in line
     photo_rows.from_pattern(str(tmp_path / "*.jpg"), None, "sidecar", say=said.append)
     assert len(said) == 1  # There was nothing.
 
@@ -125,7 +125,7 @@ def test_what_a_mac_keeps_beside_a_photo_is_none(tmp_path):
     rows = photo_rows.from_pattern(str(tmp_path / ".*"), "x")
     assert [row.path.name for row in rows] == ["._b.jpg"]
     (tmp_path / "._b.jpg").unlink()
-    with pytest.raises(manifest.ManifestError, match="matches 1 file that is no photo: 1 .jpg"):
+    with pytest.raises(manifest.ManifestError, match="matches 1 file not read as photos: 1 .jpg"):
         photo_rows.from_pattern(str(tmp_path / ".*"), "x")
 
 

@@ -29,7 +29,7 @@ def photos(tmp_path, monkeypatch):
         (["none.jpg", "a dog"], {"image": "none.jpg", "caption": "a dog"}),
         (["p*.jpg", "a dog"], {"images": "p*.jpg", "caption": "a dog"}),
         (["d/[1].jpg", "a dog"], {"image": "d/[1].jpg", "caption": "a dog"}),
-        (["d", "a dog"], {"images": "d/*", "caption": "a dog"}),
+        (["d", "a dog"], {"images": "d", "caption": "a dog"}),
         (["p1.jpg"], {"image": "p1.jpg", "caption": None}),
         ([], {"image": None, "images": None, "caption": None}),
     ],

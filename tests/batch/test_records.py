@@ -94,9 +94,9 @@ def test_summary_counts_and_averages():
         records.Record("c", "", "", "ok", seconds=3.0),
         records.Record("d", "", "", "error"),
     ]
-    expected = "4 rows, 1 errors, mean IoU 0.6000 (std 0.1000), 3.0 s a picture"
+    expected = "4 rows, 1 error, mean IoU 0.6000 (std 0.1000), 3.0 s a picture"
     assert records.summary(found) == expected
-    assert records.summary(found[3:]) == "1 rows, 1 errors"
+    assert records.summary(found[3:]) == "1 row, 1 error"
 
 
 @pytest.mark.parametrize(
