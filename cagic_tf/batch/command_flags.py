@@ -172,6 +172,7 @@ def problem() -> str:
         or gin_names.problem(FLAGS.gin_file, FLAGS.gin_param)
         or _shard_problem()
         or _photo_problem()
+        or _folder_problem()
     )
 
 
@@ -179,6 +180,13 @@ def _photo_problem() -> str:
     if FLAGS.image is None or os.path.exists(os.path.expanduser(FLAGS.image)):
         return ""
     return f"no photo at {FLAGS.image}"
+
+
+def _folder_problem() -> str:
+    folder = FLAGS.output_dir
+    if folder is None or not os.path.isfile(os.path.expanduser(folder)):
+        return ""
+    return f"--output_dir={folder} is a file; a folder, new or of an earlier run, is needed"
 
 
 def _shard_problem() -> str:
@@ -195,7 +203,8 @@ def _shape_problem() -> str:
     try:
         for shape in _shapes():
             if (shape.size is None) == bool(FLAGS.size):
-                return f"{shape.name} is no {'size' if FLAGS.size else 'aspect ratio'}"
+                needed = "size in pixels, such as 1200x628" if FLAGS.size else "ratio, such as 16:9"
+                return f"{shape.name} is no {needed}"
     except ValueError as error:
         return str(error)
     return ""

@@ -64,8 +64,16 @@ def _parse(arguments: list[str], usage: str, groups: Mapping[str, str]) -> list[
     try:
         return FLAGS(arguments)
     except flags.Error as error:
-        print(f"error: {' '.join(str(error).split())} --help lists the flags.", file=sys.stderr)
+        print(f"error: {_plain(error)}; --help lists the flags", file=sys.stderr)
         sys.exit(1)
+
+
+def _plain(error: flags.Error) -> str:
+    """What absl and Python say of a flag, in one line and in words for people."""
+    text = " ".join(str(error).split()).rstrip(".?! ")
+    text = text.replace(". Did you mean: ", "; did you mean ")
+    text = re.sub(r"invalid literal for int\(\) with base 10: (.*)", r"\1 is no whole number", text)
+    return re.sub(r"could not convert string to float: (.*)", r"\1 is no number", text)
 
 
 def help_text(usage: str, groups: Mapping[str, str]) -> str:

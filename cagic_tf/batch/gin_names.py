@@ -34,6 +34,8 @@ def problem(gin_files: Sequence[str], bindings: Sequence[str]) -> str:
             )
     known = settings()
     for binding in bindings:
+        if wrong := _value_problem(binding):
+            return wrong
         found = _BINDING.match(binding)
         if not found or not known:
             continue  # A macro, an import; a package without its source.
@@ -44,6 +46,25 @@ def problem(gin_files: Sequence[str], bindings: Sequence[str]) -> str:
             full = [f"{each}.{setting}" for each in known for setting in known[each]]
             near = _nearest(f"{name}.{parameter}", full)
             return f"no setting is named {name}.{parameter}{near}; docs/settings.md has them all"
+    return ""
+
+
+def _value_problem(binding: str) -> str:
+    """What is wrong with how a setting and its value are written; "" for what gin alone tells."""
+    name, sign, value = binding.strip().partition("=")
+    if "\n" in name + value or name.startswith(("import ", "include ", "from ", "#")):
+        return ""
+    if not sign:
+        return f"{name!r} is no setting; one is written as 'Cropper.seed = 7'"
+    if "@" in value or "%" in value:  # References and macros.
+        return ""
+    try:
+        ast.literal_eval(value.strip())
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return (
+            f"{value.strip()!r} is no value of {name.strip()}; needed are numbers, True, False, "
+            "None, texts in quotes, or lists of these"
+        )
     return ""
 
 

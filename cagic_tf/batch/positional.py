@@ -22,7 +22,7 @@ def take(arguments: Sequence[str]) -> str:
       What is wrong with them, as a sentence for people; "" if nothing is.
     """
     named = [value for value in (FLAGS.image, FLAGS.images) if value is not None]
-    photos = [each for each in [*named, *arguments] if Path(each).exists()]
+    photos = [each for each in [*named, *arguments] if Path(each).is_file()]
     if len(photos) > 1:
         return (
             f"{len(photos)} photos are named, as a shell makes them of a pattern; put it in "

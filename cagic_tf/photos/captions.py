@@ -1,17 +1,16 @@
 """The caption that a photo's file holds: what a person wrote, and not what a camera did."""
 
-import contextlib
 import os
 import re
 from collections.abc import Iterator
-from typing import Any
 from xml.etree import ElementTree
 
-from PIL import ExifTags, Image, ImageFile, IptcImagePlugin
+from PIL import ExifTags
 
-from cagic_tf.photos import reading, tag_reading
+from cagic_tf.photos import metadata, reading
 
-_IPTC_CAPTION = (2, 120)
+_IPTC_CAPTION = bytes([2, 120])
+_TAGS = (ExifTags.Base.ImageDescription, ExifTags.Base.Make, ExifTags.Base.Model)
 _LONGEST_XMP = 4_000_000  # Bytes.
 _DC, _RDF = "{http://purl.org/dc/elements/1.1/}", "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}"
 _LANGUAGE = "{http://www.w3.org/XML/1998/namespace}lang"
@@ -57,11 +56,12 @@ def in_photo(path: str | os.PathLike) -> str:
       reading.ImageError: No such file, or no picture in it.
     """
     with reading.opened(path) as image:
-        cameras = _cameras(image)
-        for text in (_iptc(image), _xmp(image), _exif(image, ExifTags.Base.ImageDescription)):
-            caption = " ".join(text.replace("\0", " ").split())
-            if caption and not is_boilerplate(caption, cameras):
-                return caption
+        block, xmp, resources = metadata.described(image)
+    exif, make, model = (_text(block.main[tag].data) if tag in block.main else "" for tag in _TAGS)
+    for text in (_of_iptc(resources.get(metadata.IPTC, b"")), _of_xmp(xmp), exif):
+        caption = " ".join(text.split())
+        if caption and not is_boilerplate(caption, (make, model, f"{make} {model}")):
+            return caption
     return ""
 
 
@@ -85,39 +85,19 @@ def is_boilerplate(caption: str, cameras: tuple[str, ...] = ()) -> bool:
     )
 
 
-def _cameras(image: Image.Image) -> tuple[str, ...]:
-    make, model = _exif(image, ExifTags.Base.Make), _exif(image, ExifTags.Base.Model)
-    return make, model, f"{make} {model}"
+def _of_iptc(data: bytes) -> str:
+    """The caption in IPTC's parts: a mark, two numbers, a length of two bytes, and the content."""
+    at = 0
+    while data[at : at + 1] == b"\x1c":
+        end = at + 5 + int.from_bytes(data[at + 3 : at + 5], "big")
+        if data[at + 1 : at + 3] == _IPTC_CAPTION:
+            return _text(data[at + 5 : end])
+        at = end
+    return ""
 
 
-def _exif(image: Image.Image, tag: int) -> str:
-    found: Any = None
-    data = image.info.get("exif")
-    if isinstance(data, bytes):  # Read as bytes: another tag that is damaged does not matter then.
-        there = tag_reading.of_exif(data).main.get(tag)
-        found = there.data if there else None
-    else:
-        with _damage_counts_as_absent():
-            found = image.getexif().get(tag)
-    if isinstance(found, str):  # Pillow reads EXIF's texts as Latin-1; most are UTF-8 now.
-        found = found.encode("latin-1", "replace")
-    return _decoded(found.rstrip(b"\0")) if isinstance(found, bytes) else ""
-
-
-def _iptc(image: Image.Image) -> str:
-    found: Any = None
-    if isinstance(image, ImageFile.ImageFile):
-        with _damage_counts_as_absent():
-            found = (IptcImagePlugin.getiptcinfo(image) or {}).get(_IPTC_CAPTION)
-    if isinstance(found, list):  # It is there more than once.
-        found = found[0]
-    return _decoded(found) if isinstance(found, bytes) else ""
-
-
-def _xmp(image: Image.Image) -> str:
-    data = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp") or b""
-    data = data.encode(errors="replace") if isinstance(data, str) else data
-    if not isinstance(data, bytes) or not 0 < len(data) <= _LONGEST_XMP:
+def _of_xmp(data: bytes) -> str:
+    if not 0 < len(data) <= _LONGEST_XMP:
         return ""
     if b"<!DOCTYPE" in data.replace(b"\0", b""):  # XMP has none; its entities can fill the memory.
         return ""
@@ -143,15 +123,9 @@ def _descriptions(root: ElementTree.Element) -> Iterator[tuple[str, str]]:
                 yield item.get(_LANGUAGE, ""), text
 
 
-def _decoded(data: bytes) -> str:
+def _text(data: bytes) -> str:
     try:
-        return data.decode("utf-8")
+        text = data.decode("utf-8")
     except UnicodeDecodeError:
-        return data.decode("cp1252", "replace")
-
-
-@contextlib.contextmanager
-def _damage_counts_as_absent() -> Iterator[None]:
-    """Only what reads a part of a file belongs in it; readers of damaged ones raise anything."""
-    with contextlib.suppress(Exception):
-        yield
+        text = data.decode("cp1252", "replace")
+    return text.replace("\0", " ")

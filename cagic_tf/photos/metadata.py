@@ -18,9 +18,9 @@ _LONGEST_SEGMENT = 65_533  # Bytes of a JPEG's segment.
 _MOST_DENSE = 65_535  # Pixels an inch that a JPEG can say.
 _XMP_SEGMENT, _IPTC_SEGMENT = b"http://ns.adobe.com/xap/1.0/\0", b"Photoshop 3.0\0"
 _XMP_TEXT, _IPTC_TEXT = "XML:com.adobe.xmp", "Raw profile type iptc"  # Keys of a PNG's texts.
-_IPTC, _COPYRIGHT_FLAG, _COPYRIGHT_URL = 0x0404, 0x040A, 0x040B  # Photoshop's resources.
+IPTC, _COPYRIGHT_FLAG, _COPYRIGHT_URL = 0x0404, 0x040A, 0x040B  # Photoshop's resources.
 _RESOLUTION = 0x03ED
-_KEPT_RESOURCES = (_IPTC, _COPYRIGHT_FLAG, _COPYRIGHT_URL)
+_KEPT_RESOURCES = (IPTC, _COPYRIGHT_FLAG, _COPYRIGHT_URL)
 # Of XMP: sizes and orientation of the photo's file, thumbnails, faces and other regions, panoramas,
 # depth, films behind the picture, and how a raw photo was developed, which would be done again.
 _NOT_OF_A_CROP = (
@@ -120,7 +120,7 @@ class Metadata:
         main = dict(self.block.main)
         if self.xmp:
             main[tag_reading.XMP] = tags.Tag(1, self.xmp)
-        if iptc := self.resources.get(_IPTC):
+        if iptc := self.resources.get(IPTC):
             main[tag_reading.IPTC] = tags.Tag(tags.UNDEFINED, iptc)
         if self.resources:
             main[tag_reading.PHOTOSHOP] = tags.Tag(1, _packed(self.resources))
@@ -129,30 +129,32 @@ class Metadata:
 
 def of(image: Image.Image) -> Metadata:
     """What the file of a picture says; a TIFF's before it is loaded, others' after."""
-    resources: dict[int, bytes] = {}
-    xmp, texts = image.info.get("xmp") or b"", {}
+    block, xmp, resources = described(image)
+    texts = image.text if isinstance(image, PngImagePlugin.PngImageFile) else {}
+    comment = image.info.get("comment") or b""
+    return Metadata(
+        block,
+        _ATTRIBUTE.sub(b"", _ELEMENT.sub(b"", xmp)),
+        {number: data for number, data in resources.items() if number in _KEPT_RESOURCES},
+        _density(image, block, resources),
+        comment.encode() if isinstance(comment, str) else comment,
+        {key: text for key, text in texts.items() if not _is_kept_elsewhere(key)},
+    )
+
+
+def described(image: Image.Image) -> tuple[tags.Block, bytes, dict[int, bytes]]:
+    """Tags, XMP and Photoshop's resources of a picture's file, without decoding its pixels."""
     if image.format == "TIFF":
-        block, xmp, resources = _of_tiff(image)
-    else:
-        block = tag_reading.of_exif(_exif(image))
-    if isinstance(image, PngImagePlugin.PngImageFile):
-        texts = {key: text for key, text in image.text.items() if not _is_kept_elsewhere(key)}
-        xmp = image.text.get(_XMP_TEXT, "").encode() or xmp
-        resources = _resources(_unhexed(image.text.get(_IPTC_TEXT, "")))
+        return _of_tiff(image)
+    xmp = image.info.get("xmp") or image.info.get(_XMP_TEXT) or b""
+    resources = _resources(_unhexed(image.info.get(_IPTC_TEXT, "")))
     for segment, content in getattr(image, "applist", ()):
         if segment == "APP1" and content.startswith(_XMP_SEGMENT):
             xmp = content[len(_XMP_SEGMENT) :]
         elif segment == "APP13" and content.startswith(_IPTC_SEGMENT):
             resources = _resources(content[len(_IPTC_SEGMENT) :]) | resources
-    comment = image.info.get("comment") or b""
-    return Metadata(
-        block,
-        _of_crops(xmp.encode() if isinstance(xmp, str) else xmp),
-        {number: data for number, data in resources.items() if number in _KEPT_RESOURCES},
-        _density(image, block, resources),
-        comment.encode() if isinstance(comment, str) else comment,
-        texts,
-    )
+    xmp = xmp.encode() if isinstance(xmp, str) else xmp
+    return tag_reading.of_exif(_exif(image)), xmp, resources
 
 
 def _exif(image: Image.Image) -> bytes:
@@ -188,7 +190,7 @@ def _of_tiff_file(file: BinaryIO, at: int) -> tuple[tags.Block, bytes, dict[int,
     found = tag_reading.contents(file, at, wanted)
     resources = _resources(found.get(tag_reading.PHOTOSHOP, b""))
     if iptc := found.get(tag_reading.IPTC):
-        resources[_IPTC] = iptc
+        resources[IPTC] = iptc
     return block, found.get(tag_reading.XMP, b""), resources
 
 
@@ -208,10 +210,6 @@ def _density(
     return None
 
 
-def _of_crops(xmp: bytes) -> bytes:
-    return _ATTRIBUTE.sub(b"", _ELEMENT.sub(b"", xmp))
-
-
 def _is_kept_elsewhere(key: str) -> bool:
     return key == _XMP_TEXT or key.startswith(("Raw profile type", "Thumb::"))
 
@@ -227,7 +225,7 @@ def _unhexed(text: str) -> bytes:
 def _resources(data: bytes) -> dict[int, bytes]:
     """Photoshop's resources by number; IPTC alone is one of them."""
     if data.startswith(b"\x1c"):
-        return {_IPTC: data}
+        return {IPTC: data}
     found, at = {}, 0
     while data[at : at + 4] == b"8BIM" and at + 12 <= len(data):
         number = int.from_bytes(data[at + 4 : at + 6], "big")

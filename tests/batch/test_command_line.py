@@ -64,6 +64,8 @@ def test_help_starts_with_examples_and_exits_well(flag):
     [
         ("--captoin=a", "captoin"),
         ("--candidates=0", "candidates"),
+        ("--quality=abc", "'abc' is no whole number;"),
+        ("--otput_dir=a", "did you mean output_dir;"),
         ("--format=bmp", "format"),
         ("--threads=99999", "threads"),
     ],
@@ -72,7 +74,7 @@ def test_a_wrong_flag_is_one_line(flag, message):
     done = command(flag)
     assert done.returncode == 1 and done.stdout == ""
     assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
-    assert message in done.stderr and done.stderr.endswith("--help lists the flags.\n")
+    assert message in done.stderr and done.stderr.endswith("; --help lists the flags\n")
 
 
 @pytest.mark.parametrize("module", ["", "run", "distributed"])
@@ -93,6 +95,9 @@ def test_questions_are_answered_and_end_well(flag, module):
         (["a.jpg", "dog", "--gin_param=Cropper.sed=1"], "did you mean Cropper.seed?"),
         (["a.jpg", "dog", "--gin_file=fst.gin"], "did you mean fast.gin?"),
         (["a.jpg", "dog"], "no photo at a.jpg"),
+        ([__file__, "dog", f"--output_dir={__file__}"], "is a file; a folder"),
+        (["a.jpg", "dog", "--size=16:9"], "16:9 is no size in pixels, such as 1200x628"),
+        (["a.jpg", "dog", "--gin_param=Cropper.seed=abc"], "'abc' is no value of Cropper.seed"),
         (["--manifest=none.csv"], "cannot read the manifest none.csv"),
         (["none/*.jpg", "dog"], "no photo matches 'none/*.jpg'"),
     ],

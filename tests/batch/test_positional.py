@@ -31,6 +31,8 @@ def photos(tmp_path, monkeypatch):
         (["d/[1].jpg", "a dog"], {"image": "d/[1].jpg", "caption": "a dog"}),
         (["d", "a dog"], {"images": "d", "caption": "a dog"}),
         (["p1.jpg"], {"image": "p1.jpg", "caption": None}),
+        (["p1.jpg", "d"], {"image": "p1.jpg", "caption": "d"}),
+        (["p1.jpg", ""], {"image": "p1.jpg", "caption": ""}),
         ([], {"image": None, "images": None, "caption": None}),
     ],
 )

@@ -72,6 +72,16 @@ def test_iptc_comes_before_exif(tmp_path, exif, inside, expected):
     assert caption_of(tmp_path, jpeg(exif, inside)) == expected
 
 
+@pytest.mark.parametrize("key", ["iptc", "exif"])
+def test_what_imagemagick_writes_into_a_png(tmp_path, key):
+    """IPTC and EXIF as hexadecimal text."""
+    tags = odd_files.exif(ImageDescription="a dog").tobytes()
+    data = {"iptc": iptc(b"a dog")[18:], "exif": tags}[key]
+    texts = PngInfo()
+    texts.add_text(f"Raw profile type {key}", f"\n{key}\n{len(data):8}\n{data.hex()}\n", zip=True)
+    assert caption_of(tmp_path, encoded(RGB, "PNG", pnginfo=texts)) == "a dog"
+
+
 @pytest.mark.parametrize(
     ("packet", "expected"),
     [
