@@ -2,7 +2,10 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterator, Sequence
+
+_SEPARATORS = ",;\t"
 
 
 def read(
@@ -14,7 +17,8 @@ def read(
     ones, empty cells at a line's end and lines of empty cells are left out.
 
     Args:
-      text: The file's content, with commas between cells.
+      text: The file's content, with commas, semicolons or tabs between cells, as the first line
+        has them.
       known: Names of the columns that count.
       needed: Those of them that have to be there.
 
@@ -22,7 +26,11 @@ def read(
       ValueError: A needed column is missing, a known one is there twice, a row has cells beyond the
         columns or too few, or the text is no CSV. The message is one line, without the file's name.
     """
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True, skipinitialspace=True)
+    header = next((line for line in text.splitlines() if line.strip(f" {_SEPARATORS}")), "")
+    separator = max(_SEPARATORS, key=header.count)  # Where commas are decimal, it is a semicolon.
+    text = re.sub(r'" +(?=[,;\t\r\n])', '"', text)  # Spaces behind a cell in quotes.
+    file = io.StringIO(text, newline="")
+    reader = csv.reader(file, delimiter=separator, strict=True, skipinitialspace=True)
     columns: list[str] | None = None
     last = 0  # Of the last whole row.
     try:
@@ -46,7 +54,7 @@ def _check(columns: Sequence[str], known: Sequence[str], needed: Sequence[str]) 
         raise ValueError(
             f"line 1: the columns are {list(columns)}; the texts "
             + " and ".join(f'"{name}"' for name in needed)
-            + f" are needed, and accepted are {list(known)}, with commas between them"
+            + f" are needed, and accepted are {list(known)}, with commas, semicolons or tabs between them"
         )
     for name in known:
         if columns.count(name) > 1:
@@ -63,5 +71,7 @@ def _by_column(
         cell.strip() and not name for name, cell in zip(names, cells, strict=False)
     ):
         named = len([name for name in columns if name])
-        raise ValueError(f"line {number}: {named} cells are needed")
+        raise ValueError(
+            f"line {number}: {named} cells are needed, of which one with a comma is in quotes"
+        )
     return {name: cell for name, cell in zip(names, cells, strict=False) if name in known}

@@ -242,6 +242,15 @@ def test_csv_of_a_spreadsheet(tmp_path, encoding):
     assert manifest.read(path)[2].path == tmp_path / "c.jpg "
 
 
+@pytest.mark.parametrize("separator", ",;\t")
+def test_other_separators_and_spaces_behind_quotes(tmp_path, separator):
+    path = tmp_path / "photos.csv"
+    lines = ['"image" ', '"caption"  '], ["a.jpg", '"a dog, a cat; ""x"" , y"  '], ["", ""]
+    path.write_text("\n".join(separator.join(cells) for cells in lines))
+    (row,) = manifest.read(path)
+    assert (row.image, row.caption) == ("a.jpg", 'a dog, a cat; "x", y')
+
+
 def test_csv(tmp_path):
     path = tmp_path / "photos.CSV"
     path.write_text(
@@ -283,7 +292,8 @@ def test_captions_that_are_not_needed(tmp_path):
     ("text", "said"),
     [
         ("", "the columns are []"),
-        ("image;caption\na;b\n", "with commas between"),
+        ("image|caption\na|b\n", "with commas, semicolons or tabs between"),
+        ("image;caption\na.jpg\n", "line 2: 2 cells"),
         ("image,text\na,b\n", "accepted are"),
         ("image\na\n", "needed"),
         ("image,caption\n", "no rows"),
