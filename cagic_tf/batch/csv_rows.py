@@ -54,8 +54,8 @@ def _check(columns: Sequence[str], known: Sequence[str], needed: Sequence[str]) 
         raise ValueError(
             f"line 1: the columns are {list(columns)}; the texts "
             + " and ".join(f'"{name}"' for name in needed)
-            + f" are needed, and accepted are {list(known)}, with commas, semicolons or tabs between "
-            "them"
+            + f" are needed, and accepted are {list(known)}, with commas, semicolons or tabs "
+            "between them"
         )
     for name in known:
         if columns.count(name) > 1:
