@@ -20,7 +20,7 @@ from cagic_tf import pipeline
 from cagic_tf.beyond import coarse_to_fine, lexicon, picking, sentence
 from cagic_tf.method import annealing, joint_search, lbfgs, losses, objective, restarts
 from cagic_tf.networks import bundle, checkpoints
-from cagic_tf.system import resources
+from cagic_tf.system import arguments, resources
 
 CONFIGURABLES = (
     bundle.Networks,
@@ -71,7 +71,8 @@ def load_cropper(
         True
 
     Args:
-      *gin_files: Paths, or names under the project's `gin/`; later ones win.
+      *gin_files: Paths ("~" is the home folder), or names under the project's `gin/`; later ones
+        win.
       bindings: Single bindings such as "Annealing.restart_count = 5"; they win over files.
       networks: Loaded networks to use; those that the files name are not loaded (`read` says which
         they are). None: those of the files.
@@ -80,9 +81,10 @@ def load_cropper(
       The cropper. The gin configuration of the calling program is as it was before.
 
     Raises:
-      ConfigError: A file is missing, a name or value is wrong, or nothing reads a binding.
+      ConfigError: A file is missing, a name, value or type is wrong, or nothing reads a binding.
       checkpoints.CheckpointError: A checkpoint is missing or damaged.
     """
+    _check_types(gin_files, bindings, networks)
     shipped = _shipped_values()
     with own_gin():
         parse(gin_files, bindings)
@@ -105,6 +107,22 @@ def load_cropper(
             )
         cropper.configuration = gin.operative_config_str()
     return cropper
+
+
+def _check_types(gin_files: Sequence, bindings: Any, networks: Any) -> None:
+    try:
+        for file in gin_files:
+            needed = "give names or paths, one after the other"
+            arguments.check("a gin file", file, str | os.PathLike, needed)
+        needed = "a list of texts such as ['Cropper.seed = 7'] is needed"
+        arguments.check("bindings", bindings, list | tuple, needed)
+        for binding in bindings:
+            arguments.check(
+                "a binding", binding, str, "a text such as 'Cropper.seed = 7' is needed"
+            )
+        arguments.check_has("networks", networks, "captioner", "Networks() is needed")
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
 
 
 def read(*gin_files: str, bindings: Sequence[str] = ()) -> dict[str, Any]:
@@ -156,7 +174,7 @@ def _parse(gin_files: Sequence[str], bindings: Sequence[str]) -> None:
     given = ""
     try:
         for given in gin_files:
-            gin.parse_config_file(given, skip_unknown=False)
+            gin.parse_config_file(os.path.expanduser(given), skip_unknown=False)
         for given in bindings:
             gin.parse_config(given, skip_unknown=False)
     except OSError as error:

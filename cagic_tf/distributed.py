@@ -12,9 +12,13 @@ Every machine needs cagic_tf, and the photos and gin files under the same paths 
 processes pickle what they send each other: give only the address of a cluster that you trust.
 """
 
+import contextlib
 import logging
 import os
+import signal
 import socket
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +39,7 @@ if TYPE_CHECKING:
 
 FLAGS = flags.FLAGS
 GROUPS = {"Where it runs": "workers address gpus_per_worker"} | command_flags.GROUPS
-flags.DEFINE_integer("workers", 2, "How many processes crop, by default 2.", 1)
+flags.DEFINE_integer("workers", 2, "How many processes crop, by default 2.", 1, 10_000)
 flags.DEFINE_string(
     "address",
     None,
@@ -59,6 +63,8 @@ def main(arguments: list[str]) -> int:
     if FLAGS.address and Path("~/.ray/auth_token").expanduser().exists():
         # What `ray start` does by default; Ray reads this when it is imported.
         os.environ.setdefault("RAY_AUTH_MODE", "token")
+    if not sys.stderr.isatty():
+        os.environ.setdefault("RAY_COLOR_PREFIX", "0")  # Of what Ray says of its processes.
     try:
         import ray  # noqa: F401  # To know whether it is there.
     except ImportError:
@@ -75,8 +81,8 @@ def _crop_rows(
         return
     import ray
 
-    _connect(ray)
     try:
+        _connect(ray)
         _check_resources(ray)
         outputs = worker_pool.crop(ray, _start_workers(ray), rows)
         with run.new_report(rows) as reporter:
@@ -119,7 +125,8 @@ def _connect(ray: Any) -> None:
     options = {"logging_level": logging.ERROR, "log_to_driver": False}
     if FLAGS.address is None:
         cores = max(os.cpu_count() or 1, FLAGS.workers * max(1, FLAGS.threads))
-        ray.init(address="local", num_cpus=cores, include_dashboard=False, **options)
+        with _interrupted_afterwards():  # Else processes that it has started would stay.
+            ray.init(address="local", num_cpus=cores, include_dashboard=False, **options)
         return
     try:
         _check_answers(FLAGS.address)
@@ -129,6 +136,19 @@ def _connect(ray: Any) -> None:
             f"cannot join a Ray cluster at {FLAGS.address}: {_last_line(error)}; HOST:PORT of a "
             "running one is needed, and its token or RAY_AUTH_MODE=disabled"
         ) from error
+
+
+@contextlib.contextmanager
+def _interrupted_afterwards() -> Iterator[None]:
+    """Ctrl-C in here counts at the end."""
+    pressed: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: pressed.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if pressed:
+        raise KeyboardInterrupt
 
 
 def _check_resources(ray: Any) -> None:

@@ -4,7 +4,7 @@ import functools
 import os
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,9 +19,10 @@ from cagic_tf.method.search import UNBOUNDED, Bounds, Progress, RunSearch, Searc
 from cagic_tf.networks.bundle import Networks
 from cagic_tf.photos import reading
 from cagic_tf.results import Candidate, CropResult
-from cagic_tf.system import devices
+from cagic_tf.system import arguments, devices
 
 __all__ = ["CropResult", "Cropper", "crop_image"]
+_PIXELS = "pixels are needed, or 0"
 
 
 class _Compiled(NamedTuple):
@@ -69,13 +70,12 @@ class Cropper:
           ValueError: `max_side` is negative, the seed is no whole number of 32 bits, `search` is
             none, or the networks do not compute in float32.
         """
-        if max_side < 0:
-            raise ValueError(f"Cropper.max_side is {max_side}; pixels are needed, or 0")
-        if search is not None and not hasattr(search, "compile"):
-            raise ValueError(
-                f"Cropper.search is {search!r}; a search such as @Annealing() is needed"
-            )
-        self._check_seed(seed)
+        arguments.check_whole("Cropper.max_side", max_side, 0, needed=_PIXELS)
+        needed = "a search such as @Annealing() is needed"
+        arguments.check_has("Cropper.search", search, "compile", needed)
+        arguments.check_has("Cropper.networks", networks, "captioner", "Networks() is needed")
+        arguments.check_has("Cropper.objective", objective, "terms", "Objective() is needed")
+        arguments.check_seed(seed)
         self.loss = CropLoss(objective or Objective(), networks or Networks())
         if self.loss.networks.dtype != tf.float32:
             raise ValueError(
@@ -87,12 +87,6 @@ class Cropper:
         self._lock = threading.Lock()  # Searches keep what they have computed so far.
         self._settings = search or annealing.Annealing()
         self._with_caption = self._compile(self.loss)
-
-    @staticmethod
-    def _check_seed(seed: int) -> None:
-        whole = isinstance(seed, int | np.integer) and not isinstance(seed, bool)
-        if not whole or not -(2**31) <= seed < 2**31:
-            raise ValueError(f"the seed is {seed!r}; a whole number of 32 bits is needed")
 
     @functools.cached_property
     def _without_caption(self) -> _Compiled:
@@ -118,7 +112,7 @@ class Cropper:
         """Crops one photo to one caption.
 
         Args:
-          image: A path, a PIL image, or an array (see `reading.read`).
+          image: A path ("~" is the home folder), a PIL image, or an array (see `reading.read`).
           caption: What the crop should show; None: the crop of lowest aesthetic loss (Eq. 5) alone.
           seed: Seed of the restarts; the same seed gives the same crop, bit for bit.
           progress: Called after each scale as `progress(done, in all, lowest loss)`; TensorFlow is
@@ -137,15 +131,18 @@ class Cropper:
         Raises:
           reading.ImageError: The photo cannot be read.
           ValueError: The caption is empty or none of its words is known; the shape is none;
-            `smallest_side` is negative or `candidate_count` below 1.
+            `smallest_side` is negative or `candidate_count` below 1; a value has a wrong type.
         """
-        if smallest_side < 0:
-            raise ValueError(f"smallest_side is {smallest_side}; pixels are needed, or 0")
-        if candidate_count < 1:
-            raise ValueError(f"candidate_count is {candidate_count}; at least 1 is needed")
+        arguments.check("the caption", caption, str | None, "a text is needed, or None")
+        arguments.check("the shape", shape, str | shapes.Shape, "a text such as '16:9' is needed")
+        arguments.check("progress", progress, Callable | None, "a function is needed, or None")
+        arguments.check_whole("smallest_side", smallest_side, 0, needed=_PIXELS)
+        arguments.check_whole("candidate_count", candidate_count, 1, needed="at least 1 is needed")
         shape = shapes.parse(shape) if isinstance(shape, str) else shape
         seed = self.seed if seed is None else seed
-        self._check_seed(seed)
+        arguments.check_seed(seed)
+        if isinstance(image, str | os.PathLike):
+            image = os.path.expanduser(image)
         with self._lock, devices.reproducible():
             return self._crop(image, caption, seed, progress, shape, smallest_side, candidate_count)
 
@@ -237,7 +234,7 @@ class Cropper:
           The problem, and the caption's words as the networks know them.
 
         Raises:
-          ValueError: The caption is empty or none of its words is known.
+          ValueError: The caption is empty or none of its words that say something is known.
         """
         captioner = self.loss.networks.captioner
         if caption is None:
@@ -252,6 +249,7 @@ class Cropper:
                 loss.word_finders,
                 loss.networks.synonyms,
             )
+            vocabulary.check_describes(caption, words)
         return loss.problem(reading.reduced(photo, self.max_side), words, base_size), words
 
 
@@ -295,6 +293,7 @@ def crop_image(
 
     Raises:
       reading.ImageError: The photo cannot be read.
-      ValueError: The caption is empty or none of its words is known.
+      ValueError: The caption is empty or none of its words is known, or a value is of a wrong type.
     """
+    arguments.check_has("the cropper", cropper, "crop", "one of load_cropper is needed")
     return (cropper or _default_cropper()).crop(image, caption, seed)

@@ -11,7 +11,7 @@ from PIL import Image
 from cagic_tf.beyond import shapes
 from cagic_tf.method.search import Path as SearchPath
 from cagic_tf.photos import crop_files, drawing
-from cagic_tf.system import files
+from cagic_tf.system import arguments, files
 
 _FORMATS = {ending: name for name, ending in crop_files.ENDINGS.items()}
 _FORMATS |= {".jpeg": "JPEG", ".tiff": "TIFF"}
@@ -102,32 +102,36 @@ class CropResult(Candidate):
     ) -> None:
         """Writes the crop as a file, never half: cut from the photo's own pixels, see `crop_files`.
 
-        It keeps the photo's alpha, 16-bit grey, ICC profile and EXIF where the format can. With a
-        shape such as "1200x628" it is resized to that size.
+        It keeps the photo's alpha, 16-bit grey, ICC profile and metadata where the format can.
+        With a shape such as "1200x628" it is resized to that size.
 
         Args:
           path: The file; its ending says the format: .jpg, .png, .webp, .tif, .gif, .bmp, .avif.
-            A file that is there is replaced, but never the photo itself.
+            "~" is the home folder. A file that is there is replaced, but never the photo itself.
           quality: 1 to 100, of JPEG, WebP and AVIF.
-          strip_metadata: Leaves out EXIF and the ICC profile; colours become sRGB.
+          strip_metadata: Leaves out metadata and the ICC profile; colours become sRGB.
           candidate: Place in `candidates`; 0 is this crop.
 
         Raises:
-          ValueError: The ending is none of these, the quality or candidate is out of its range, or
-            the file is the photo.
+          ValueError: The ending is none of these, the quality or candidate is out of its range, a
+            value is of a wrong type, or the file is the photo.
           reading.ImageError: The photo cannot be read any more.
           OSError: The file cannot be written.
         """
-        path = Path(path)
+        arguments.check("the file", path, str | os.PathLike, "a path is needed")
+        path = Path(os.path.expanduser(path))
         kind = _FORMATS.get(path.suffix.lower())
         if kind is None:
             raise ValueError(
                 f"cannot save a crop as {path.name!r}: its ending must be one of "
                 f"{', '.join(_FORMATS)}"
             )
-        if not 1 <= quality <= 100:
-            raise ValueError(f"the quality is {quality}; 1 to 100 is accepted")
+        arguments.check_whole("the quality", quality, 1, 100, "1 to 100 is accepted")
+        arguments.check(
+            "strip_metadata", strip_metadata, bool | np.bool_, "True or False is needed"
+        )
         crops = self.candidates or (self,)
+        arguments.check("the candidate", candidate, int | np.integer, "its place is needed")
         if not 0 <= candidate < len(crops):
             raise ValueError(f"there is no candidate {candidate}; 0 to {len(crops) - 1} are there")
         source = self.photo if self.source is None else self.source
@@ -137,7 +141,7 @@ class CropResult(Candidate):
         if origin is not None and path.exists() and path.samefile(origin):
             raise ValueError(f"the crop would replace its own photo {path}")
         box = self.candidates[candidate].box if candidate else self.box
-        data = crop_files.cut(source, box, kind.lower(), quality, strip_metadata, self.size)
+        data = crop_files.cut(source, box, kind.lower(), int(quality), strip_metadata, self.size)
         files.write_atomically(path, data)
 
     def overlay(self) -> Image.Image:

@@ -181,7 +181,7 @@ def test_rows_that_no_worker_finished_are_errors(tmp_path, monkeypatch, capsys):
     assert [folder.done[row.id].status for row in rows] == ["error", "ok", "error"]
     assert folder.done["1"].error == worker_pool.LOST and folder.done["2"].box == [0, 0, 5, 5]
     output = capsys.readouterr()
-    assert output.out.splitlines()[1:3] == ["[2/3] a.png: a dog", "  2: box [0, 0, 5, 5]"]
+    assert output.out.splitlines()[2:4] == ["[2/3] a.png: a dog", "  2: box [0, 0, 5, 5]"]
     assert output.err.count("no worker finished it in 3 tries") == 2
 
 
@@ -196,6 +196,17 @@ def test_workers_that_cannot_go_on_are_one_line(tmp_path, monkeypatch):
     with pytest.raises(run.CommandError) as error:
         distributed._crop_rows(None, None, [manifest.Row("a", "a.png", Path("a.png"), "a dog")])
     assert str(error.value) == "the workers cannot go on: DeviceError: there is no gpu:7"
+
+
+def test_ctrl_c_while_ray_starts_counts_when_it_has_started():
+    """Else the processes that it has started so far would go on."""
+    started = []
+    with pytest.raises(KeyboardInterrupt), distributed._interrupted_afterwards():
+        os.kill(os.getpid(), signal.SIGINT)
+        started.append("all of it")
+    assert started == ["all of it"]
+    with distributed._interrupted_afterwards():
+        pass
 
 
 @pytest.mark.parametrize(

@@ -144,6 +144,14 @@ def test_every_gin_file_is_described():
         assert path.name in described, path
 
 
+def test_the_readme_activates_the_environment_before_its_commands_need_it():
+    commands = [line for line in read(ROOT / "README.md").split("\n") if line.startswith(" " * 4)]
+    first = next(at for at, line in enumerate(commands) if re.match(r" +(cagic|python) ", line))
+    assert commands.index("    source .venv/bin/activate") < first
+    # The two above it are what CI and newcomers run; they name the environment themselves.
+    assert all(line.startswith("    python3 -m venv .venv && ") for line in commands[: first - 1])
+
+
 def test_figures_of_the_readme_are_those_of_the_experiments():
     found = set(FIGURE.findall(read(ROOT / "README.md")))
     assert found and found <= set(FIGURE.findall(read(ROOT / "docs" / "experiments.md")))

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import pickle
+import struct
 import tempfile
 import tracemalloc
 from pathlib import Path
@@ -17,8 +18,9 @@ from PIL import Image
 from cagic_tf.batch import manifest
 from cagic_tf.method import geometry
 from cagic_tf.networks import checkpoints
-from cagic_tf.photos import crop_files, reading
+from cagic_tf.photos import crop_files, reading, tags
 from cagic_tf.port import npy, vocabulary_csv
+from tests import odd_files, tagged_files
 
 FINITE = {"allow_nan": False, "allow_infinity": False}
 JSON = st.recursive(
@@ -169,6 +171,48 @@ def test_photo_of_any_bytes(folder, data, magic):
     with pytest.raises(reading.ImageError) as caught:
         reading.read(path)
     assert "\n" not in str(caught.value)
+
+
+def exif_with_all(order):
+    """EXIF with tags of many types in all its directories."""
+    made = tagged_files.block(order)
+    made.main |= {274: made.number(1, 3), 271: tags.Tag(2, b"Maker\0")}
+    made.exif |= {40962: made.number(60), 37380: tags.Tag(10, struct.pack(order + "ll", -1, 3))}
+    return made.encoded()
+
+
+@settings(max_examples=15 * settings.default.max_examples)  # 3000 of the profile "full".
+@given(
+    kind=st.sampled_from(["JPEG", "PNG", "WEBP"]),
+    order=st.sampled_from("<>"),
+    changes=st.lists(
+        st.tuples(st.integers(6, 500), st.sampled_from([0, 1, 2, 3, 5, 12]) | st.integers(0, 255)),
+        min_size=1,
+        max_size=20,
+    ),
+    end=st.just(1000) | st.integers(6, 500),
+)
+def test_photo_with_changed_exif(folder, kind, order, changes, end):
+    """Whatever its EXIF is, a photo is read and cut, and its crop is a file that Pillow reads."""
+    data = bytearray(exif_with_all(order))
+    for place, value in changes:
+        data[place % len(data)] = value
+    data[:6] = b"Exif\0\0"
+    options = {"lossless": True} if kind == "WEBP" else {}
+    made = io.BytesIO()
+    odd_files.RGB.save(made, kind, exif=bytes(data[:end]), **options)
+    path = folder / "changed exif"
+    path.write_bytes(made.getvalue())
+    pixels = reading.read(path)
+    assert sorted(pixels.shape) == [3, 40, 60]
+    assert reading.upright_size(path) == pixels.shape[1::-1]
+    if kind != "JPEG":  # As they are or turned.
+        assert np.array_equal(np.sort(pixels, None), np.sort(odd_files.PIXELS, None))
+    for choice in ("same", "png"):
+        crop = reading.read(Image.open(io.BytesIO(crop_files.cut(path, (7, 5, 30, 20), choice))))
+        assert crop.shape == (20, 30, 3)
+        if choice == "png":
+            np.testing.assert_array_equal(crop, pixels[5:25, 7:37])
 
 
 @given(

@@ -23,6 +23,7 @@ ALLOWED = {
     "batch": {"beyond", "config", "method", "networks", "photos", "pipeline", "results", "system"},
     "run": {"batch", "config", "networks", "photos", "pipeline", "system"},
     "distributed": {"batch", "pipeline", "run"},
+    "__main__": {"run"},
 }
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path.name != "__init__.py")
 

@@ -44,7 +44,8 @@ def test_to_dict_is_a_line_of_the_results(photo):
     found = made(photo).to_dict()
     assert json.loads(json.dumps(found)) == found
     # A line has these besides: they are the row's, not the crop's.
-    assert set(found) == set(records.FIELDS[5:]) - {"iou", "crop_file"}
+    own = {"iou", "crop_file", "note", "photo", "saved_as"}
+    assert set(found) == set(records.FIELDS[5:]) - own
     assert found["box"] == [7, 5, 40, 30] and found["unknown_words"] == {"dogg": ["dog"]}
     assert [each["box"] for each in found["candidates"]] == [[7, 5, 40, 30], [0, 0, 20, 15]]
     assert found["candidates"][1]["loss"] == {"total": 2.0} and found["shape"] == "original"

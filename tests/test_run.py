@@ -31,7 +31,7 @@ QUICK = [
 KEYS = (
     "id image caption status error box box_normalized scale center loss predicted_caption "
     "matched_words unknown_words iou crop_file evaluations seconds seed checkpoints shape "
-    "candidates"
+    "candidates note photo saved_as"
 ).split()
 
 if not flags.FLAGS.is_parsed():
@@ -175,7 +175,9 @@ def test_only_our_own_lines_are_printed(tmp_path):
     shown = rf"  lake-rocks: box \[\d+, \d+, \d+, \d+\], loss \d+\.\d{{3}} \({terms}\)"
     assert re.fullmatch(shown, box)
     assert more and all(line.startswith("  ") for line in more)
-    assert re.fullmatch(rf"1 rows, 0 errors, \d+\.\d s a picture; results in {tmp_path}/out", last)
+    assert re.fullmatch(
+        rf"1 row, 0 errors, \d+\.\d s with the start-up; results in {tmp_path}/out", last
+    )
     made_by = json.loads((tmp_path / "out" / "provenance.json").read_text())
     assert made_by["command"] == shlex.join(["python", "-m", "cagic_tf.run", *flags])
     assert set(made_by["checkpoints"]) == {
@@ -188,7 +190,11 @@ def test_only_our_own_lines_are_printed(tmp_path):
     ("module", "arguments", "message"),
     [
         ("run", ["--device=tpu"], "error: no device is named 'tpu'"),
-        ("distributed", ["--gin_param=Nothing.at_all = 1"], "error: in 'Nothing.at_all = 1'"),
+        (
+            "distributed",
+            ["--gin_param=Nothing.at_all = 1"],
+            "error: no setting is named Nothing.at_all",
+        ),
         ("port", ["keras_vgg16", "--weights=nowhere.h5", "--output=nowhere"], "error: "),
     ],
 )

@@ -1,10 +1,12 @@
 """The flags of the commands that crop, and the rows and how files are saved that they ask for."""
 
+import os
+import re
 from pathlib import Path
 
 from absl import flags
 
-from cagic_tf.batch import manifest, photo_rows
+from cagic_tf.batch import gin_names, manifest, photo_rows, row_output
 from cagic_tf.beyond import shapes
 from cagic_tf.photos import crop_files
 from cagic_tf.system import devices, resources
@@ -24,16 +26,17 @@ flags.DEFINE_string("caption", None, "What the crop should show, in plain Englis
 flags.DEFINE_string(
     "images",
     None,
-    "The photos to crop: a pattern in quotes, such as 'photos/*.jpg', or 'photos/**/*.jpg' for the "
-    "folders below as well. Give --caption or --captions_from with it.",
+    "The photos to crop: a folder, or a pattern in quotes, such as 'photos/*.jpg', or "
+    "'photos/**/*.jpg' for the folders below as well. Give --caption or --captions_from with it.",
 )
 flags.DEFINE_enum(
     "captions_from",
     None,
     ["sidecar", "photo"],
     "Where --images finds a caption for each photo. sidecar: in the text file beside it, photo.txt "
-    "or photo.jpg.txt for photo.jpg. photo: in the photo's own EXIF ImageDescription or IPTC "
-    "caption.",
+    "or photo.jpg.txt for photo.jpg. photo: the caption in the photo's own IPTC, XMP or "
+    "EXIF.",
+    case_sensitive=False,
 )
 flags.DEFINE_string(
     "manifest",
@@ -56,10 +59,11 @@ flags.DEFINE_string(
 
 flags.DEFINE_multi_string(
     "gin_file",
-    ["paper.gin"],
-    "The configuration: a path, or the name of one that comes with the program, such as paper.gin "
-    "(the default: the paper's method), fast.gin or ablations/cn.gin. It may be repeated; later "
-    "files win. A gin file can run code, so trust where it comes from.",
+    ["fast.gin"],
+    "The configuration: a path, or the name of one that comes with the program, such as fast.gin "
+    "(the default: about a second a photo), paper.gin (the paper's method: about half a minute a "
+    "photo on two cores) or ablations/cn.gin. It may be repeated; later files win. A gin file can "
+    "run code, so trust where it comes from.",
 )
 flags.DEFINE_multi_string(
     "gin_param",
@@ -104,9 +108,10 @@ flags.DEFINE_string(
 flags.DEFINE_enum(
     "format",
     "same",
-    crop_files.CHOICES,
-    f"The format of the crops' files: {', '.join(crop_files.CHOICES)}. By default, same, it is the "
-    "photo's own.",
+    [*crop_files.CHOICES, "jpg"],
+    f"The format of the crops' files: {', '.join(crop_files.CHOICES)}; jpg is jpeg. By default, "
+    "same, it is the photo's own.",
+    case_sensitive=False,
 )
 flags.DEFINE_integer(
     "quality", 95, "The quality of crops as JPEG, WebP or AVIF: 1 to 100, by default 95.", 1, 100
@@ -120,7 +125,7 @@ flags.DEFINE_string(
 flags.DEFINE_bool(
     "strip_metadata",
     False,
-    "Leave EXIF (with the place and time) and the colour profile out of crops; colours become "
+    "Leave metadata (with the place and time) and the colour profile out of crops; colours become "
     "sRGB. By default crops keep them.",
 )
 flags.DEFINE_bool(
@@ -139,7 +144,8 @@ devices.define_flags()
 
 def save_options() -> crop_files.SaveOptions:
     """How the flags want crops to be written."""
-    return crop_files.SaveOptions(FLAGS.name, FLAGS.format, FLAGS.quality, FLAGS.strip_metadata)
+    kind = FLAGS.format.lower().replace("jpg", "jpeg")
+    return crop_files.SaveOptions(FLAGS.name, kind, FLAGS.quality, FLAGS.strip_metadata)
 
 
 def problem() -> str:
@@ -155,8 +161,40 @@ def problem() -> str:
     elif FLAGS.captions_from is not None:
         return "--captions_from goes with --images"
     elif (FLAGS.image is None) != (FLAGS.caption is None):
-        return "--image and --caption go together: which photo, and what the crop shows"
-    return _shape_problem()
+        return (
+            "--image and --caption go together: which photo, and what the crop shows, as in "
+            'cagic photo.jpg "a dog on the grass"; or give --aesthetics_only'
+        )
+    return (
+        _shape_problem()
+        or row_output.name_problem(FLAGS.name)
+        or devices.name_problem(FLAGS.device)
+        or gin_names.problem(FLAGS.gin_file, FLAGS.gin_param)
+        or _shard_problem()
+        or _photo_problem()
+        or _folder_problem()
+    )
+
+
+def _photo_problem() -> str:
+    if FLAGS.image is None or os.path.exists(os.path.expanduser(FLAGS.image)):
+        return ""
+    return f"no photo at {FLAGS.image}"
+
+
+def _folder_problem() -> str:
+    folder = FLAGS.output_dir
+    if folder is None or not os.path.isfile(os.path.expanduser(folder)):
+        return ""
+    return f"--output_dir={folder} is a file; a folder, new or of an earlier run, is needed"
+
+
+def _shard_problem() -> str:
+    try:
+        manifest.shard([], FLAGS.shard or "1/1")
+    except manifest.ManifestError as error:
+        return str(error)
+    return ""
 
 
 def _shape_problem() -> str:
@@ -165,15 +203,17 @@ def _shape_problem() -> str:
     try:
         for shape in _shapes():
             if (shape.size is None) == bool(FLAGS.size):
-                return f"{shape.name} is no {'size' if FLAGS.size else 'aspect ratio'}"
+                needed = "size in pixels, such as 1200x628" if FLAGS.size else "ratio, such as 16:9"
+                return f"{shape.name} is no {needed}"
     except ValueError as error:
         return str(error)
     return ""
 
 
 def _shapes() -> tuple[shapes.Shape, ...]:
-    """The shapes that each photo is cropped to."""
-    return shapes.parse_list(FLAGS.size or FLAGS.aspect_ratio or shapes.ORIGINAL.name)
+    """The shapes that each photo is cropped to; a ratio may be written as 16x9 and 16/9, too."""
+    given = "".join((FLAGS.size or FLAGS.aspect_ratio or shapes.ORIGINAL.name).split())
+    return shapes.parse_list(given if FLAGS.size else re.sub(r"(?<=\d)[xX×/](?=\d)", ":", given))
 
 
 def search_flags() -> str:
@@ -189,10 +229,13 @@ def rows(directory: Path) -> list[manifest.Row]:
     Raises:
       manifest.ManifestError: The manifest, pattern or shard cannot be used.
     """
+    caption = None if FLAGS.caption is None else manifest.printable(FLAGS.caption)
     if FLAGS.image is not None:
-        found = manifest.single(FLAGS.image, FLAGS.caption)
+        found = manifest.single(FLAGS.image, caption)
     elif FLAGS.images is not None:
-        found = photo_rows.from_pattern(FLAGS.images, FLAGS.caption, FLAGS.captions_from, directory)
+        found = photo_rows.from_pattern(
+            FLAGS.images, caption, FLAGS.captions_from, directory, say=print
+        )
     else:
         samples = resources.package_path("samples") / "manifest.jsonl"
         source = Path(FLAGS.manifest) if FLAGS.manifest else samples

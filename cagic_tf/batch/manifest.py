@@ -1,20 +1,26 @@
 """What to crop: rows of photo and caption, from a JSONL or CSV file."""
 
-import csv
 import dataclasses
-import io
+import hashlib
 import json
+import os
 import re
+import sys
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from cagic_tf.batch import csv_rows
 from cagic_tf.beyond import shapes
+from cagic_tf.system import text_files
 
 BOXES = ("crops", "people")
 KEYS = ("id", "image", "caption", *BOXES)
 LONGEST_CAPTION = 80  # Characters of it that people are shown.
+NAMELESS = "row"  # The id of what has no letters.
+_LONGEST_NAME, _MOST_BYTES = 80, 120
 # Controls, such as escape sequences of terminals and what turns the direction of writing; halves of
 # characters, which cannot be printed.
 _UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -73,21 +79,22 @@ def in_shapes(rows: Sequence[Row], wanted: Sequence[shapes.Shape]) -> list[Row]:
 
 
 def single(image: str, caption: str | None) -> list[Row]:
-    """The one row of `--image` and `--caption`."""
-    stem = Path(image).stem
+    """The one row of `--image` and `--caption`; "~" is the home folder."""
+    stem = printable(Path(image).stem)
     name = safe_name(stem if caption is None else f"{stem}-{caption}")
-    return [Row(name, image, Path(image), caption)]
+    return [Row(name, printable(image), Path(os.path.expanduser(image)), caption)]
 
 
 def read(path: Path, with_captions: bool = True) -> list[Row]:
     """Reads `{"id"?, "image", "caption", "crops"?, "people"?}`, one object a line.
 
-    Blank lines are skipped. A file that ends in .csv has these as columns, boxes as JSON; empty
-    cells count as absent.
+    Blank lines are skipped. A file that ends in .csv has these as columns, beside others, which are
+    not read, and boxes as JSON; empty cells count as absent. It may be in any encoding that
+    `text_files.decoded` knows, other files are UTF-8.
 
     Args:
-      path: The manifest. Paths of photos are relative to its folder; crops and people are
-        `[[x, y, w, h], ...]` in pixels.
+      path: The manifest. Paths of photos are relative to its folder, "~" is the home folder; crops
+        and people are `[[x, y, w, h], ...]` in pixels.
       with_captions: Whether each row needs one; else they have none, whatever the file says.
 
     Returns:
@@ -96,14 +103,10 @@ def read(path: Path, with_captions: bool = True) -> list[Row]:
     Raises:
       ManifestError: The file is missing, a line is not such an object, or an id occurs twice.
     """
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ManifestError(f"cannot read the manifest {path}: {error}") from error
-    entries = _csv_entries if path.suffix.lower() == ".csv" else _json_entries
+    path = Path(os.path.expanduser(path))
     rows: list[Row] = []
     seen: dict[str, int] = {}
-    for number, entry in entries(text, path):
+    for number, entry in _entries(path, ("image", "caption") if with_captions else ("image",)):
         if isinstance(entry, dict) and not with_captions:
             entry["caption"] = ""
         row = _parse(entry, number, path)
@@ -134,8 +137,40 @@ def shard(rows: Sequence[Row], text: str) -> list[Row]:
 
 
 def safe_name(text: str) -> str:
-    """A file name made of letters, digits, ".", "_" and "-", at most 80 long."""
-    return re.sub(r"[^\w.-]+", "-", text.strip(), flags=re.ASCII).strip("-.")[:80] or "row"
+    """A file name made of letters and digits of any script, ".", "_" and "-".
+
+        >>> safe_name("Zürich, 写真!")
+        'Zürich-写真'
+
+    It has at most 80 of them, and 120 bytes: with what is added to an id it stays below what file
+    systems hold. A text without any is `NAMELESS`.
+    """
+    composed = unicodedata.normalize("NFC", text.strip())
+    encoding = sys.getfilesystemencoding()  # All but UTF-8 can name the files of some scripts only.
+    composed = composed.encode(encoding, "replace").decode(encoding)
+    name = re.sub(" +", "-", "".join(char if _is_safe(char) else " " for char in composed))
+    name = name.strip("-.")[:_LONGEST_NAME].encode()[:_MOST_BYTES].decode(errors="ignore")
+    return name.rstrip("-.") or NAMELESS
+
+
+def _is_safe(char: str) -> bool:
+    # Marks as well: what is left of Hindi or Thai without them cannot be read.
+    return char.isalnum() or char in "._-" or unicodedata.category(char).startswith("M")
+
+
+def told_apart(name: str, of: bytes) -> str:
+    """A safe name that another has as well, with eight digits that depend on what it names."""
+    return f"{safe_name(name[: _LONGEST_NAME - 9])}-{hashlib.sha256(of).hexdigest()[:8]}"
+
+
+def printable(path: str | os.PathLike[str]) -> str:
+    """A path, or a text of the command line, as JSON can hold it, whatever bytes it has."""
+    text = os.fspath(path)
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # Bytes that are none of the encoding that files' names have.
+        return os.fsencode(text).decode("utf-8", "replace")
+    return text
 
 
 def shown(text: str, longest: int) -> str:
@@ -149,6 +184,21 @@ def shown(text: str, longest: int) -> str:
     return text if len(text) <= longest else text[: longest - 1] + "\u2026"
 
 
+def _entries(path: Path, needed: Sequence[str]) -> Iterator[tuple[int, Any]]:
+    """What a manifest's lines hold, each with its number."""
+    is_csv = path.suffix.lower() == ".csv"
+    try:
+        data = path.read_bytes()
+        text = text_files.decoded(data) if is_csv else data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ManifestError(
+            f"cannot read the manifest {path}: it is not UTF-8 ({error.reason}); save it as UTF-8"
+        ) from error
+    except (OSError, ValueError) as error:
+        raise ManifestError(f"cannot read the manifest {path}: {error}") from error
+    yield from _csv_entries(text, path, needed) if is_csv else _json_entries(text, path)
+
+
 def _json_entries(text: str, path: Path) -> Iterator[tuple[int, Any]]:
     for number, line in enumerate(text.split("\n"), 1):
         if line.strip():
@@ -158,28 +208,23 @@ def _json_entries(text: str, path: Path) -> Iterator[tuple[int, Any]]:
                 raise ManifestError(f"{path}, line {number}: no JSON object: {error}") from error
 
 
-def _csv_entries(text: str, path: Path) -> Iterator[tuple[int, Any]]:
-    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+def _csv_entries(text: str, path: Path, needed: Sequence[str]) -> Iterator[tuple[int, Any]]:
     try:
-        columns = list(reader.fieldnames or ())
-        if set(columns) - set(KEYS) or "image" not in columns:
-            raise ManifestError(
-                f"{path}, line 1: the columns are {columns}; image and caption are "
-                f"needed, and accepted are {list(KEYS)}, with commas between them"
-            )
-        for entry in reader:
-            where = f"{path}, line {reader.line_num}"
-            if None in entry or None in entry.values():
-                raise ManifestError(f"{where}: {len(columns)} cells are needed")
-            entry = {key: entry[key] for key in entry if entry[key] or key == "caption"}
-            try:
-                for key in [key for key in BOXES if key in entry]:
+        for number, cells in csv_rows.read(text, KEYS, needed):
+            entry: dict[str, Any] = {
+                key: cell.strip() for key, cell in cells.items() if cell.strip() or key == "caption"
+            }
+            image = cells["image"]
+            if image != image.strip() and os.path.lexists(path.parent / image):
+                entry["image"] = image  # Its spaces are those of the file's name.
+            for key in [key for key in BOXES if key in entry]:
+                try:
                     entry[key] = json.loads(entry[key])
-            except (ValueError, RecursionError) as error:
-                raise ManifestError(f"{where}: {key} are no JSON: {error}") from error
-            yield reader.line_num, entry
-    except csv.Error as error:
-        raise ManifestError(f"{path}, after line {reader.line_num}: {error}") from error
+                except (ValueError, RecursionError) as error:
+                    raise ValueError(f"line {number}: {key} are no JSON: {error}") from error
+            yield number, entry
+    except ValueError as error:
+        raise ManifestError(f"{path}, {error}") from error
 
 
 def _is_text(value: Any) -> bool:
@@ -203,7 +248,7 @@ def _parse(entry: Any, number: int, path: Path) -> Row:
     return Row(
         safe_name(default if name is None else str(name)),
         entry["image"],
-        path.parent / entry["image"],
+        path.parent / os.path.expanduser(entry["image"]),
         entry["caption"],
         crops=_parse_boxes(entry.get("crops") or [], f"{where}: crops"),
         people=_parse_boxes(entry.get("people") or [], f"{where}: people"),

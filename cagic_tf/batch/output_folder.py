@@ -1,7 +1,8 @@
 """The output folder: crops, overlays, plots, `operative_config.gin` and `results.jsonl`.
 
 `results.jsonl` grows by one whole line a row, after the row's pictures are on the disk; a line cut
-off by a crash is dropped when the same command goes on. One process at a time has the folder.
+off by a crash is dropped when the same command goes on. A row whose crops are written again gets a
+new line, which counts; the old one goes when the folder is closed. One process at a time has it.
 """
 
 import contextlib
@@ -10,12 +11,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from cagic_tf.batch import manifest, records, resuming, row_output
+from cagic_tf.batch import manifest, records, resuming, row_output, unfinished, up_to_date
 from cagic_tf.photos import crop_files
 from cagic_tf.system import files
 
 RESULTS, CONFIG, PROVENANCE = "results.jsonl", resuming.CONFIG, resuming.PROVENANCE
-_LOCK, _WRITING = ".lock", ".writing"
+_LOCK = ".lock"
 
 
 class OutputError(Exception):
@@ -60,7 +61,9 @@ class OutputFolder:
         self._directory, self._pictures, self._overwrite = directory, pictures, overwrite
         self._save_options = save_options or crop_files.SaveOptions()
         self._candidate_count = candidate_count
-        _check_name(self._save_options.name)
+        self._lines_replaced = False
+        if message := row_output.name_problem(self._save_options.name):
+            raise OutputError(message)
         self._results = directory / RESULTS
         try:
             directory.mkdir(parents=True, exist_ok=True)
@@ -73,12 +76,11 @@ class OutputFolder:
         except OSError as error:
             raise OutputError(f"cannot use the output folder {directory}: {error}") from error
         try:
-            self.done = self._read_results()
-            self._unfinished = self._read_unfinished()
-            self._write_unfinished()  # Without rows that were finished but for this.
-            self._owners = {
-                name: key for key, found in self.done.items() for name in row_output.written(found)
-            }
+            self.done = records.reopen(self._results)
+            self._replaced: set[str] = set()  # Rows whose photo is another now.
+            names = {key: row_output.written(each) for key, each in self.done.items() if each.ok}
+            self._owners = {name: key for key in names for name in names[key]}
+            self._unfinished = unfinished.Unfinished(directory, names)
             self._begin_or_resume(config, provenance)
         except (OSError, ValueError, KeyError, TypeError) as error:
             self.close()
@@ -111,6 +113,9 @@ class OutputFolder:
 
     def close(self) -> None:
         """Lets others have the folder; at the latest the end of the process does so."""
+        if self._lines_replaced:
+            with contextlib.suppress(OSError, records.RecordError):  # The next run can do it.
+                records.reopen(self._results)
         self._lock.release()
 
     def is_done(self, row: manifest.Row) -> bool:
@@ -120,12 +125,44 @@ class OutputFolder:
           OutputError: The folder's row of that id is of another photo, caption or shape.
         """
         found = self.done.get(row.id)
-        if found and _differs(found, row):
+        if found and up_to_date.is_of_another(found, row):
             raise OutputError(
                 f"{self._results} has a row {row.id!r} of {found.image!r} and "
-                f"{found.caption!r}, {_shape(found)}; choose another --output_dir"
+                f"{found.caption!r}, {found.shape_name}; choose another --output_dir"
             )
-        return found is not None
+        return found is not None and row.id not in self._replaced
+
+    def outdated(self, rows: Iterable[manifest.Row]) -> tuple[dict[str, str], dict[str, str]]:
+        """Rows with a crop that is not what they would get now; ids, each to the reason.
+
+        Returns:
+          Those whose photo was replaced by another: they are not done any more, see `is_done`. And
+          those whose crops are missing or written in another way, see `write_again`.
+
+        Raises:
+          OutputError: The folder's row of an id is of another photo, caption or shape.
+        """
+        replaced: dict[str, str] = {}
+        rewritten: dict[str, str] = {}
+        for row in rows if self._pictures else ():
+            if not self.is_done(row) or not self.done[row.id].ok:
+                continue
+            if reason := up_to_date.photo_change(self.done[row.id], row.path):
+                replaced[row.id] = reason
+            elif reason := up_to_date.crop_change(
+                self.done[row.id], self._save_options, self._directory
+            ):
+                rewritten[row.id] = reason
+        self._replaced |= set(replaced)
+        return replaced, rewritten
+
+    def write_again(self, row: manifest.Row) -> records.Record:
+        """Cuts a row's crops once more where its record has them, without a search.
+
+        Raises:
+          OutputError: The folder cannot be written.
+        """
+        return self.write(row, row_output.again(row, self.done[row.id], self._save_options))
 
     def forget_errors(self, rows: Iterable[manifest.Row], only_changed: bool = False) -> None:
         """Drops the errors of these rows, so that they are tried again.
@@ -140,7 +177,11 @@ class OutputFolder:
         dropped = {}
         for row in rows:
             found = self.done.get(row.id)
-            if found and not found.ok and (not only_changed or _differs(found, row)):
+            if (
+                found
+                and not found.ok
+                and (not only_changed or up_to_date.is_of_another(found, row))
+            ):
                 dropped[row.id] = self.done.pop(row.id)
         if dropped:
             with self._writing_errors():
@@ -185,7 +226,8 @@ class OutputFolder:
         """Writes a row's pictures, then its line; returns its record.
 
         Its "status" is "error" where the output has one, or where a picture would replace a file
-        that is not of this folder.
+        that is not of this folder. A row that has a crop keeps it then, and its line: the error is
+        this run's alone. Else files of that crop that have another name now are removed.
 
         Raises:
           OutputError: The folder cannot be written.
@@ -196,17 +238,19 @@ class OutputFolder:
             output = row_output.failed(str(error))
         if output.error is not None:
             return self._append(row, output)
-        if output.pictures:
-            with self._writing_errors():
-                self._unfinished[row.id] = list(output.pictures)
-                self._write_unfinished()
-                for name, content in output.pictures.items():
-                    files.write_atomically(self._directory / name, content)
+        old = row_output.written(self.done[row.id]) if row.id in self.done else []
+        if not output.pictures:
+            return self._append(row, output)
+        with self._writing_errors():
+            self._unfinished.begin(row.id, [*output.pictures, *old])
+            for name, content in output.pictures.items():
+                files.write_atomically(self._directory / name, content)
         record = self._append(row, output)
-        if output.pictures:
-            del self._unfinished[row.id]
-            with self._writing_errors():
-                self._write_unfinished()
+        with self._writing_errors():
+            for name in set(old) - set(row_output.written(record)):
+                (self._directory / name).unlink(missing_ok=True)
+                self._owners.pop(name, None)
+            self._unfinished.end(row.id)
         return record
 
     def _names(self, row: manifest.Row) -> dict[str, str]:
@@ -214,16 +258,17 @@ class OutputFolder:
 
     def _check(self, row: manifest.Row, names: Iterable[str]) -> None:
         """Raises ValueError where a picture of the row would replace a file that is another's."""
-        mine = self._unfinished.get(row.id, ())
+        left = self._unfinished.of(row.id)
         for name in names:
-            path, owner = self._directory / name, self._owners.get(name, row.id)
-            if owner != row.id:
+            path, owner = self._directory / name, self._owners.get(name)
+            mine = owner == row.id or name in left
+            if owner not in (None, row.id):
                 raise ValueError(
                     f"{path} is a file of the row {owner!r}; choose another --name or id"
                 )
             if path.exists() and path.samefile(row.path):
                 raise ValueError(f"the crop would replace its own photo {path}")
-            if path.exists() and name not in mine and not self._overwrite:
+            if path.exists() and not mine and not self._overwrite:
                 raise ValueError(
                     f"{path} exists and is not of this run: --overwrite replaces it, with "
                     "--retry_errors where the row has failed"
@@ -233,34 +278,15 @@ class OutputFolder:
         known = {"id": row.id, "image": row.image, "caption": row.caption}
         known |= {"status": "ok" if output.error is None else "error", "error": output.error}
         record = records.Record(**{**output.fields, **known, "shape": row.shape.name})
-        with self._writing_errors():
-            files.append_whole(self._results, record.line())
+        before = self.done.get(row.id)
+        if before is None or not before.ok or record.ok:
+            with self._writing_errors():
+                files.append_whole(self._results, record.line())
+            self._lines_replaced |= before is not None
+            self._replaced.discard(row.id)
+            self._owners |= dict.fromkeys(row_output.written(record), row.id)
         self.done[row.id] = record
-        self._owners |= dict.fromkeys(row_output.written(record), row.id)
         return record
-
-    def _read_results(self) -> dict[str, records.Record]:
-        if not self._results.exists():
-            return {}
-        data = self._results.read_bytes()
-        whole = records.whole_lines(data)
-        if whole != data:  # The last line was cut off: that row is done again.
-            files.write_atomically(self._results, whole)
-        return records.read(self._results)
-
-    def _read_unfinished(self) -> dict[str, list[str]]:
-        """Rows whose pictures were being written when a run was killed, each to their names."""
-        path = self._directory / _WRITING
-        found = json.loads(path.read_bytes()) if path.exists() else {}
-        finished = {key for key in found if key in self.done and self.done[key].ok}
-        return {key: list(found[key]) for key in found if key not in finished}
-
-    def _write_unfinished(self) -> None:
-        path = self._directory / _WRITING
-        if self._unfinished:
-            files.write_atomically(path, json.dumps(self._unfinished).encode())
-        else:
-            path.unlink(missing_ok=True)
 
     @contextlib.contextmanager
     def _writing_errors(self) -> Iterator[None]:
@@ -268,22 +294,3 @@ class OutputFolder:
             yield
         except OSError as error:
             raise OutputError(f"cannot write to {self._directory}: {error}") from error
-
-
-def _check_name(pattern: str) -> None:
-    shown = pattern.replace("{id}", "x")
-    reserved = ("{id}_overlay", "{id}_losses")
-    if "{id}" not in pattern or manifest.safe_name(shown) != shown or pattern in reserved:
-        raise OutputError(
-            f"crops cannot be named {pattern!r}: {{id}} and letters, digits, '.', '_' and '-' are "
-            f"needed, and not {' or '.join(reserved)}"
-        )
-
-
-def _differs(record: records.Record, row: manifest.Row) -> bool:
-    found = record.image, record.caption, _shape(record)
-    return found != (row.image, row.caption, row.shape.name)
-
-
-def _shape(record: records.Record) -> str:
-    return record.shape or "original"  # Lines from before there were shapes have none.

@@ -2,11 +2,14 @@
 
 import dataclasses
 import json
+import statistics
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
 import numpy as np
+
+from cagic_tf.system import files
 
 
 class RecordError(ValueError):
@@ -43,6 +46,11 @@ class Record:
       shape: The crop's shape, such as "original" or "16:9".
       candidates: The best distinct crops, this one first: the fields from `box` to
         `predicted_caption` and `crop_file` of each.
+      note: What else is to know of the photo, such as that it is one of several pictures of its
+        file; None: nothing is.
+      photo: What tells the photo's file from another of its name, see `up_to_date.photo`; None: no
+        pictures were made.
+      saved_as: How its crops are written, see `up_to_date.style`; likewise.
     """
 
     id: str
@@ -66,15 +74,27 @@ class Record:
     checkpoints: dict[str, str] | None = None
     shape: str | None = None
     candidates: list[dict[str, Any]] | None = None
+    note: str | None = None
+    photo: dict[str, Any] | None = None
+    saved_as: dict[str, Any] | None = None
 
     @property
     def ok(self) -> bool:
         """Whether the row has a crop."""
         return self.status == "ok"
 
+    @property
+    def shape_name(self) -> str:
+        """The crop's shape; lines from before there were shapes have none."""
+        return self.shape or "original"
+
     def line(self) -> bytes:
-        """The record as a line of `results.jsonl`, in UTF-8, with its end of line."""
-        return json.dumps(dataclasses.asdict(self), ensure_ascii=False).encode() + b"\n"
+        """The record as a line of `results.jsonl`, in UTF-8, with its end of line.
+
+        What stands for bytes that are no UTF-8, as in a path that an error names, becomes "?".
+        """
+        text = json.dumps(dataclasses.asdict(self), ensure_ascii=False)
+        return text.encode("utf-8", "replace") + b"\n"
 
 
 FIELDS = tuple(field.name for field in dataclasses.fields(Record))
@@ -104,6 +124,27 @@ def read(path: Path) -> dict[str, Record]:
         record = _parse(line, f"{path}, line {number}")
         records[record.id] = record
     return records
+
+
+def reopen(path: Path) -> dict[str, Record]:
+    """Reads a `results.jsonl` that a run goes on with, see `read`; none where it is not there.
+
+    The file loses a last line that was cut off, and lines that a later one of the same id replaces.
+
+    Raises:
+      RecordError: A line is no record.
+      OSError: The file cannot be read or written.
+    """
+    if not path.exists():
+        return {}
+    data = path.read_bytes()
+    whole = whole_lines(data)
+    if whole != data:
+        files.write_atomically(path, whole)
+    found = read(path)
+    if len(found) < whole.count(b"\n"):
+        files.write_atomically(path, b"".join(record.line() for record in found.values()))
+    return found
 
 
 def whole_lines(data: bytes) -> bytes:
@@ -160,14 +201,26 @@ def _shown(value: Any) -> str:
 
 
 def summary(records: Iterable[Record]) -> str:
-    """The closing line: rows, errors, IoU over rows with ground truth, seconds a picture."""
+    """The closing line: rows, errors, IoU over rows with ground truth, seconds a picture.
+
+    The first picture of a process takes the start-up along, so that the mean says little of a few;
+    the median does not have it, of two pictures the faster one.
+    """
     records = list(records)
     good = [record for record in records if record.ok]
-    text = f"{len(records)} rows, {len(records) - len(good)} errors"
+    failed = len(records) - len(good)
+    text = f"{counted(len(records), 'row')}, {counted(failed, 'error')}"
     overlaps = [record.iou for record in good if record.iou is not None]
     if overlaps:
         text += f", mean IoU {np.mean(overlaps):.4f} (std {np.std(overlaps):.4f})"
     seconds = [record.seconds for record in good if record.seconds is not None]
-    if seconds:
-        text += f", {np.mean(seconds):.1f} s a picture"
+    if len(seconds) == 1:
+        text += f", {seconds[0]:.1f} s with the start-up"
+    elif seconds:
+        text += f", {statistics.median_low(seconds):.1f} s a picture"
     return text
+
+
+def counted(number: int, noun: str) -> str:
+    """How many there are of something: "1 row", "2 rows"."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -1,5 +1,7 @@
 """What a command prints while it crops: one progress bar on a terminal, and each row's result."""
 
+import contextlib
+import os
 import sys
 from typing import TextIO
 
@@ -49,7 +51,9 @@ class Report:
         self._bar.refresh()
 
     def result(self, number: int, row: manifest.Row, record: records.Record) -> None:
-        """Prints what has become of a row below its heading.
+        """Prints what has become of a row below its heading, on standard output.
+
+        An error is on standard error too, unless both are one file or terminal.
 
         Args:
           number: The row's place among those that are cropped, from 1.
@@ -57,34 +61,43 @@ class Report:
           record: Its line.
         """
         heading = f"[{number}/{self._count}] {describe(row, self._show_captions)}"
-        if record.ok:
-            lines = [manifest.shown(line, _LONGEST_LINE) for line in details(record)]
-            self._print("\n  ".join([heading, *lines]), sys.stdout)
-        else:
-            self._print(heading, sys.stdout)
-            line = manifest.shown(f"error: {record.id}: {record.error}", _LONGEST_LINE)
-            self._print("  " + line, sys.stderr)
+        found = details(record) if record.ok else [f"error: {record.id}: {record.error}"]
+        lines = [manifest.shown(line, _LONGEST_LINE) for line in found]
+        self._print("\n  ".join([heading, *lines]), sys.stdout)
+        if not record.ok and not _is_one_file(sys.stdout, sys.stderr):
+            self._print("  " + lines[0], sys.stderr)
 
     def _print(self, text: str, file: TextIO) -> None:
         with tqdm.external_write_mode(file=file):  # Takes the bar away meanwhile.
-            print(text, file=file, flush=True)
+            # Rows go on where nobody can read of them any more; see `streams` for our commands.
+            with contextlib.suppress(OSError, ValueError):
+                print(text, file=file, flush=True)
+
+
+def _is_one_file(first: TextIO, second: TextIO) -> bool:
+    try:
+        return os.path.sameopenfile(first.fileno(), second.fileno())
+    except (AttributeError, OSError, ValueError):  # What stands for a stream may have no file.
+        return False
 
 
 def describe(row: manifest.Row, show_caption: bool = True) -> str:
     """A row in a few words: its photo, caption and shape."""
     caption = ""
-    if show_caption and row.caption is not None:
+    if show_caption and row.caption:
         caption = f": {manifest.shown(row.caption, manifest.LONGEST_CAPTION)}"
     shape = "" if row.shape == shapes.ORIGINAL else f" ({row.shape.name})"
     return manifest.shown(row.image, _LONGEST_LINE) + caption + shape
 
 
 def details(record: records.Record) -> list[str]:
-    """The lines that a result has in the log: box, losses, words, what the captioner sees."""
+    """The lines of a result in the log: box, losses, note, words, what the captioner sees."""
     overlap = "" if record.iou is None else f", IoU {record.iou:.3f}"
     lines = [f"{record.id}: box {record.box}{_loss(record.loss)}{overlap}"]
     for crop in (record.candidates or [])[1:]:
         lines.append(f"or box {crop['box']}{_loss(crop.get('loss'))}")
+    if record.note:
+        lines.append(f"note: {record.note}")
     words = record.matched_words or {}
     for word, lemma in words.get("read_as", {}).items():
         lines.append(f"{word} is read as {lemma}")

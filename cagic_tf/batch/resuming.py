@@ -1,6 +1,7 @@
 """Whether a run may go on in an earlier run's folder: rows of two settings are never mixed."""
 
 import json
+import os
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -50,13 +51,17 @@ def difference(
                 return found
         return _first("configuration", *_shared(bindings(old_config), bindings(config)))
     if provenance is not None and old is not None:
-        for kind in ("version", "thread count", "checkpoint"):
+        for kind in ("version", "thread count"):
             if found := _first(kind, _facts(old)[kind], _facts(provenance)[kind]):
                 return found
-    if old_config == config:
-        return ""
-    found = _first("configuration", bindings(old_config), bindings(config))
-    return found or f"of another configuration, see {saved}"
+    # Before checkpoints: which ones they are, it says by name.
+    if found := _first("configuration", bindings(old_config), bindings(config)):
+        return found
+    if provenance is not None and old is not None:
+        facts = _facts(old)["checkpoint"], _facts(provenance)["checkpoint"]
+        if found := _first("checkpoint", *facts):
+            return found
+    return "" if old_config == config else _other_lines(old_config, config, saved)
 
 
 def read(directory: Path) -> dict[str, Any] | None:
@@ -131,6 +136,16 @@ def _shared(
     )
 
 
+def _other_lines(old: str, new: str, saved: Path) -> str:
+    """What differs where no binding does, such as what a method says of itself in a comment."""
+    lines = [[_line(line) for line in text.splitlines()] for text in (old, new)]
+    was = next((line for line in lines[0] if line not in lines[1]), None)
+    now = next((line for line in lines[1] if line not in lines[0]), None)
+    had = [f"it had {_shown(was, now)!r}"] if was else []
+    has = [f"it has {_shown(now, was)!r} now"] if now else []
+    return f"of another configuration, see {saved}: {' and '.join(had + has) or 'lines moved'}"
+
+
 def _facts(provenance: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     return {
         "version": {"cagic_tf": provenance.get("versions", {}).get("cagic_tf")},
@@ -145,18 +160,29 @@ def _first(kind: str, old: Mapping[str, Any] | None, new: Mapping[str, Any] | No
         return ""
     for name in _names(old, new):
         if old.get(name) != new.get(name):
-            values = _shown(old.get(name)), _shown(new.get(name))
-            return f"of another {kind}: {name} was {values[0]} and is {values[1]} now"
+            was, now = _shown(old.get(name), new.get(name)), _shown(new.get(name), old.get(name))
+            return f"of another {kind}: {name} was {was} and is {now} now"
     return ""
 
 
 def _names(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
-    yield from old
+    """First those that both have: one that is missing follows from another, such as a search."""
+    yield from (name for name in old if name in new)
+    yield from (name for name in old if name not in new)
     yield from (name for name in new if name not in old)
 
 
-def _shown(value: Any) -> str:
-    text = "not given" if value is None else " ".join(str(value).split())
+def _shown(value: Any, other: Any) -> str:
+    """A value for a message; of a long one the part where it begins to differ from another."""
+    text, beside = ("not given" if each is None else _line(each) for each in (value, other))
     if re.fullmatch("[0-9a-f]{64}", text):  # A SHA-256.
         return text[:12]
-    return text if len(text) <= _LONGEST else text[:_LONGEST] + "..."
+    if len(text) <= _LONGEST:
+        return text
+    start = max(0, len(os.path.commonprefix([text, beside])) - _LONGEST // 2)
+    end = start + _LONGEST
+    return ("..." if start else "") + text[start:end] + ("..." if end < len(text) else "")
+
+
+def _line(value: Any) -> str:
+    return " ".join(str(value).split())

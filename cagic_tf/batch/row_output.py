@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from cagic_tf.batch import manifest, records
+from cagic_tf.batch import manifest, records, up_to_date
 from cagic_tf.method import geometry
 from cagic_tf.photos import crop_files, drawing, reading
 
@@ -70,6 +70,35 @@ def begin(
     if not isinstance(result, Mapping):
         result = {"box": list(result), "seconds": time.monotonic() - start}
     return lambda: RowOutput(result | {"iou": _mean_iou(result["box"], row)}, {})
+
+
+def again(row: manifest.Row, record: records.Record, options: crop_files.SaveOptions) -> RowOutput:
+    """What a row gives whose crops are cut once more, from the boxes that its record has.
+
+    Args:
+      row: The row.
+      record: Its record, of a crop of this photo.
+      options: How the crops are named and written.
+
+    Returns:
+      The output, with the crops as its only pictures; an error where they cannot be made.
+    """
+    fields = {name: getattr(record, name) for name in records.FIELDS}
+    crops = [dict(crop) for crop in record.candidates or ()]
+    output, error = _attempt(lambda: _cut(row, fields | {"candidates": crops}, options))
+    return failed(error) if error else output
+
+
+def name_problem(pattern: str) -> str:
+    """What is wrong with how crops are named, `SaveOptions.name`, in one line; "" if nothing is."""
+    shown = pattern.replace("{id}", "x")
+    reserved = ("{id}_overlay", "{id}_losses")
+    if "{id}" in pattern and manifest.safe_name(shown) == shown and pattern not in reserved:
+        return ""
+    return (
+        f"crops cannot be named {pattern!r}: {{id}} and letters, digits, '.', '_' and '-' are "
+        f"needed, and not {' or '.join(reserved)}"
+    )
 
 
 def picture_names(
@@ -133,10 +162,26 @@ def _draw(
     candidate_count: int,
 ) -> RowOutput:
     fields = result.to_dict() | {"iou": _mean_iou(result.box, row)}
-    crops = fields.setdefault("candidates", []) or [{"box": list(result.box)}]
+    fields.setdefault("candidates", [])
     if options is None:
         return RowOutput(fields, {})
     names = picture_names(row, options, candidate_count)
+    cut = _cut(row, fields, options)
+    pictures = dict(cut.pictures)
+    centers = [step.center for step in result.path.steps]
+    overlay = drawing.overlay(result.photo, result.box, centers, row.crops)
+    pictures[names["overlay"]] = reading.encoded(overlay, ".jpg")
+    if "losses" in names:
+        pictures[names["losses"]] = _loss_plot(result.path, row.caption)
+    return cut._replace(pictures=pictures)
+
+
+def _cut(
+    row: manifest.Row, fields: Mapping[str, Any], options: crop_files.SaveOptions
+) -> RowOutput:
+    """The crops of a row at its boxes as files, and its fields with what is known of them."""
+    crops = fields["candidates"] or [{"box": fields["box"]}]
+    names = picture_names(row, options, len(crops))
     for number, crop in enumerate(crops, 1):
         crop["crop_file"] = names["crop" if number == 1 else f"crop {number}"]
     contents = crop_files.cut_all(
@@ -148,12 +193,12 @@ def _draw(
         row.shape.size,
     )
     pictures = {crop["crop_file"]: data for crop, data in zip(crops, contents, strict=True)}
-    centers = [step.center for step in result.path.steps]
-    overlay = drawing.overlay(result.photo, result.box, centers, row.crops)
-    pictures[names["overlay"]] = reading.encoded(overlay, ".jpg")
-    if "losses" in names:
-        pictures[names["losses"]] = _loss_plot(result.path, row.caption)
-    return RowOutput(fields | {"crop_file": names["crop"]}, pictures)
+    known = {
+        "note": reading.note(row.path) or None,
+        "photo": up_to_date.photo(row.path),
+        "saved_as": up_to_date.style(options),
+    }
+    return RowOutput({**fields, "crop_file": names["crop"], **known}, pictures)
 
 
 def _loss_plot(path: "search.Path", caption: str | None) -> bytes:

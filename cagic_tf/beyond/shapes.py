@@ -59,7 +59,7 @@ def parse(text: str) -> Shape:
 
     Args:
       text: "original", a ratio of width to height such as "4:5" or "1.91:1", or a size in pixels
-        such as "1200x628".
+        such as "1200x628" or "1200X628".
 
     Returns:
       The shape.
@@ -67,6 +67,7 @@ def parse(text: str) -> Shape:
     Raises:
       ValueError: It is none of these, or longer than 100 times its width or the other way round.
     """
+    text = text.lower().replace("×", "x")
     if text == ORIGINAL.name:
         return ORIGINAL
     found = _RATIO.fullmatch(text) or _SIZE.fullmatch(text)

@@ -173,12 +173,7 @@ def bag_of_words(
     }
     describing = [w for w in known if w not in STOP_WORDS] if finders else known
     if not describing and not parts:
-        if unknown:
-            raise ValueError(f"no word of the caption is known: {describe_unknown(unknown)}")
-        raise ValueError(
-            f"the caption {caption!r} has words such as 'a' and 'the' alone; write what the crop "
-            "should show"
-        )
+        raise _says_nothing(caption, unknown)
     counted = known if end_word is None else [*known, end_word]
     only_elsewhere = sum(tokens[at] not in index for at in elsewhere)
     total = len(counted) + only_elsewhere  # T_u
@@ -190,6 +185,27 @@ def bag_of_words(
         content, content_total = distribution, total
     bags = distribution, tuple(known), unknown, found, read_as, total, content, content_total
     return BagOfWords(*bags)
+
+
+def check_describes(caption: str, words: BagOfWords) -> None:
+    """Holds that a caption has a word with content that a network knows.
+
+    Eq. 4 is defined for `the` as well, but nobody means anything by that.
+
+    Raises:
+      ValueError: It has none; the message is one line and names the nearest known words.
+    """
+    if STOP_WORDS.issuperset(words.words) and not any(words.found.values()):
+        raise _says_nothing(caption, words.unknown)
+
+
+def _says_nothing(caption: str, unknown: Mapping[str, Sequence[str]]) -> ValueError:
+    if unknown:
+        return ValueError(f"no word of the caption is known: {describe_unknown(unknown)}")
+    return ValueError(
+        f"the caption {caption!r} has words such as 'a' and 'the' alone; write what the crop "
+        "should show"
+    )
 
 
 def _mean_of_words(words: Sequence[int], count: float, size: int) -> np.ndarray:

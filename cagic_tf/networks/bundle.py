@@ -158,7 +158,7 @@ class Networks:
 def find(name: str) -> Path:
     """The folder of a checkpoint: a path where there is a separator, else under `checkpoints/`."""
     is_path = os.sep in name or "/" in name
-    return Path(name).expanduser() if is_path else resources.path("checkpoints") / name
+    return Path(os.path.expanduser(name)) if is_path else resources.path("checkpoints") / name
 
 
 def build_trunk(checkpoint: Checkpoint, dtype: tf.DType = tf.float32) -> Trunk:

@@ -1,15 +1,14 @@
-"""Crops as files: cut from the photo's own pixels, with its alpha, bits, ICC profile and EXIF."""
+"""Crops as files: cut from the photo's own pixels, with its alpha, bits, colours and metadata."""
 
 import dataclasses
 import io
 import struct
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-from PIL import ExifTags, Image
+from PIL import Image
 
-from cagic_tf.photos import colours, reading
+from cagic_tf.photos import colours, metadata, photo_encoding, reading
 
 ENDINGS = {
     "JPEG": ".jpg",
@@ -31,7 +30,7 @@ class SaveOptions:
       name: The file's name without ending; "{id}" in it is the row's id.
       choice: One of `CHOICES`.
       quality: 1 to 100, of JPEG, WebP and AVIF.
-      strip_metadata: Whether EXIF and the ICC profile are left out.
+      strip_metadata: Whether what the photo's file says, and the ICC profile, are left out.
     """
 
     name: str = "{id}_crop"
@@ -47,29 +46,9 @@ _HOLDS = {
     "WEBP": ("RGB", "RGBA"),
     "TIFF": ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16"),
     "GIF": ("1", "L", "P", "RGB", "RGBA"),
-    "BMP": ("1", "L", "P", "RGB"),
+    "BMP": ("1", "L", "P", "RGB", "RGBA"),
     "AVIF": ("RGB", "RGBA"),
 }
-_TAG = ExifTags.Base
-# What describes the photo. Not kept: how its file was laid out, and its thumbnail and the maker's
-# note, which can show what was cropped away.
-_KEPT = (
-    (_TAG.ImageDescription, _TAG.Make, _TAG.Model, _TAG.XResolution, _TAG.YResolution)
-    + (_TAG.ResolutionUnit, _TAG.Software, _TAG.DateTime, _TAG.Artist, _TAG.Copyright)
-    + (_TAG.HostComputer, _TAG.Rating, _TAG.XPTitle, _TAG.XPComment, _TAG.XPAuthor)
-    + (_TAG.XPKeywords, _TAG.XPSubject)
-)
-_DROPPED = (_TAG.MakerNote, ExifTags.IFD.Interop)
-_DAMAGED_EXIF = (
-    ValueError,
-    TypeError,
-    KeyError,
-    AttributeError,
-    OSError,
-    SyntaxError,
-    struct.error,
-)
-_LONGEST_EXIF = 65_000  # Bytes: what a JPEG's segment holds.
 
 
 def ending(source: reading.Source, choice: str = "same") -> str:
@@ -99,23 +78,23 @@ def cut(
 
     Colours stay as they are and the ICC profile goes along; they become sRGB where the format
     cannot hold them (CMYK outside JPEG and TIFF). Transparency stays where the format has it and
-    is laid on white where not. 16-bit grey stays so in PNG and TIFF; 16-bit colours are reduced to
-    8, which is all that Pillow reads.
+    is laid on white where not. Grey of more than 8 bits has 16 in PNG and TIFF; 16-bit colours are
+    reduced to 8, which is all that Pillow reads. The crop is encoded like its photo
+    (`photo_encoding`) and says what its file says (`metadata`).
 
     Args:
       source: A path, a PIL image, or an array (see `reading.read`).
       box: `(x, y, w, h)` in pixels of the upright photo.
       choice: The format, see `ending`.
       quality: 1 to 100, of JPEG, WebP and AVIF.
-      strip_metadata: Leaves out EXIF and the ICC profile; colours become sRGB, so that they look
-        the same without.
+      strip_metadata: Leaves out all that the photo's file says, and the ICC profile; colours become
+        sRGB, so that they look the same without.
       size: Width and height in pixels to which the crop is resized; None: it is not. Palettes
         become colours, black and white becomes grey, and a grey value of 16 bits that stands for
         transparency is one like others.
 
     Returns:
-      The file's content. EXIF has no orientation other than upright, no thumbnail and no maker's
-      note.
+      The file's content. It is upright, and has no thumbnail and no maker's note.
 
     Raises:
       reading.ImageError: The photo cannot be read, or the format cannot hold the crop.
@@ -133,38 +112,54 @@ def cut_all(
 ) -> list[bytes]:
     """Cuts several crops out of a photo that is decoded once; see `cut`, for each of `boxes`."""
     with reading.opened(source) as image:
-        with reading.decoding(source):
-            exif = image.getexif()
-        # Before `load`, which closes the file: what a TIFF's EXIF points to is read from there.
-        description = None if strip_metadata else _description(exif)
-        with reading.decoding(source):
-            image.load()
-            orientation = reading.Orientation.of(image)
-        kind, found = _format(image, choice), []
+        kind, said = _format(image, choice), metadata.Metadata()
+        if not strip_metadata and image.format == "TIFF":  # Loading closes the file.
+            said = metadata.of(image)
+        image, pixels, orientation = reading.loaded(image, source)
+        if not strip_metadata and image.format != "TIFF":
+            said = metadata.of(image)
+        # A TIFF is turned while it is loaded.
+        lies = said.block.orientation if image.format == "TIFF" else orientation.value
+        found = []
         for box in boxes:
-            crop, profile = orientation.cut(image, box), image.info.get("icc_profile")
+            crop = orientation.cut(pixels, box)
             if size:
                 crop = _resized(crop, size)
-            crop, profile = _prepared(crop, kind, profile, strip_metadata)
-            exif_bytes = _exif_bytes(description, *(size or box[2:])) if description else b""
-            found.append(
-                _encode(crop, kind, quality, exif_bytes, None if strip_metadata else profile)
+            crop, profile, in_srgb = _prepared(
+                crop, kind, image.info.get("icc_profile"), strip_metadata
             )
+            needs_tags = kind not in ("JPEG", "PNG", "BMP") or crop.mode == "CMYK"
+            its = said.of_crop(crop.size, lies > 4, in_srgb, needs_tags)
+            found.append(_encode(crop, kind, quality, its, profile, image))
         return found
 
 
 def _prepared(
     crop: Image.Image, kind: str, profile: bytes | None, strip_metadata: bool
-) -> tuple[Image.Image, bytes | None]:
-    """The crop as the format holds it, without what its photo's file said; the profile it needs."""
+) -> tuple[Image.Image, bytes | None, bool]:
+    """The crop as the format holds it, without what its photo's file said.
+
+    Also the profile that it needs, one of its own colours or None, and whether it was converted
+    to sRGB by the one that it had.
+    """
     to_srgb = colours.ToSrgb(profile)
-    if crop.mode in ("I", "I;16B", "I;16L") and "I;16" in _HOLDS[kind]:
-        crop = Image.fromarray(np.clip(np.asarray(crop), 0, 65535).astype(np.uint16))
+    profile = profile if to_srgb.space else None
+    if to_srgb.space == "RGB" and colours.space(crop.mode) == "L" and to_srgb.needed:
+        opaque, alpha = colours.split_alpha(crop)  # A grey photo of a camera that has colours.
+        crop = _layered(opaque.convert("RGB"), alpha)
     if (strip_metadata and to_srgb.needed) or not _holds(kind, crop):
         crop, profile = _fit(kind, crop, to_srgb, profile, strip_metadata)
+    if colours.space(crop.mode) != to_srgb.space:
+        profile = None
     keep = ("transparency",) if crop.mode != "RGBA" else ()
     crop.info = {key: crop.info[key] for key in keep if key in crop.info}
-    return crop, profile
+    return crop, None if strip_metadata else profile, to_srgb.needed and profile is None
+
+
+def _layered(opaque: Image.Image, alpha: Image.Image | None) -> Image.Image:
+    if alpha is not None:
+        opaque.putalpha(alpha)
+    return opaque
 
 
 def _resized(crop: Image.Image, size: tuple[int, int]) -> Image.Image:
@@ -199,61 +194,45 @@ def _fit(
 ) -> tuple[Image.Image, bytes | None]:
     """The crop in a mode that the format holds, and the profile that it still needs."""
     opaque, alpha = colours.split_alpha(crop)
-    if convert or opaque.mode not in ("1", "L", "RGB"):
-        if opaque.mode not in _HOLDS[kind] or (convert and to_srgb.needed):
+    has_alpha = alpha is not None and "RGBA" in _HOLDS[kind]
+    if (convert and to_srgb.needed) or (has_alpha or opaque.mode not in _HOLDS[kind]):
+        if opaque.mode != "RGB" or (convert and to_srgb.needed):
             opaque, profile = to_srgb(opaque), None
-    elif opaque.mode not in _HOLDS[kind]:
-        opaque = opaque.convert("RGB")
-    if alpha is None:
-        return opaque, profile
-    if "RGBA" not in _HOLDS[kind]:
-        return colours.on_white(opaque, alpha), profile
-    opaque = opaque.convert("RGB")
-    opaque.putalpha(alpha)
-    return opaque, profile
-
-
-def _description(exif: Image.Exif) -> Image.Exif | None:
-    """What describes the photo in its EXIF; None where there is nothing or EXIF is damaged."""
-    try:
-        kept = Image.Exif()
-        kept.update({int(tag): exif[tag] for tag in _KEPT if tag in exif})
-        for name in (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo):
-            inner = {tag: v for tag, v in exif.get_ifd(name).items() if tag not in _DROPPED}
-            if inner:
-                kept.get_ifd(name).update(inner)
-                kept[name] = kept.get_ifd(name)
-        return kept or None
-    except _DAMAGED_EXIF:
-        return None
-
-
-def _exif_bytes(description: Image.Exif, width: int, height: int) -> bytes:
-    """The description of an upright crop of this size; nothing where it cannot be written."""
-    try:
-        inner = description.get_ifd(ExifTags.IFD.Exif)
-        sides = {_TAG.ExifImageWidth: width, _TAG.ExifImageHeight: height}
-        inner.update({int(tag): side for tag, side in sides.items() if tag in inner})
-        description[_TAG.Orientation] = 1
-        data = description.tobytes()
-    except _DAMAGED_EXIF:
-        return b""
-    return data if len(data) <= _LONGEST_EXIF else b""
+    if has_alpha or alpha is None:
+        return _layered(opaque, alpha), profile
+    return colours.on_white(opaque, alpha), profile
 
 
 def _encode(
-    crop: Image.Image, kind: str, quality: int, exif: bytes, profile: bytes | None
+    crop: Image.Image,
+    kind: str,
+    quality: int,
+    said: metadata.Metadata,
+    profile: bytes | None,
+    photo: Image.Image,
 ) -> bytes:
-    options: dict[str, Any] = {}
-    if kind in ("JPEG", "WEBP", "AVIF"):
+    if kind == "BMP" and crop.mode == "RGBA":
+        return _bmp_with_alpha(crop, said.density or (0, 0))
+    options = said.options(kind) | photo_encoding.options(photo, kind)
+    if kind in ("JPEG", "AVIF") or (kind == "WEBP" and "lossless" not in options):
         options["quality"] = quality
-    if kind not in ("GIF", "BMP"):
-        options |= {"exif": exif} if exif else {}
-        options |= {"icc_profile": profile} if profile else {}
+    if kind not in ("GIF", "BMP") and profile:
+        options["icc_profile"] = profile
     buffer = io.BytesIO()
     try:
         crop.save(buffer, format=kind, **options)
     except Exception as error:  # Formats have limits of their own, such as WebP's 16383 pixels.
         text = " ".join(str(error).split()) or type(error).__name__
         raise reading.ImageError(f"cannot write the crop as {kind}: {text}") from error
-    return buffer.getvalue()
+    return said.into(buffer.getvalue(), kind)
+
+
+def _bmp_with_alpha(crop: Image.Image, density: tuple[float, float]) -> bytes:
+    """A BMP whose header says that it has alpha, which Pillow does not write."""
+    width, height = crop.size
+    rows = crop.transpose(Image.Transpose.FLIP_TOP_BOTTOM).tobytes("raw", "BGRA")
+    a_metre = [round(side / 0.0254) for side in density]
+    masks = (0xFF0000, 0xFF00, 0xFF, 0xFF000000)
+    header = struct.pack("<IiiHHIIiiII", 108, width, height, 1, 32, 3, len(rows), *a_metre, 0, 0)
+    header += struct.pack("<4I4s", *masks, b"BGRs") + bytes(48)  # The colours are sRGB.
+    return struct.pack("<2sIHHI", b"BM", 122 + len(rows), 0, 0, 122) + header + rows

@@ -1,16 +1,17 @@
 """Photos from and to files: always upright sRGB in memory, always whole files on disk."""
 
 import contextlib
-import dataclasses
 import io
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
-from PIL import ExifTags, Image, ImageFile, ImageOps, IptcImagePlugin, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
-from cagic_tf.photos import colours
+from cagic_tf.photos import colours, depths, lenient, pages, refusals
+from cagic_tf.photos.orientation import Orientation
 from cagic_tf.system import files
 
 with contextlib.suppress(ImportError):  # The extra "heic".
@@ -21,6 +22,7 @@ with contextlib.suppress(ImportError):  # The extra "heic".
 MAX_PIXELS = 100_000_000
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP", "AVIF", "HEIF")  # No EPS: it is code.
 _BAND_PIXELS = 4_000_000
+_LONGEST_PATH = 4096  # Characters; a longer one may be a file's content.
 
 Source = str | os.PathLike | Image.Image | np.ndarray
 
@@ -51,9 +53,8 @@ def read(source: Source) -> np.ndarray:
         if source.shape[2:] == (3,):
             return source.copy()
     with opened(source) as image:
-        with decoding(source):
-            image.load()
-            orientation = Orientation.of(image)
+        found = loaded(image, source)
+        image, orientation = found.pixels, found.orientation
         width, height = orientation.upright_size(image)
         pixels = np.empty((height, width, 3), np.uint8)
         to_srgb = colours.ToSrgb(image.info.get("icc_profile"))
@@ -97,63 +98,51 @@ def upright_size(path: str | os.PathLike) -> tuple[int, int]:
         return orientation.upright_size(image)
 
 
-def caption(path: str | os.PathLike) -> str:
-    """The caption inside a photo's file: EXIF ImageDescription, else IPTC caption; "" for none.
+class Loaded(NamedTuple):
+    """A photo in memory.
+
+    Attributes:
+      image: As Pillow has decoded it, with what its file says.
+      pixels: The same at its own brightness, see `depths.settled`.
+      orientation: How its pixels lie.
+    """
+
+    image: Image.Image
+    pixels: Image.Image
+    orientation: Orientation
+
+
+def loaded(image: Image.Image, source: Source) -> Loaded:
+    """Decodes a photo that `opened` has opened.
+
+    Raises:
+      ImageError: Its pixels are damaged, or what is black and white in it is not known.
+    """
+    with decoding(source):
+        try:
+            image.load()
+        except Exception:
+            if not isinstance(source, str | os.PathLike):
+                raise
+            mended = lenient.decoded(source, _formats())
+            if mended is None:
+                raise
+            image = mended
+        orientation = Orientation.of(image)
+    try:
+        return Loaded(image, depths.settled(image), orientation)
+    except depths.DepthError as error:
+        raise ImageError(f"cannot read {_shown(source)} as a photo: {error}") from error
+
+
+def note(path: str | os.PathLike) -> str:
+    """That a photo is one of several pictures of its file, in a few words; "" where it is not.
 
     Raises:
       ImageError: No such file, or no picture in it.
     """
     with opened(path) as image, decoding(path):
-        found = [image.getexif().get(ExifTags.Base.ImageDescription)]
-        if isinstance(image, ImageFile.ImageFile):
-            found.append((IptcImagePlugin.getiptcinfo(image) or {}).get((2, 120)))
-    for text in found:
-        if isinstance(text, str):  # Pillow reads EXIF's texts as Latin-1; most are UTF-8 now.
-            text = text.encode("latin-1", "replace")
-        if isinstance(text, bytes):
-            try:
-                decoded = text.decode("utf-8")
-            except UnicodeDecodeError:
-                decoded = text.decode("latin-1")
-            if words := decoded.replace("\0", " ").split():
-                return " ".join(words)
-    return ""
-
-
-@dataclasses.dataclass(frozen=True)
-class Orientation:
-    """How a picture's stored pixels lie: EXIF's orientation, of which Pillow knows how to turn.
-
-    Only boxes are moved in here, so that a crop is turned and never the whole photo.
-
-    Attributes:
-      value: 1, upright, to 8.
-    """
-
-    value: int = 1
-
-    @classmethod
-    def of(cls, image: Image.Image) -> "Orientation":
-        """Of a picture, a TIFF's after `load`; what EXIF does not define is upright."""
-        value = image.getexif().get(ExifTags.Base.Orientation)
-        return cls(value if isinstance(value, int) and 1 <= value <= 8 else 1)
-
-    def upright_size(self, image: Image.Image) -> tuple[int, int]:
-        """Width and height of the upright picture in pixels."""
-        return image.size if self.value < 5 else (image.height, image.width)
-
-    def cut(self, image: Image.Image, box: tuple[int, int, int, int]) -> Image.Image:
-        """The upright crop `(x, y, w, h)` of a stored picture, in its own mode."""
-        x, y, w, h = box if self.value < 5 else (box[1], box[0], box[3], box[2])
-        x = image.width - x - w if self.value in (2, 3, 7, 8) else x
-        y = image.height - y - h if self.value in (3, 4, 6, 7) else y
-        crop = image.crop((x, y, x + w, y + h))
-        if self.value == 1:
-            return crop
-        # All the EXIF that Pillow then reads, so that damaged parts of the photo's do not matter.
-        crop.info = {key: crop.info[key] for key in crop.info if key in ("transparency", "palette")}
-        crop.getexif()[ExifTags.Base.Orientation] = self.value
-        return ImageOps.exif_transpose(crop)
+        return pages.note(image)
 
 
 def write(path: Path, pixels: np.ndarray | Image.Image) -> None:
@@ -184,11 +173,20 @@ def opened(source: Source) -> Iterator[Image.Image]:
     elif isinstance(source, Image.Image):
         _check(source, source)
         yield source
+    elif isinstance(source, str) and (len(source) > _LONGEST_PATH or "\0" in source):
+        raise ImageError(f"a text of {len(source)} characters is no path of a photo")
     elif isinstance(source, str | os.PathLike):
         with decoding(source):
-            Image.init()
-            image = Image.open(source, formats=[f for f in FORMATS if f in Image.OPEN])
+            image = _open(source)
         with image:
+            with decoding(source):
+                pages.choose(image)
+                raw = refusals.raw_kind(image)
+            if raw:
+                raise ImageError(
+                    f"cannot read {source} as a photo: it is a {raw} picture, of which only a "
+                    "small preview can be read; save it as JPEG or TIFF"
+                )
             _check(image, source)
             yield image
     else:
@@ -212,15 +210,35 @@ def decoding(source: Source) -> Iterator[None]:
     except IsADirectoryError as error:
         raise ImageError(f"{source} is a folder; a photo is needed") from error
     except UnidentifiedImageError as error:
-        empty = "is empty" if os.path.getsize(str(source)) == 0 else "holds no picture"
-        raise ImageError(
-            f"cannot read {source} as a photo: it {empty}; {', '.join(FORMATS)} are read"
-        ) from error
+        why = refusals.reason(str(source), tuple(_formats()))
+        raise ImageError(f"cannot read {source} as a photo: {why}") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ImageError(_too_large(source)) from error
     except Exception as error:
         text = " ".join(str(error).split()) or type(error).__name__
         raise ImageError(f"cannot read {source} as a photo: {text}") from error
+
+
+def _formats() -> list[str]:
+    Image.init()
+    return [name for name in FORMATS if name in Image.OPEN]
+
+
+def _open(path: str | os.PathLike) -> Image.Image:
+    """The picture in a file, also where Pillow alone stumbles over what is said beside it."""
+    try:
+        return Image.open(path, formats=_formats())
+    except (FileNotFoundError, IsADirectoryError, PermissionError, Image.DecompressionBombError):
+        raise
+    except Exception:
+        image = lenient.opened(path, _formats())
+        if image is None:
+            raise
+        return image
+
+
+def _shown(source: Source) -> str:
+    return str(source) if isinstance(source, str | os.PathLike) else "a picture"
 
 
 def _check(image: Image.Image, source: Source) -> None:

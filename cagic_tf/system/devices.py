@@ -6,6 +6,7 @@
 
 import contextlib
 import os
+import re
 import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,8 @@ from cagic_tf.system import startup
 
 if TYPE_CHECKING:
     import tensorflow as tf
+
+MOST_THREADS = 1024  # More than help anywhere; no system has room for any number.
 
 # Whoever is first in `reproducible` keeps the host's settings; the last one out restores them.
 _lock = threading.Lock()
@@ -39,9 +42,17 @@ def define_flags() -> None:
         "threads",
         0,
         "How many threads of the CPU compute. By default, 0, there is one for each core. With "
-        "another number the last digits of a result can differ.",
+        f"another number the last digits of a result can differ. At most {MOST_THREADS}.",
         0,
+        MOST_THREADS,
     )
+
+
+def name_problem(name: str | None) -> str:
+    """What is wrong with a device's name, in one line; "" if nothing is, such as with None."""
+    if name is None or re.fullmatch("cpu|gpu(:[0-9]{1,4})?", name.lower()):
+        return ""
+    return f"no device is named {name!r}; accepted are cpu, gpu and gpu:N"
 
 
 def prepare(device: str | None = None, threads: int = 0) -> None:
@@ -87,9 +98,9 @@ def thread_count(threads: int = 0) -> int:
 
 def _select(found: "list[tf.config.PhysicalDevice]", name: str | None) -> list:
     """The GPU of that name among those found, in a list; none for the CPU."""
+    if message := name_problem(name):
+        raise DeviceError(message)
     kind, _, number = (name or ("gpu" if found else "cpu")).lower().partition(":")
-    if kind not in ("cpu", "gpu") or (number and (kind == "cpu" or not number.isdecimal())):
-        raise DeviceError(f"no device is named {name!r}; accepted are cpu, gpu and gpu:N")
     chosen = found[int(number or 0) :][:1] if kind == "gpu" else []
     if kind == "gpu" and not chosen:
         raise DeviceError(

@@ -69,6 +69,9 @@ def _stderr_only_after_failure() -> Iterator[None]:
         keeper.stdin.close()
         yield
         keeper.kill()
+    except KeyboardInterrupt:  # No failure of the import.
+        keeper.kill()
+        raise
     finally:
         sys.stderr.flush()
         os.dup2(saved, 2)  # Closes the pipe: where it was not killed, the keeper repeats all now.

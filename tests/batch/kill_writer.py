@@ -23,7 +23,7 @@ import numpy as np
 from PIL import Image
 
 from cagic_tf.batch import manifest, output_folder
-from cagic_tf.photos import drawing, reading
+from cagic_tf.photos import crop_files, drawing, reading
 from cagic_tf.system import files
 
 BOX = (2, 1, 12, 9)
@@ -93,7 +93,7 @@ def rows_of(folder, count):
     return rows
 
 
-def write(rows, directory):
+def write(rows, directory, style=None):
     """What the command does, with a crop that takes no time."""
 
     def crop(row):
@@ -102,8 +102,13 @@ def write(rows, directory):
         found.path = types.SimpleNamespace(steps=[types.SimpleNamespace(center=(0.0, 0.0))])
         return found
 
-    folder = output_folder.OutputFolder(directory, "# config\n", provenance={"threads": 2})
+    folder = output_folder.OutputFolder(
+        directory, "# config\n", provenance={"threads": 2}, save_options=style
+    )
+    _, rewritten = folder.outdated(rows)
     for row in rows:
+        if row.id in rewritten:
+            folder.write_again(row)
         if not folder.is_done(row):
             folder.fill(row, lambda row=row: crop(row))
     folder.close()
@@ -168,6 +173,25 @@ def main(folder, quick):
             assert not forked(lambda: write(rows, out))
             assert whole_lines(out)[: len(before)] == before
         check(out, rows, expected)
+        if not killed:
+            break
+
+    again = rows_of(folder, 4)
+    style = crop_files.SaveOptions("{id}.new", "webp", strip_metadata=True)
+    finished = folder / "finished"
+    write(again, finished)
+    shutil.copytree(finished, folder / "restyled")
+    write(again, folder / "restyled", style)
+    expected = {path.name: path.read_bytes() for path in (folder / "restyled").iterdir()}
+    for last in itertools.count(1, 5 if quick else 1):
+        shutil.rmtree(out)
+        shutil.copytree(finished, out)
+        killed = forked(lambda last=last: (slow_down(last), write(again, out, style)))
+        if killed:
+            kills += 1
+            assert not forked(lambda: write(again, out, style))
+        found = {path.name: path.read_bytes() for path in out.iterdir()}
+        assert found == expected, set(found) ^ set(expected)
         if not killed:
             break
 

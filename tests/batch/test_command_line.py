@@ -8,6 +8,7 @@ import sys
 import pytest
 from absl import flags
 
+import cagic_tf
 from cagic_tf import distributed, run
 from cagic_tf.batch import command_flags, command_line
 
@@ -16,7 +17,8 @@ OF = {"run": [command_flags, run.devices], "distributed": [distributed]}
 
 
 def command(*arguments, module="run"):
-    args = [sys.executable, "-m", f"cagic_tf.{module}", *arguments]
+    name = f"cagic_tf.{module}" if module else "cagic_tf"
+    args = [sys.executable, "-m", name, *arguments]
     return subprocess.run(args, capture_output=True, text=True, timeout=1800)
 
 
@@ -62,14 +64,54 @@ def test_help_starts_with_examples_and_exits_well(flag):
     [
         ("--captoin=a", "captoin"),
         ("--candidates=0", "candidates"),
+        ("--quality=abc", "'abc' is no whole number;"),
+        ("--otput_dir=a", "did you mean output_dir;"),
         ("--format=bmp", "format"),
+        ("--threads=99999", "threads"),
     ],
 )
 def test_a_wrong_flag_is_one_line(flag, message):
     done = command(flag)
     assert done.returncode == 1 and done.stdout == ""
     assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
-    assert message in done.stderr and done.stderr.endswith("--help lists the flags.\n")
+    assert message in done.stderr and done.stderr.endswith("; --help lists the flags\n")
+
+
+@pytest.mark.parametrize("module", ["", "run", "distributed"])
+@pytest.mark.parametrize("flag", ["--version", "-h", "--help", "--helpfull"])
+def test_questions_are_answered_and_end_well(flag, module):
+    done = command("photo.jpg", flag, module=module)
+    assert (done.returncode, done.stderr) == (0, "")
+    expected = f"cagic {cagic_tf.__version__}\n" if flag == "--version" else "Crops photos "
+    assert done.stdout.startswith(expected)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["a.jpg", "dog", "--shard=5/4"], "the shard is '5/4'"),
+        (["a.jpg", "dog", "--name=x"], "crops cannot be named 'x'"),
+        (["a.jpg", "dog", "--device=tpu"], "no device is named 'tpu'"),
+        (["a.jpg", "dog", "--gin_param=Cropper.sed=1"], "did you mean Cropper.seed?"),
+        (["a.jpg", "dog", "--gin_file=fst.gin"], "did you mean fast.gin?"),
+        (["a.jpg", "dog"], "no photo at a.jpg"),
+        ([__file__, "dog", f"--output_dir={__file__}"], "is a file; a folder"),
+        (["a.jpg", "dog", "--size=16:9"], "16:9 is no size in pixels, such as 1200x628"),
+        (["a.jpg", "dog", "--gin_param=Cropper.seed=abc"], "'abc' is no value of Cropper.seed"),
+        (["--manifest=none.csv"], "cannot read the manifest none.csv"),
+        (["none/*.jpg", "dog"], "no photo matches 'none/*.jpg'"),
+    ],
+)
+def test_mistakes_are_told_before_tensorflow_is_loaded(arguments, message, tmp_path):
+    code = (
+        "import sys; sys.modules['tensorflow'] = None  # No module imports it.\n"
+        "from cagic_tf import run; run.command()"
+    )
+    args = [sys.executable, "-c", code, *arguments]
+    done = subprocess.run(args, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 1 and done.stdout == "" and list(tmp_path.iterdir()) == []
+    assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
+    assert message in done.stderr
 
 
 def test_without_standard_error_results_are_as_ever(tmp_path):
@@ -92,21 +134,42 @@ command_line.run(main, "Usage.", {{}})
 """
     shell = ["sh", "-c", 'exec "$@" 2>&-', "sh", sys.executable, "-c", code]
     done = subprocess.run(shell, stdout=subprocess.PIPE, text=True)
-    shown = ["[1/2] a.png: a dog", "[2/2] a.png: a dog", "  a: box [1, 2, 3, 4]"]
-    assert done.returncode == 2
-    assert done.stdout.splitlines() == [*shown, "  the captioner sees: None"]
+    shown = ["[1/2] a.png: a dog", "  error: a: no luck"]
+    shown += ["[2/2] a.png: a dog", "  a: box [1, 2, 3, 4]", "  the captioner sees: None"]
+    assert done.returncode == 2 and done.stdout.splitlines() == shown
     assert (tmp_path / "file").read_bytes() == b""
 
 
+CTRL_C = """
+import atexit, os, signal
+from cagic_tf.batch import command_line
+# A shell lets what it starts in the background ignore it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+def press():
+    os.kill(os.getpid(), signal.SIGINT)
+"""
+
+
 def test_ctrl_c_is_one_line():
-    code = (
-        "import os, signal; from cagic_tf.batch import command_line\n"
-        # A shell lets what it starts in the background ignore it.
-        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        "def main(arguments): print(arguments[1:]); os.kill(os.getpid(), signal.SIGINT)\n"
+    code = CTRL_C + (
+        "def main(arguments): print(arguments[1:]); press()\n"
+        "atexit.register(lambda: print('at the end'))\n"  # Where libraries crash.
         "command_line.run(main, 'Usage.', {})"
     )
     done = subprocess.run([sys.executable, "-c", code, "rest"], capture_output=True, text=True)
     assert done.returncode == 128 + signal.SIGINT
     assert done.stdout == "['rest']\n"
+    assert done.stderr == "stopped; the same command goes on where this one ended\n"
+
+
+def test_ctrl_c_again_while_the_first_one_ends():
+    """As by somebody who is impatient: threads are waited for, and that is broken into."""
+    code = CTRL_C + (
+        "def main(arguments):\n"
+        "    try: press()\n"
+        "    finally: press()\n"
+        "command_line.run(main, 'Usage.', {})"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 128 + signal.SIGINT
     assert done.stderr == "stopped; the same command goes on where this one ended\n"

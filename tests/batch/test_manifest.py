@@ -1,4 +1,7 @@
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -156,14 +159,36 @@ def test_other_encoding(tmp_path):
         ("../../etc/passwd", "etc-passwd"),
         ("..", "row"),
         ("", "row"),
-        ("é/ü", "row"),
-        ("dog, é cat", "dog-cat"),
+        ("é/ü", "é-ü"),
+        ("dog, é cat", "dog-é-cat"),
         ("x" * 100, "x" * 80),
+        ("x" * 79 + " y", "x" * 79),
+        ("写" * 80, "写" * 40),
+        ("Zu\u0308rich", "Zürich"),
+        ("ไม้ไผ่ 2", "ไม้ไผ่-2"),
+        ("a - b--c", "a---b--c"),
+        ("\udce9 \ufffd", "row"),
         ("-rf", "rf"),
     ],
 )
 def test_safe_name(text, expected):
-    assert manifest.safe_name(text) == expected
+    assert manifest.safe_name(text) == expected == manifest.safe_name(expected)
+
+
+def test_names_in_a_locale_of_few_letters():
+    """Files cannot be named with others there; the command line is read as UTF-8."""
+    code = (
+        "import sys; from cagic_tf.batch import manifest; "
+        "print(ascii(manifest.safe_name('Zürich')), ascii(manifest.printable(sys.argv[1])))"
+    )
+    settings = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    done = subprocess.run(
+        [sys.executable, "-c", code.replace("ü", "\\xfc"), "café".encode()],
+        env=os.environ | settings,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout == "'Z-rich' 'caf\\xe9'\n", done.stderr
 
 
 def test_single():
@@ -171,6 +196,59 @@ def test_single():
     assert row == manifest.Row(
         "my-photo-A-dog", "folder/my photo.jpg", Path("folder/my photo.jpg"), "A dog!"
     )
+
+
+def test_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (row,) = manifest.single("~/a.jpg", "x")
+    assert (row.id, row.image, row.path) == ("a-x", "~/a.jpg", tmp_path / "a.jpg")
+    (tmp_path / "sub").mkdir()
+    write(tmp_path / "sub", line(image="~/a.jpg") + line(image="~x.jpg") + line(image="./~/b"))
+    rows = manifest.read(Path("~/sub/photos.jsonl"))
+    assert [row.path for row in rows] == [
+        tmp_path / "a.jpg",
+        tmp_path / "sub" / "~x.jpg",
+        tmp_path / "sub" / "~" / "b",
+    ]
+    assert rows[0].image == "~/a.jpg"
+
+
+def test_told_apart():
+    # The first digits of SHA-256's own test vector: "a" gives ca978112ca1bbdca...
+    assert manifest.told_apart("写" * 40, b"a") == "写" * 40 + "-ca978112"
+    assert manifest.told_apart("dog", b"a") == "dog-ca978112" != manifest.told_apart("dog", b"b")
+    assert manifest.told_apart("x" * 80, b"a") == "x" * 71 + "-ca978112"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "cp1252"])
+def test_csv_of_a_spreadsheet(tmp_path, encoding):
+    path = tmp_path / "photos.csv"
+    text = (
+        " Image ,Caption,Notes, id,,\r\n"
+        '\ta.jpg , "a café, outside",mine,x,,\r\n'
+        "b.jpg,a dog\r\n"
+        "c.jpg ,a cat,,,,,,\r\n"
+        ",,,,,\r\n"
+        " ,\r\n"
+        ",\r\n"
+    )
+    path.write_bytes(text.encode(encoding))
+    assert manifest.read(path) == [
+        manifest.Row("x", "a.jpg", tmp_path / "a.jpg", "a café, outside"),
+        manifest.Row("0003-b", "b.jpg", tmp_path / "b.jpg", "a dog"),
+        manifest.Row("0004-c", "c.jpg", tmp_path / "c.jpg", "a cat"),
+    ]
+    (tmp_path / "c.jpg ").write_bytes(b"")
+    assert manifest.read(path)[2].path == tmp_path / "c.jpg "
+
+
+@pytest.mark.parametrize("separator", ",;\t")
+def test_other_separators_and_spaces_behind_quotes(tmp_path, separator):
+    path = tmp_path / "photos.csv"
+    lines = ['"image" ', '"caption"  '], ["a.jpg", '"a dog, a cat; ""x"" , y"  '], ["", ""]
+    path.write_text("\n".join(separator.join(cells) for cells in lines))
+    (row,) = manifest.read(path)
+    assert (row.image, row.caption) == ("a.jpg", 'a dog, a cat; "x", y')
 
 
 def test_csv(tmp_path):
@@ -214,7 +292,8 @@ def test_captions_that_are_not_needed(tmp_path):
     ("text", "said"),
     [
         ("", "the columns are []"),
-        ("image;caption\na;b\n", "with commas between"),
+        ("image|caption\na|b\n", "with commas, semicolons or tabs between"),
+        ("image;caption\na.jpg\n", "line 2: 2 cells"),
         ("image,text\na,b\n", "accepted are"),
         ("image\na\n", "needed"),
         ("image,caption\n", "no rows"),
@@ -226,6 +305,9 @@ def test_captions_that_are_not_needed(tmp_path):
         ('image,caption,crops\na.jpg,a dog,"[[1, 2]]"\n', "crops are [[1, 2]]"),
         ("image,caption,people\na.jpg,a dog,box\n", "line 2: people are no JSON"),
         ("image,caption,id\na.jpg,b,x\nc.jpg,d,x\n", "line 3: the id 'x' is line 2's"),
+        ("image,caption,\na.jpg,a brown, big dog\n", "line 2: 2 cells"),
+        ("image,caption, Image\na.jpg,a dog,b.jpg\n", "the column 'image' is there 2 times"),
+        (",,\n \n", "the columns are []"),
     ],
 )
 def test_bad_csv(tmp_path, text, said):

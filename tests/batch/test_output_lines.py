@@ -78,3 +78,20 @@ def test_the_plot_of_a_scan_without_refinement_has_its_ranks(monkeypatch):
     assert (scales, losses) == ([0.5, 0.8], {"rank in the scan": [0.2, 0.3]})
     assert [each.tolist() for each in dots] == [[0.2, 0.6], [0.3]]
     assert (returned, title, labels) == ((0.6, 0.2), "a dog", ("best", "scanned"))
+
+
+def test_a_row_says_that_its_photo_is_one_of_several_pictures(tmp_path):
+    first, second = Image.new("L", (20, 10)), Image.new("L", (20, 10), 255)
+    first.save(tmp_path / "a.gif", save_all=True, append_images=[second])
+    first.save(tmp_path / "b.gif")
+    path = types.SimpleNamespace(steps=[], scanned=[], theta=np.array([0, 0, 0.8]), loss=1.5)
+    crop = types.SimpleNamespace(
+        photo=np.zeros((10, 20, 3), np.uint8),
+        box=(0, 0, 5, 5),
+        path=path,
+        to_dict=lambda: {"box": [0, 0, 5, 5]},
+    )
+    for name, note in (("a", "only picture 1 of the 2 in the file was cropped"), ("b", None)):
+        row = manifest.Row(name, f"{name}.gif", tmp_path / f"{name}.gif", "a dog")
+        output = row_output.begin(row, lambda: crop, crop_files.SaveOptions())()
+        assert output.error is None and output.fields["note"] == note

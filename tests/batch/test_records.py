@@ -6,7 +6,7 @@ import pytest
 
 from cagic_tf.batch import records
 
-LINE = (  # As the first version of the program wrote it.
+LINE = (  # As the program writes it.
     '{"id": "dog", "image": "d\u00f6g.png", "caption": "a dog", "status": "ok", "error": null, '
     '"box": [2, 1, 12, 9], "box_normalized": [0.1, 0.0625, 0.6, 0.625], "scale": 0.5, '
     '"center": [-0.25, 0.1], "loss": {"total": 1.5, "caption": 2.0, "aesthetic": -0.5}, '
@@ -14,7 +14,8 @@ LINE = (  # As the first version of the program wrote it.
     '"read_as": {}}, "unknown_words": {"wug": ["bug", "rug"]}, "iou": 0.75, '
     '"crop_file": "dog_crop.png", "evaluations": 12, "seconds": 0.1, "seed": 7, '
     '"checkpoints": {"sat": "ab"}, "shape": "original", "candidates": [{"box": [2, 1, 12, 9], '
-    '"crop_file": "dog_crop.png"}]}\n'
+    '"crop_file": "dog_crop.png"}], "note": null, "photo": {"bytes": 5, "modified": 7, '
+    '"sha256": "cd"}, "saved_as": {"quality": 95}}\n'
 )
 
 OK = '{"id": "b", "image": "", "status": "ok", %s}'
@@ -93,6 +94,25 @@ def test_summary_counts_and_averages():
         records.Record("c", "", "", "ok", seconds=3.0),
         records.Record("d", "", "", "error"),
     ]
-    expected = "4 rows, 1 errors, mean IoU 0.6000 (std 0.1000), 3.0 s a picture"
+    expected = "4 rows, 1 error, mean IoU 0.6000 (std 0.1000), 3.0 s a picture"
     assert records.summary(found) == expected
-    assert records.summary(found[3:]) == "1 rows, 1 errors"
+    assert records.summary(found[3:]) == "1 row, 1 error"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        ([9.0], ", 9.0 s with the start-up"),
+        ([9.0, 0.7], ", 0.7 s a picture"),
+        ([9.0, 0.7, 0.8, 0.6], ", 0.7 s a picture"),
+        ([9.0, 0.7, 8.0, 0.8, 0.6], ", 0.8 s a picture"),  # Of two workers.
+    ],
+)
+def test_seconds_a_picture_are_without_the_start_up(seconds, said):
+    found = [records.Record(str(each), "", "", "ok", seconds=each) for each in seconds]
+    assert records.summary(found).endswith(f"errors{said}")
+
+
+def test_what_is_no_text_becomes_a_question_mark():
+    record = records.Record("a", "a.png", "", "error", "no photo at \udcff.png")
+    assert json.loads(record.line())["error"] == "no photo at ?.png"

@@ -2,6 +2,8 @@
 
 import dataclasses
 import io
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -48,14 +50,39 @@ def test_each_result_is_below_its_heading_and_a_pipe_has_no_bar(capsys):
         reporter.result(1, ROW, GOOD)
         reporter.result(2, ROW, BAD)
     output = capsys.readouterr()
-    assert output.out == LINES + "[2/2] x/a.png: a dog (16:9)\n"
-    assert output.err == "  error: a: cannot read it\n"
+    error = "  error: a: cannot read it\n"
+    assert output.out == LINES + "[2/2] x/a.png: a dog (16:9)\n" + error
+    assert output.err == error
+
+
+@pytest.mark.parametrize(
+    ("shell", "times"), [('"$@" 2>&1', 1), ('"$@"', 1), ('"$@" 2>&1 | cat', 1)]
+)
+def test_a_log_has_each_result_once_and_no_bar(shell, times):
+    code = """
+from cagic_tf.batch import manifest, records, report
+from cagic_tf.system import streams
+streams.protect()
+with report.Report(20) as reporter:
+    for number in range(1, 21):
+        reporter.progress(number - 0.5, f"photo {number} of 20")
+        row = manifest.Row(f"{number}", "a.png", "a.png", "a dog")
+        reporter.result(number, row, records.Record(row.id, "a.png", "a dog", "error", "no luck"))
+"""
+    command = ["sh", "-c", shell, "sh", sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, timeout=600)
+    expected = [f"[{n}/20] a.png: a dog\n  error: {n}: no luck\n" for n in range(1, 21)]
+    assert done.stdout == "".join(expected).encode()
+    assert done.stderr.count(b"no luck") == (0 if "2>&1" in shell else 20)
+    assert b"\r" not in done.stdout + done.stderr and b"\x1b" not in done.stdout + done.stderr
 
 
 def test_a_box_alone_is_a_result():
     """Rows of other methods know no losses."""
     record = records.Record("a", "a.png", "a dog", "ok", box=[1, 2, 3, 4])
     assert report.details(record)[0] == "a: box [1, 2, 3, 4]"
+    record = dataclasses.replace(record, note="only picture 1 of the 2 in the file was cropped")
+    assert report.details(record)[1] == "note: only picture 1 of the 2 in the file was cropped"
 
 
 @pytest.mark.parametrize("caption", ["a secret", None])
@@ -74,7 +101,7 @@ def test_captions_and_names_cannot_spoil_the_terminal(capsys):
     output = capsys.readouterr()
     lines = output.out.splitlines()
     start = r"\x1b]0;a.png: a\ndog\x1b[2J"
-    assert lines[0] == f"[1/2] {start}{'g' * 66}\u2026 (16:9)" and len(lines) == 8
+    assert lines[0] == f"[1/2] {start}{'g' * 66}\u2026 (16:9)" and len(lines) == 9
     assert max(map(len, lines)) < 1010 and "\x1b" not in output.out
     assert output.err == r"  error: a: no photo: '\x1b[2J\udcff.png'" + "\n"
 

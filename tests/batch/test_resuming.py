@@ -72,8 +72,8 @@ def test_what_differs_is_said(tmp_path):
     assert refusal(tmp_path, CONFIG + "Normal.sigma = 1.0\n") == (
         "configuration: Normal.sigma was not given and is 1.0 now"
     )
-    assert refusal(tmp_path, CONFIG + "# of a method of another kind\n").startswith(
-        "configuration, see "
+    assert refusal(tmp_path, CONFIG + "# of a method of another kind\n").endswith(
+        ": it has '# of a method of another kind' now"
     )
     assert refusal(tmp_path, checkpoints={"sat": SHA, "vfn": OTHER_SHA}) == (
         f"checkpoint: vfn was {SHA[:12]} and is {OTHER_SHA[:12]} now"
@@ -87,6 +87,24 @@ def test_what_differs_is_said(tmp_path):
     )
     long = refusal(tmp_path, CONFIG + f"Objective.terms = {list(range(1000))}\n")
     assert len(long) < 200 and long.endswith("... now")
+
+
+def test_where_long_values_differ_is_shown(tmp_path):
+    terms = [f"@{'Very' * 4}LongName{number}()" for number in range(20)]
+    fill(tmp_path, opened(tmp_path, f"Objective.terms = [{', '.join(terms)}]\n"))
+    terms[14] = "@Another()"
+    said = refusal(tmp_path, f"Objective.terms = [{', '.join(terms)}]\n")
+    assert "LongName14()" in said.partition(" and is ")[0]
+    assert "@Another()" in said.partition(" and is ")[2] and len(said) < 200
+
+
+def test_another_gin_file_is_told_by_a_setting_and_not_by_a_digest(tmp_path):
+    old = "CoarseToFine.scan_centers = 5\nNetworks.captioner = 'sat-regions'\n"
+    fill(tmp_path, opened(tmp_path, old, checkpoints={"sat-regions": SHA}))
+    new = "Annealing.restart_count = 10\nNetworks.captioner = 'sat'\n"
+    assert refusal(tmp_path, new, checkpoints={"sat": OTHER_SHA}) == (
+        "configuration: Networks.captioner was 'sat-regions' and is 'sat' now"
+    )
 
 
 def test_the_file_says_what_made_the_rows(tmp_path):
@@ -151,7 +169,10 @@ def test_a_folder_from_before_there_was_provenance(tmp_path):
 def test_without_provenance_the_configuration_counts(tmp_path):
     folder = output_folder.OutputFolder(tmp_path / "out", "# random, seed 3\n", pictures=False)
     fill(tmp_path, folder)
-    with pytest.raises(output_folder.OutputError, match="of another configuration, see"):
+    with pytest.raises(
+        output_folder.OutputError,
+        match="it had '# random, seed 3' and it has '# random, seed 4' now",
+    ):
         output_folder.OutputFolder(tmp_path / "out", "# random, seed 4\n", pictures=False)
     output_folder.OutputFolder(tmp_path / "out", "# random, seed 3\n", pictures=False).close()
 

@@ -246,3 +246,18 @@ def test_stop_words_alone_say_nothing(caption):
         vocabulary.bag_of_words(caption, known, None, FINDERS)
     assert "\n" not in str(caught.value)
     assert vocabulary.bag_of_words(caption, known, None).words  # The paper's.
+
+
+@pytest.mark.parametrize(
+    ("caption", "said"),
+    [("the", "'the' has words such as"), ("the of a", "alone"), ("a xylofone", "known: xylofone")],
+)
+@pytest.mark.parametrize("finders", [None, {}], ids=["paper", "no lexicon"])
+def test_a_caption_has_to_describe_something(caption, said, finders):
+    words = vocabulary.bag_of_words(caption, [*WORDS, "of"], None, finders)
+    with pytest.raises(ValueError, match=said) as caught:
+        vocabulary.check_describes(caption, words)
+    assert "\n" not in str(caught.value)
+    for described, known in (("the dog", None), ("a zebra", FINDERS)):
+        bag = vocabulary.bag_of_words(described, WORDS, None, known)
+        vocabulary.check_describes(described, bag)

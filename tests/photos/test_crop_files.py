@@ -7,7 +7,7 @@ import pytest
 from PIL import ExifTags, Image
 from PIL.PngImagePlugin import PngImageFile
 
-from cagic_tf.photos import crop_files, reading
+from cagic_tf.photos import captions, crop_files, reading
 from tests import odd_files
 from tests.odd_files import PIXELS, RGB, encoded
 
@@ -174,7 +174,7 @@ def test_exif_is_kept_and_stripped(tmp_path, kind):
     exif.get_ifd(ExifTags.IFD.GPSInfo).update({1: "N", 2: (1.0, 2.0, 3.0)})
     exif[ExifTags.IFD.GPSInfo] = exif.get_ifd(ExifTags.IFD.GPSInfo)
     path = saved(tmp_path, encoded(RGB, kind, exif=exif))
-    assert reading.caption(path) == "a dog"
+    assert captions.in_photo(path) == "a dog"
     found = cut(path).getexif()
     assert found[ExifTags.Base.ImageDescription] == "a dog"
     assert found[ExifTags.Base.Make] == "Maker"
@@ -209,34 +209,6 @@ def test_tiny_photos(tmp_path, size):
     path = saved(tmp_path, encoded(image, "PNG"))
     np.testing.assert_array_equal(reading.read(path), np.asarray(image))
     assert len(crop_files.cut(path, (0, 0, 1, 1))) > 20
-
-
-def iptc(text):
-    """A JPEG's segment with an IPTC caption (record 2, data set 120)."""
-    record = b"\x1c\x02\x78" + len(text).to_bytes(2, "big") + text
-    record += b"\0" * (len(record) % 2)
-    block = b"Photoshop 3.0\x008BIM\x04\x04\0\0" + len(record).to_bytes(4, "big") + record
-    return b"\xff\xed" + (len(block) + 2).to_bytes(2, "big") + block
-
-
-@pytest.mark.parametrize(
-    ("exif", "inside", "expected"),
-    [
-        (None, None, ""),
-        ("a dog", None, "a dog"),
-        ("a dog", b"a cat", "a dog"),
-        (" \n", b"a cat", "a cat"),
-        (None, "a café".encode(), "a café"),
-        (None, "a café".encode("latin-1"), "a café"),
-        ("two\r\nlines\0", None, "two lines"),
-    ],
-)
-def test_captions_in_files(tmp_path, exif, inside, expected):
-    tags = {} if exif is None else {"exif": odd_files.exif(ImageDescription=exif)}
-    data = encoded(RGB, "JPEG", **tags)
-    if inside is not None:
-        data = data[:2] + iptc(inside) + data[2:]
-    assert reading.caption(saved(tmp_path, data)) == expected
 
 
 def test_heic_where_its_reader_is(tmp_path):

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngImageFile
 
-from cagic_tf.photos import colours, crop_files, reading
+from cagic_tf.photos import captions, colours, crop_files, metadata, reading
 from tests import odd_files
 
 
@@ -73,11 +73,11 @@ def broken(*_, **__):
         (colours, "split_alpha", reading.read),
         (reading.Orientation, "cut", reading.read),
         (reading.Orientation, "upright_size", reading.upright_size),
-        (reading, "_check", reading.caption),
+        (reading, "_check", captions.in_photo),
         (crop_files, "_format", crop_files.ending),
         (crop_files, "_prepared", lambda path: crop_files.cut(path, (0, 0, 5, 5))),
         (crop_files, "_resized", lambda path: crop_files.cut(path, (0, 0, 5, 5), size=(9, 9))),
-        (crop_files, "_exif_bytes", lambda path: crop_files.cut(path, (0, 0, 5, 5))),
+        (metadata, "of", lambda path: crop_files.cut(path, (0, 0, 5, 5))),
     ],
 )
 def test_our_own_mistakes_come_as_they_are(tmp_path, monkeypatch, module, step, call, suffix):
