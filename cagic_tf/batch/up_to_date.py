@@ -47,11 +47,11 @@ def photo_change(record: records.Record, path: Path) -> str:
     """
     known = record.photo or {}
     try:
-        if not known or _length_and_time(path).items() <= known.items():
+        now = _length_and_time(path)
+        if not known or now.items() <= known.items():
             return ""
-        now = path.stat().st_size
-        if now != known.get("bytes"):
-            return f"it had {known.get('bytes')} bytes and has {now}"
+        if now["bytes"] != known.get("bytes"):
+            return f"it had {known.get('bytes')} bytes and has {now['bytes']}"
         if photo(path)["sha256"] != known.get("sha256"):
             return "its content is another"
     except OSError:

@@ -120,29 +120,31 @@ def cut_all(
             said = metadata.of(image)
         # A TIFF is turned while it is loaded.
         lies = said.block.orientation if image.format == "TIFF" else orientation.value
-        found = []
+        profile, found = image.info.get("icc_profile"), []
+        to_srgb = colours.ToSrgb(profile)
         for box in boxes:
             crop = orientation.cut(pixels, box)
             if size:
                 crop = _resized(crop, size)
-            crop, profile, in_srgb = _prepared(
-                crop, kind, image.info.get("icc_profile"), strip_metadata
-            )
+            crop, kept, in_srgb = _prepared(crop, kind, to_srgb, profile, strip_metadata)
             needs_tags = kind not in ("JPEG", "PNG", "BMP") or crop.mode == "CMYK"
             its = said.of_crop(crop.size, lies > 4, in_srgb, needs_tags)
-            found.append(_encode(crop, kind, quality, its, profile, image))
+            found.append(_encode(crop, kind, quality, its, kept, image))
         return found
 
 
 def _prepared(
-    crop: Image.Image, kind: str, profile: bytes | None, strip_metadata: bool
+    crop: Image.Image,
+    kind: str,
+    to_srgb: colours.ToSrgb,
+    profile: bytes | None,
+    strip_metadata: bool,
 ) -> tuple[Image.Image, bytes | None, bool]:
     """The crop as the format holds it, without what its photo's file said.
 
     Also the profile that it needs, one of its own colours or None, and whether it was converted
     to sRGB by the one that it had.
     """
-    to_srgb = colours.ToSrgb(profile)
     profile = profile if to_srgb.space else None
     if to_srgb.space == "RGB" and colours.space(crop.mode) == "L" and to_srgb.needed:
         opaque, alpha = colours.split_alpha(crop)  # A grey photo of a camera that has colours.
