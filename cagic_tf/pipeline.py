@@ -13,8 +13,8 @@ from PIL import Image
 
 from cagic_tf.beyond import candidates, shapes
 from cagic_tf.method import annealing, geometry, vocabulary
-from cagic_tf.method.losses import Problem
 from cagic_tf.method.objective import CropLoss, Objective
+from cagic_tf.method.problems import Problem
 from cagic_tf.method.search import UNBOUNDED, Bounds, Progress, RunSearch, Search
 from cagic_tf.networks.bundle import Networks
 from cagic_tf.photos import reading

@@ -30,7 +30,7 @@ from tqdm import tqdm
 from cagic_tf import config, pipeline
 from cagic_tf.batch import manifest
 from cagic_tf.method import annealing, evaluation_cache, sampling
-from cagic_tf.method.losses import Problem
+from cagic_tf.method.problems import Problem
 from cagic_tf.photos import reading
 from cagic_tf.system import devices, provenance, resources
 from experiments import command
@@ -134,8 +134,8 @@ class Forgetful(evaluation_cache.EvaluationCache):
     """Computes every point that it is asked for."""
 
     def __call__(self, compute, points):
-        self.computed.assign_add(tf.shape(points)[0])
-        return compute(points)
+        self.computed.assign_add(tf.ones_like(self.computed))
+        return compute(points, tf.range(tf.shape(points)[0]))
 
 
 def count_asked(cropper: pipeline.Cropper, problem: Problem) -> dict[str, int]:
@@ -147,7 +147,8 @@ def count_asked(cropper: pipeline.Cropper, problem: Problem) -> dict[str, int]:
                 annealing.Annealing(), cropper.loss, cropper.loss.signature
             )
         scales = annealing.scale_schedule(1.0, 0.98, 0.4)[::5]
-        path = annealing.anneal(step, problem, 0, scales, np.zeros(2), True)
+        walk = annealing.Walk(0, scales, np.zeros(2))
+        path = annealing.anneal(step, problem, [walk], True)[0]
         counts[name] = path.evaluations
     return counts
 

@@ -5,6 +5,7 @@ few scales and restarts are enough afterwards.
 """
 
 import dataclasses
+import functools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -14,10 +15,12 @@ import tensorflow as tf
 
 from cagic_tf.beyond import picking
 from cagic_tf.method import annealing, sampling
-from cagic_tf.method.losses import Problem
-from cagic_tf.method.search import UNBOUNDED, Bounds, LossFunction, Path, Progress, RunSearch
+from cagic_tf.method.problems import Problem
+from cagic_tf.method.search import UNBOUNDED, Bounds, LossFunction, Path, Progress
+from cagic_tf.system import devices
 
 BATCH = 35  # Crops a forward pass; more needs memory and gains no speed on a CPU.
+GPU_BATCH = 512  # On a GPU, where many cost hardly more than few.
 FARTHEST = 0.5  # Of a crop's side: scanned neighbours overlap by half, whatever the crop's shape.
 # Pixels of the photo's shorter side for `sharp_view`: of half the photo a crop of the networks' 224
 # pixels has about one for each.
@@ -58,57 +61,122 @@ class CoarseToFine:
                 f"CoarseToFine.scan_scales is {self.scan_scales}; scales in (0, 1] are needed"
             )
 
-    def compile(self, loss: LossFunction, signature: Any) -> RunSearch:
-        """Makes the search for one loss; its graphs are traced once."""
-        step = annealing.compile_step(self.refinement, loss, signature)
-        view: Any = None
-        if self.scan_view is not None:
-            view = tf.function(self.scan_view, input_signature=[signature], autograph=False)
+    def compile(self, loss: LossFunction, signature: Any) -> "CoarseToFineRun":
+        """Makes the search for one loss; its graphs are traced once for a number of problems."""
+        return CoarseToFineRun(self, loss, signature)
 
-        @tf.function(
-            input_signature=[signature, tf.TensorSpec([None, 3], tf.float32)],
-            autograph=False,
-        )
-        def evaluate(problem: Any, theta: tf.Tensor) -> tf.Tensor:
-            return loss(problem, theta).total
 
-        def search(
-            problem: Any,
-            seed: int,
-            progress: Progress | None = None,
-            bounds: Bounds = UNBOUNDED,
-        ) -> Path:
-            scales = bounds.scales(self.scan_scales)
-            grid = scan_grid(scales, self.scan_centers, bounds.base_size, FARTHEST)
-            seen = problem if view is None else view(problem)
-            totals = np.concatenate([evaluate(seen, each).numpy() for each in batches(grid)])
-            picked, ranks = self.pick(totals, grid, bounds.base_size)
-            *center, scale = picked
-            scales = [min(factor * scale, 1.0) for factor in self.refine_scales]
-            path = annealing.anneal(
-                step,
-                problem,
-                seed,
-                scales,
-                np.array(center),
-                self.refinement.keep_restarts,
-                progress,
-                bounds,
+class CoarseToFineRun:
+    """The scan and what follows it for one loss, on one problem or on many side by side."""
+
+    def __init__(self, settings: CoarseToFine, loss: LossFunction, signature: Any):
+        self._settings, self._loss = settings, loss
+        self._step = annealing.AnnealingRun(settings.refinement, loss, signature).step
+        self._evaluate = functools.cache(functools.partial(_evaluation, loss, signature))
+        self._view = settings.scan_view
+        if self._view is not None:
+            self._view = tf.function(self._view, input_signature=[signature], autograph=False)
+
+    def __call__(
+        self,
+        problem: Any,
+        seed: int,
+        progress: Progress | None = None,
+        bounds: Bounds = UNBOUNDED,
+    ) -> Path:
+        """See `RunSearch`."""
+        return self._search([problem], [seed], progress, [bounds], alone=True)[0]
+
+    def many(
+        self,
+        problems: Sequence[Any],
+        seeds: Sequence[int],
+        progress: Progress | None = None,
+        bounds: Sequence[Bounds] | None = None,
+    ) -> list[Path]:
+        """See `RunSideBySide`."""
+        limits = bounds or [UNBOUNDED] * len(problems)
+        return self._search(problems, seeds, progress, limits, alone=False)
+
+    def _search(
+        self,
+        problems: Sequence[Any],
+        seeds: Sequence[int],
+        progress: Progress | None,
+        bounds: Sequence[Bounds],
+        alone: bool,
+    ) -> list[Path]:
+        settings = self._settings
+        grids = [
+            scan_grid(
+                limit.scales(settings.scan_scales), settings.scan_centers, limit.base_size, FARTHEST
             )
-            # By the problem itself: another view's loss says nothing of it.
-            start = tf.constant(picked[np.newaxis], tf.float32)
-            known = float(evaluate(problem, start).numpy()[0])
-            if progress and not scales:
-                progress(1, 1, known)  # The scan is all there is.
-            refined = not known <= path.loss  # Perhaps neither has a loss.
-            return path._replace(
-                theta=path.theta if refined else picked,
-                loss=path.loss if refined else known,
-                evaluations=path.evaluations + len(grid) + 1,
-                scanned=np.column_stack([ranks, grid]),
-            )
+            for limit in bounds
+        ]
+        views = [problem if self._view is None else self._view(problem) for problem in problems]
+        scans = self._losses(views[0] if alone else self._loss.side_by_side(views), grids, alone)
+        found = [
+            settings.pick(totals, grid, limit.base_size)
+            for totals, grid, limit in zip(scans, grids, bounds, strict=True)
+        ]
+        itself = problems[0] if alone else self._loss.side_by_side(problems)
+        # By the problem itself: another view's loss says nothing of it.
+        known = self._losses(itself, [picked[np.newaxis] for picked, _ in found], alone)
+        walks = [
+            annealing.Walk(seed, _around(picked, settings.refine_scales), picked[:2], limit)
+            for seed, (picked, _), limit in zip(seeds, found, bounds, strict=True)
+        ]
+        paths = [Path(picked, np.inf, [], 0) for picked, _ in found]
+        if settings.refine_scales:
+            step = self._step(None if alone else len(problems))
+            keep = settings.refinement.keep_restarts
+            paths = annealing.anneal(step, itself, walks, keep, progress)
+        elif progress:  # The scan is all there is.
+            progress(1, 1, float(np.mean([losses[0] for losses in known])))
+        return [
+            _better(path, float(losses[0]), grid, *picked)
+            for path, losses, grid, picked in zip(paths, known, grids, found, strict=True)
+        ]
 
-        return search
+    def _losses(self, problem: Any, grids: Sequence[np.ndarray], alone: bool) -> list[np.ndarray]:
+        """The totals of each problem's crops."""
+        crops = np.concatenate(grids)
+        owners = np.repeat(np.arange(len(grids)), [len(grid) for grid in grids])
+        parts = [
+            self._evaluate(alone)(problem, theta, tf.constant(own, tf.int32)).numpy()
+            for theta, own in zip(batches(crops), _parts(owners), strict=True)
+        ]
+        return np.split(np.concatenate(parts), np.cumsum([len(grid) for grid in grids])[:-1])
+
+
+def _evaluation(loss: LossFunction, signature: Any, alone: bool) -> Any:
+    """The graph of crops' losses, of one problem for itself or of many side by side."""
+    problem_signature = signature if alone else loss.batch_signature
+    theta, owners = tf.TensorSpec([None, 3], tf.float32), tf.TensorSpec([None], tf.int32)
+
+    @tf.function(input_signature=[problem_signature, theta, owners], autograph=False)
+    def evaluate(problem: Any, theta: tf.Tensor, owners: tf.Tensor) -> tf.Tensor:
+        return loss(problem if alone else problem.of(owners), theta).total
+
+    return evaluate
+
+
+def _around(picked: np.ndarray, factors: Sequence[float]) -> list[float]:
+    """Scales around that of the picked crop."""
+    return [min(factor * picked[2], 1.0) for factor in factors]
+
+
+def _better(
+    path: Path, known: float, grid: np.ndarray, picked: np.ndarray, ranks: np.ndarray
+) -> Path:
+    """The path of the refinement, from the picked crop if that is no worse than its best."""
+    refined = not known <= path.loss  # Perhaps neither has a loss.
+    return path._replace(
+        theta=path.theta if refined else picked,
+        loss=path.loss if refined else known,
+        evaluations=path.evaluations + len(grid) + 1,
+        scanned=np.column_stack([ranks, grid]),
+    )
 
 
 def sharp_view(problem: Problem) -> Problem:
@@ -124,9 +192,13 @@ def sharp_view(problem: Problem) -> Problem:
 
 
 def batches(grid: np.ndarray) -> Iterator[tf.Tensor]:
-    """The crops `[N, 3]` in parts of `BATCH`, float32, as they go through the networks."""
-    for at in range(0, len(grid), BATCH):
-        yield tf.constant(grid[at : at + BATCH], tf.float32)
+    """The crops `[N, 3]` in parts, float32, as they go through the networks."""
+    return (tf.constant(part, tf.float32) for part in _parts(grid))
+
+
+def _parts(rows: np.ndarray) -> Iterator[np.ndarray]:
+    size = GPU_BATCH if devices.on_gpu() else BATCH
+    return (rows[at : at + size] for at in range(0, len(rows), size))
 
 
 def scan_grid(

@@ -163,13 +163,13 @@ def noun_loss(weights: tf.Tensor, log_probabilities: tf.Tensor) -> tf.Tensor:
     """`-sum` of the nouns' log probabilities, weighted as in Eq. 4, in nats.
 
     Args:
-      weights: `[M, C]`, see `noun_weights`.
+      weights: `[M, C]` or `[N, M, C]`, see `noun_weights`.
       log_probabilities: `[N, M]`, of each noun in each crop.
 
     Returns:
       `[N]`; zeros where there are no nouns.
     """
-    return -tf.linalg.matvec(log_probabilities, tf.reduce_max(weights, axis=1))
+    return -tf.reduce_sum(log_probabilities * tf.reduce_max(weights, axis=-1), axis=1)
 
 
 def _lexicon(networks: Networks) -> Lexicon:

@@ -31,7 +31,7 @@ class SentenceLoss(Term):
         """`[N]` in nats, zeros where the captioner knows no word with content."""
         words, weights = target
         logs = _reader(crops.networks).read(crops.captioner_features, words)
-        return -tf.linalg.matvec(logs, weights)
+        return -tf.reduce_sum(logs * weights, axis=1)
 
     def signature(self, networks: Networks) -> Any:
         """Of the words `[T]` and their weights `[T]`."""

@@ -1,8 +1,9 @@
 """Algorithm 1: the scale is annealed in a Python loop; K restarts of L-BFGS run at each scale."""
 
 import dataclasses
+import functools
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -15,7 +16,6 @@ from cagic_tf.method.search import (
     LossFunction,
     Path,
     Progress,
-    RunSearch,
     Step,
 )
 
@@ -64,105 +64,193 @@ class Annealing:
                 f"Annealing.restart_count is {self.restart_count}; at least 1 is needed"
             )
 
-    def compile(self, loss: LossFunction, signature: Any) -> RunSearch:
-        """Makes the search for one loss; all its graphs are traced once."""
-        step = compile_step(self, loss, signature)
-        scales = scale_schedule(1.0, self.scale_factor, self.smallest_scale)
-
-        def search(
-            problem: Any,
-            seed: int,
-            progress: Progress | None = None,
-            bounds: Bounds = UNBOUNDED,
-        ) -> Path:
-            return anneal(
-                step, problem, seed, scales, np.zeros(2), self.keep_restarts, progress, bounds
-            )
-
-        return search
+    def compile(self, loss: LossFunction, signature: Any) -> "AnnealingRun":
+        """Makes the search for one loss; its graphs are traced once for a number of problems."""
+        return AnnealingRun(self, loss, signature)
 
 
-def compile_step(settings: Annealing, loss: LossFunction, signature: Any) -> Callable:
-    """The graph of one iteration of Alg. 1's outer loop: restarts, L-BFGS, their mean."""
-    scalar = tf.TensorSpec([], tf.float32)
-    count = settings.restart_count
-    known = evaluation_cache.EvaluationCache(count, 2)
+class AnnealingRun:
+    """Alg. 1 for one loss, on one problem or on many side by side."""
+
+    def __init__(self, settings: Annealing, loss: LossFunction, signature: Any):
+        self._settings, self._loss, self._signature = settings, loss, signature
+        self._scales = scale_schedule(1.0, settings.scale_factor, settings.smallest_scale)
+        self.step = functools.cache(functools.partial(compile_step, settings, loss, signature))
+
+    def __call__(
+        self,
+        problem: Any,
+        seed: int,
+        progress: Progress | None = None,
+        bounds: Bounds = UNBOUNDED,
+    ) -> Path:
+        """See `RunSearch`."""
+        walk = Walk(seed, self._scales, np.zeros(2), bounds)
+        return anneal(self.step(None), problem, [walk], self._settings.keep_restarts, progress)[0]
+
+    def many(
+        self,
+        problems: Sequence[Any],
+        seeds: Sequence[int],
+        progress: Progress | None = None,
+        bounds: Sequence[Bounds] | None = None,
+    ) -> list[Path]:
+        """See `RunSideBySide`."""
+        limits = bounds or [UNBOUNDED] * len(problems)
+        walks = [
+            Walk(seed, self._scales, np.zeros(2), own)
+            for seed, own in zip(seeds, limits, strict=True)
+        ]
+        batch = self._loss.side_by_side(problems)
+        step = self.step(len(problems))
+        return anneal(step, batch, walks, self._settings.keep_restarts, progress)
+
+
+def compile_step(
+    settings: Annealing, loss: LossFunction, signature: Any, problem_count: int | None = None
+) -> Callable:
+    """The graph of one iteration of Alg. 1's outer loop: restarts, L-BFGS, their mean.
+
+    Args:
+      settings: K and what is minimised with.
+      loss: What is minimised.
+      signature: The `tf.TypeSpec`s of a problem.
+      problem_count: How many problems lie side by side; None: there is one, for itself.
+    """
+    count, problems = settings.restart_count, problem_count or 1
+    known = evaluation_cache.EvaluationCache(problems * count, 2)
+    if problem_count is not None:
+        signature = loss.batch_signature
+
+    def of(problem: Any, owners: tf.Tensor) -> Any:
+        return problem if problem_count is None else problem.of(owners)
 
     @tf.function(
         input_signature=[
             signature,
-            tf.TensorSpec([2], tf.float32),
-            scalar,
-            tf.TensorSpec([2], tf.int32),
-            tf.TensorSpec([2], tf.float32),
+            tf.TensorSpec([problems, 2], tf.float32),
+            tf.TensorSpec([problems, 1], tf.float32),
+            tf.TensorSpec([problems, 2], tf.int32),
+            tf.TensorSpec([problems, 2], tf.float32),
         ],
         autograph=False,  # No Python control flow depends on a tensor; reading all source is slow.
     )
     def step(
-        problem: Any, center: tf.Tensor, scale: tf.Tensor, seed: tf.Tensor, base_size: tf.Tensor
+        problem: Any, centers: tf.Tensor, scales: tf.Tensor, seeds: tf.Tensor, base_sizes: tf.Tensor
     ) -> tuple[tf.Tensor, Losses, tf.Tensor, lbfgs.Minimum]:
-        reach = 1 - scale * base_size
-        starts = settings.draw_starts(center, count, seed)
-        starts = tf.clip_by_value(starts, -reach, reach)
+        with tf.device("CPU:0"):  # The same numbers whatever else there is.
+            reach = tf.repeat(1 - scales * base_sizes, count, axis=0)
+            drawn = zip(tf.unstack(centers), tf.unstack(seeds), strict=True)
+            starts = [settings.draw_starts(center, count, seed) for center, seed in drawn]
+            starts = tf.clip_by_value(tf.concat(starts, axis=0), -reach, reach)
 
-        def total(xy: tf.Tensor) -> tf.Tensor:
-            scales = tf.fill([tf.shape(xy)[0], 1], scale)
-            return loss(problem, tf.concat([xy, scales], axis=1)).total
+        def total(xy: tf.Tensor, members: tf.Tensor) -> tf.Tensor:
+            owners = members // count
+            theta = tf.concat([xy, tf.gather(scales, owners)], axis=1)
+            return loss(of(problem, owners), theta).total
 
         found = settings.minimizer(total, starts, -reach, reach, known)  # Eq. 7
-        mean = tf.reduce_mean(found.positions, axis=0)  # Eq. 6
-        at_mean = loss(problem, tf.concat([mean, [scale]], axis=0)[tf.newaxis])
-        at_mean = tf.nest.map_structure(lambda value: value[0], at_mean)
-        return mean, at_mean, starts, found
+        means = tf.reduce_mean(tf.reshape(found.positions, [problems, count, 2]), axis=1)  # Eq. 6
+        at_means = loss(of(problem, tf.range(problems)), tf.concat([means, scales], axis=1))
+        return means, at_means, starts, found
 
     return step
+
+
+class Walk(NamedTuple):
+    """How one problem is gone through.
+
+    Attributes:
+      seed: Of its restarts.
+      scales: The scales of the schedule.
+      center: `[2]`, the first centre.
+      bounds: Which of the scales may be tried.
+    """
+
+    seed: int
+    scales: Sequence[float]
+    center: np.ndarray
+    bounds: Bounds = UNBOUNDED
 
 
 def anneal(
     step: Callable,
     problem: Any,
-    seed: int,
-    scales: Sequence[float],
-    center: np.ndarray,
+    walks: Sequence[Walk],
     keep_restarts: bool,
     progress: Progress | None = None,
-    bounds: Bounds = UNBOUNDED,
-) -> Path:
-    """The loop of Alg. 1 over those of the scales that may be tried, from a given centre."""
-    scales = bounds.scales(scales)
-    best, best_theta, steps = np.inf, np.array([0.0, 0.0, 1.0]), []
-    for number, scale in enumerate(scales):
-        mean, losses, starts, found = tf.nest.map_structure(
+) -> list[Path]:
+    """The loop of Alg. 1 over those of the scales that may be tried.
+
+    Args:
+      step: See `compile_step`.
+      problem: One problem, or as many side by side as there are walks.
+      walks: One for each; the loop ends with the longest.
+      keep_restarts: See `Annealing`.
+      progress: Called after each step, with the mean of the lowest losses.
+    """
+    paths = [Path(np.array([0.0, 0.0, 1.0]), np.inf, [], 0) for _ in walks]
+    schedules = [walk.bounds.scales(walk.scales) for walk in walks]
+    centers = np.array([walk.center for walk in walks], np.float32)
+    base_sizes = tf.constant([walk.bounds.base_size for walk in walks], tf.float32)
+    longest = max(len(schedule) for schedule in schedules)
+    for number in range(longest):
+        # A problem that is done goes along at its last scale, or at any.
+        scales = [[([1.0, *schedule])[: number + 2][-1]] for schedule in schedules]
+        seeds = [[walk.seed, number] for walk in walks]
+        results = tf.nest.map_structure(
             lambda tensor: tensor.numpy(),
             step(
                 problem,
-                tf.constant(center, tf.float32),
-                tf.constant(scale, tf.float32),
-                tf.constant([seed, number], tf.int32),
-                tf.constant(bounds.base_size, tf.float32),
+                tf.constant(centers),
+                tf.constant(scales, tf.float32),
+                tf.constant(seeds, tf.int32),
+                base_sizes,
             ),
         )
-        center = mean
-        evaluations = int(found.evaluations) + 1
-        steps.append(
-            Step(
-                scale,
-                mean,
-                losses,
-                starts,
-                found.positions,
-                found.start_losses,
-                found.losses,
-                evaluations,
-            )
-        )
-        candidates = [(float(losses.total), mean)]
-        if keep_restarts:
-            candidates += zip(found.losses.tolist(), found.positions, strict=True)
-        numbers = [candidate for candidate in candidates if np.isfinite(candidate[0])]
-        lowest, where = min(numbers, key=lambda candidate: candidate[0], default=(np.inf, mean))
-        if lowest < best:
-            best, best_theta = lowest, np.array([*where, scale], np.float64)
+        centers = results[0]
+        for at, schedule in enumerate(schedules):
+            if number < len(schedule):
+                entry = _entry(schedule[number], at, len(walks), *results)
+                paths[at] = _with(paths[at], entry, keep_restarts)
         if progress:
-            progress(number + 1, len(scales), best)
-    return Path(best_theta, best, steps, sum(entry.evaluations for entry in steps))
+            progress(number + 1, longest, float(np.mean([path.loss for path in paths])))
+    return paths
+
+
+def _entry(
+    scale: float,
+    at: int,
+    problems: int,
+    means: np.ndarray,
+    losses: Losses,
+    starts: np.ndarray,
+    found: lbfgs.Minimum,
+) -> Step:
+    """What happened at one scale of the problem of that number."""
+    count = len(starts) // problems
+    own = slice(at * count, (at + 1) * count)
+    return Step(
+        scale,
+        means[at],
+        tf.nest.map_structure(lambda values: values[at], losses),
+        starts[own],
+        found.positions[own],
+        found.start_losses[own],
+        found.losses[own],
+        int(found.evaluations[own].sum()) + 1,
+    )
+
+
+def _with(path: Path, entry: Step, keep_restarts: bool) -> Path:
+    """The path with one more step, "tracking which crop parameter gave the lowest loss so far"."""
+    candidates = [(float(entry.losses.total), entry.center)]
+    if keep_restarts:
+        candidates += zip(entry.end_losses.tolist(), entry.ends, strict=True)
+    numbers = [candidate for candidate in candidates if np.isfinite(candidate[0])]
+    lowest, where = min(numbers, key=lambda candidate: candidate[0], default=(np.inf, entry.center))
+    if lowest < path.loss:
+        theta = np.array([*where, entry.scale], np.float64)
+        path = path._replace(theta=theta, loss=lowest)
+    path.steps.append(entry)
+    return path._replace(evaluations=path.evaluations + entry.evaluations)

@@ -10,39 +10,48 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
+from cagic_tf.system import devices
+
 SIZE = 32  # Points remembered a member; one line search asks for fewer.
+# Members that are always computed together where XLA compiles: a GPU needs hardly less for fewer,
+# and every number of rows is compiled for itself.
+FEW = 64
+PARTS = 4  # Of more members; so many numbers of rows there are at most.
 
 
 class EvaluationCache:
     """Memory of one batch of minimizations; one run at a time may use it.
 
     Attributes:
-      computed: Scalar int32 variable, how many points were computed since `clear`.
+      computed: `[K]` int32 variable, how many points were computed since `clear`.
     """
 
     def __init__(self, members: int, dimensions: int, dtype: tf.DType = tf.float32):
         """Makes room for the points of `members` minimizations in `dimensions` unknowns."""
-        self._points = tf.Variable(tf.fill([SIZE, members, dimensions], tf.cast(np.nan, dtype)))
-        self._values = tf.Variable(tf.zeros([SIZE, members], dtype))
-        self._gradients = tf.Variable(tf.zeros([SIZE, members, dimensions], dtype))
-        self._asked = tf.Variable(0)
-        self.computed = tf.Variable(0)
+        self._step = members if members <= FEW else -(-members // PARTS)
+        with tf.device("CPU:0"):  # As the optimizer that asks.
+            self._points = tf.Variable(tf.fill([SIZE, members, dimensions], tf.cast(np.nan, dtype)))
+            self._values = tf.Variable(tf.zeros([SIZE, members], dtype))
+            self._gradients = tf.Variable(tf.zeros([SIZE, members, dimensions], dtype))
+            self._asked = tf.Variable(0)
+            self.computed = tf.Variable(tf.zeros([members], tf.int32))
 
     def clear(self) -> None:
         """Forgets everything: the function is another one."""
         self._points.assign(tf.fill(self._points.shape, tf.cast(np.nan, self._points.dtype)))
         self._asked.assign(0)
-        self.computed.assign(0)
+        self.computed.assign(tf.zeros_like(self.computed))
 
     def __call__(
         self,
-        compute: Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]],
+        compute: Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]],
         points: tf.Tensor,
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Values `[K]` and gradients `[K, D]` at `points` `[K, D]`, from the memory where it can.
 
         Args:
-          compute: Maps `[N, D]` points, those that are new, to values `[N]` and gradients `[N, D]`.
+          compute: Maps `[N, D]` points, those that are new, and the numbers of their members `[N]`,
+            int32, to values `[N]` and gradients `[N, D]`.
           points: A finite point for each member.
         """
         same = tf.reduce_all(self._points == points, axis=2)  # [SIZE, K]; NaN equals nothing.
@@ -50,24 +59,31 @@ class EvaluationCache:
         slots = tf.stack([slots, tf.range(tf.shape(points)[0])], axis=1)
         values = tf.gather_nd(self._values, slots)
         gradients = tf.gather_nd(self._gradients, slots)
-        new = tf.where(~tf.reduce_any(same, axis=0))
+        is_new = ~tf.reduce_any(same, axis=0)
+        new = tf.cast(tf.where(is_new), tf.int32)
+        count = tf.shape(new)[0]
 
         def look_up() -> tuple[tf.Tensor, tf.Tensor]:
             return values, gradients
 
         def fill_in() -> tuple[tf.Tensor, tf.Tensor]:
-            found, slopes = compute(tf.gather_nd(points, new))
+            rows = self._padded(new[:, 0], count) if devices.compiles() else new[:, 0]
+            found, slopes = compute(tf.gather(points, rows), rows)
             return (
-                tf.tensor_scatter_nd_update(values, new, found),
-                tf.tensor_scatter_nd_update(gradients, new, slopes),
+                tf.tensor_scatter_nd_update(values, new, found[:count]),
+                tf.tensor_scatter_nd_update(gradients, new, slopes[:count]),
             )
 
-        count = tf.shape(new)[0]
         values, gradients = tf.cond(count > 0, fill_in, look_up)
-        self.computed.assign_add(count)
+        self.computed.assign_add(tf.cast(is_new, tf.int32))
         place = [[self._asked % SIZE]]
         self._points.scatter_nd_update(place, points[tf.newaxis])
         self._values.scatter_nd_update(place, values[tf.newaxis])
         self._gradients.scatter_nd_update(place, gradients[tf.newaxis])
         self._asked.assign_add(1)
         return values, gradients
+
+    def _padded(self, rows: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
+        """These rows, the first repeated up to one of the numbers of rows that there are."""
+        missing = -count % self._step
+        return tf.concat([rows, tf.fill([missing], rows[0])], axis=0)

@@ -4,6 +4,7 @@ The paper does not say from where, or within which scales; both are settings.
 """
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,7 +19,6 @@ from cagic_tf.method.search import (
     LossFunction,
     Path,
     Progress,
-    RunSearch,
     Step,
 )
 
@@ -44,65 +44,110 @@ class JointSearch:
                 f"({self.smallest_scale}) and 1 is needed"
             )
 
-    def compile(self, loss: LossFunction, signature: Any) -> RunSearch:
-        """Makes the search for one loss; its graph is traced once."""
-        upper = tf.constant([1.0, 1.0, 1.0])
-        known = evaluation_cache.EvaluationCache(1, 3)
+    def compile(self, loss: LossFunction, signature: Any) -> "JointRun":
+        """Makes the search for one loss; its graph is traced once for a number of problems."""
+        return JointRun(self, loss, signature)
 
-        def inside(theta: tf.Tensor, base_size: tf.Tensor) -> tf.Tensor:
-            reach = theta[:, 2:] * base_size
-            # Not clip_by_value: moving the border must move the centre that it holds.
-            xy = tf.maximum(tf.minimum(theta[:, :2], 1 - reach), reach - 1)
-            return tf.concat([xy, theta[:, 2:]], axis=1)
 
-        @tf.function(
-            input_signature=[
-                signature,
-                tf.TensorSpec([3], tf.float32),
-                tf.TensorSpec([2], tf.float32),
-            ],
-            autograph=False,
+class JointRun:
+    """One run of L-BFGS over `(x, y, s)` for one loss, on one problem or on many side by side."""
+
+    def __init__(self, settings: JointSearch, loss: LossFunction, signature: Any):
+        self._settings, self._loss = settings, loss
+        self._graph = functools.cache(functools.partial(_compile, settings, loss, signature))
+
+    def __call__(
+        self,
+        problem: Any,
+        seed: int,
+        progress: Progress | None = None,
+        bounds: Bounds = UNBOUNDED,
+    ) -> Path:
+        """See `RunSearch`."""
+        del seed  # Nothing random here.
+        return self._run(self._graph(None), problem, [bounds], progress)[0]
+
+    def many(
+        self,
+        problems: Sequence[Any],
+        seeds: Sequence[int],
+        progress: Progress | None = None,
+        bounds: Sequence[Bounds] | None = None,
+    ) -> list[Path]:
+        """See `RunSideBySide`."""
+        del seeds
+        batch = self._loss.side_by_side(problems)
+        limits = bounds or [UNBOUNDED] * len(problems)
+        return self._run(self._graph(len(problems)), batch, limits, progress)
+
+    def _run(
+        self, graph: Any, problem: Any, bounds: Sequence[Bounds], progress: Progress | None
+    ) -> list[Path]:
+        smallest = [limit.scales([self._settings.smallest_scale])[0] for limit in bounds]
+        lower = [[-1.0, -1.0, scale] for scale in smallest]
+        base_sizes = [limit.base_size for limit in bounds]
+        start, theta, found, losses = tf.nest.map_structure(
+            lambda tensor: tensor.numpy(),
+            graph(problem, tf.constant(lower, tf.float32), tf.constant(base_sizes, tf.float32)),
         )
-        def run(
-            problem: Any, lower: tf.Tensor, base_size: tf.Tensor
-        ) -> tuple[tf.Tensor, tf.Tensor, lbfgs.Minimum, Losses]:
-            start = tf.maximum(tf.constant([self.start], tf.float32), lower)
-            found = self.minimizer(
-                lambda theta: loss(problem, inside(theta, base_size)).total,
-                start,
-                lower,
-                upper,
-                known,
-            )
-            theta = inside(found.positions, base_size)
-            return inside(start, base_size), theta, found, loss(problem, theta)
-
-        def search(
-            problem: Any,
-            seed: int,
-            progress: Progress | None = None,
-            bounds: Bounds = UNBOUNDED,
-        ) -> Path:
-            del seed  # Nothing random here.
-            lower = tf.constant([-1.0, -1.0, *bounds.scales([self.smallest_scale])], tf.float32)
-            start, theta, found, losses = tf.nest.map_structure(
-                lambda tensor: tensor.numpy(),
-                run(problem, lower, tf.constant(bounds.base_size, tf.float32)),
-            )
-            evaluations = int(found.evaluations) + 1
+        paths = []
+        for at in range(len(bounds)):
+            own = slice(at, at + 1)
+            evaluations = int(found.evaluations[at]) + 1
             step = Step(
-                scale=float(theta[0, 2]),
-                center=theta[0, :2],
-                losses=tf.nest.map_structure(lambda value: value[0], losses),
-                starts=start[:, :2],
-                ends=theta[:, :2],
-                start_losses=found.start_losses,
-                end_losses=found.losses,
+                scale=float(theta[at, 2]),
+                center=theta[at, :2],
+                losses=tf.nest.map_structure(lambda values, at=at: values[at], losses),
+                starts=start[own, :2],
+                ends=theta[own, :2],
+                start_losses=found.start_losses[own],
+                end_losses=found.losses[own],
                 evaluations=evaluations,
             )
-            best = float(found.losses[0])
-            if progress:
-                progress(1, 1, best)
-            return Path(theta[0].astype(np.float64), best, [step], evaluations)
+            best = float(found.losses[at])
+            paths.append(Path(theta[at].astype(np.float64), best, [step], evaluations))
+        if progress:
+            progress(1, 1, float(np.mean([path.loss for path in paths])))
+        return paths
 
-        return search
+
+def _compile(
+    settings: JointSearch, loss: LossFunction, signature: Any, problem_count: int | None
+) -> Any:
+    """The graph; `problem_count` as in `annealing.compile_step`."""
+    problems = problem_count or 1
+    known = evaluation_cache.EvaluationCache(problems, 3)
+    if problem_count is not None:
+        signature = loss.batch_signature
+
+    def of(problem: Any, owners: tf.Tensor) -> Any:
+        return problem if problem_count is None else problem.of(owners)
+
+    def inside(theta: tf.Tensor, base_sizes: tf.Tensor) -> tf.Tensor:
+        reach = theta[:, 2:] * base_sizes
+        # Not clip_by_value: moving the border must move the centre that it holds.
+        xy = tf.maximum(tf.minimum(theta[:, :2], 1 - reach), reach - 1)
+        return tf.concat([xy, theta[:, 2:]], axis=1)
+
+    @tf.function(
+        input_signature=[
+            signature,
+            tf.TensorSpec([problems, 3], tf.float32),
+            tf.TensorSpec([problems, 2], tf.float32),
+        ],
+        autograph=False,
+    )
+    def run(
+        problem: Any, lower: tf.Tensor, base_sizes: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, lbfgs.Minimum, Losses]:
+        def total(theta: tf.Tensor, members: tf.Tensor) -> tf.Tensor:
+            crops = inside(theta, tf.gather(base_sizes, members))
+            return loss(of(problem, members), crops).total
+
+        start = tf.maximum(tf.constant([settings.start], tf.float32), lower)
+        found = settings.minimizer(total, start, lower, tf.constant([1.0, 1.0, 1.0]), known)
+        theta = inside(found.positions, base_sizes)
+        losses = loss(of(problem, tf.range(problems)), theta)
+        return inside(start, base_sizes), theta, found, losses
+
+    return run

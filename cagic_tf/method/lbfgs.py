@@ -16,6 +16,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from cagic_tf.method.evaluation_cache import EvaluationCache
+from cagic_tf.system import devices
 
 
 class Minimum(NamedTuple):
@@ -26,7 +27,7 @@ class Minimum(NamedTuple):
       losses: `[K]` values there; never above `start_losses`.
       start_losses: `[K]` values at the starting points.
       iterations: Scalar int32, of the member that took most.
-      evaluations: Scalar int32, values computed; a point asked for again is not computed again.
+      evaluations: `[K]` int32, values computed; a point asked for again is not computed again.
     """
 
     positions: tf.Tensor
@@ -61,7 +62,7 @@ class Minimizer:
 
     def __call__(
         self,
-        function: Callable[[tf.Tensor], tf.Tensor],
+        function: Callable[[tf.Tensor, tf.Tensor], tf.Tensor],
         starts: tf.Tensor,
         lower: tf.Tensor,
         upper: tf.Tensor,
@@ -69,16 +70,30 @@ class Minimizer:
     ) -> Minimum:
         """Minimizes `function` from every start.
 
+        The optimizer itself runs on the CPU, where its many small steps wait for no GPU.
+
         Args:
-          function: Maps `[N, D]` positions, N up to K, to `[N]` values; differentiable.
+          function: Maps `[N, D]` positions and the numbers of the starts that they come from, `[N]`
+            int32, to `[N]` values; differentiable by the positions.
           starts: `[K, D]` starting points.
-          lower: `[D]` least position.
-          upper: `[D]` greatest position.
+          lower: `[D]` or `[K, D]`, least positions.
+          upper: Likewise, greatest positions.
           evaluated: Memory for K members, created outside of any graph; it is cleared first.
 
         Returns:
           The minima found; a member that found nothing lower is where it started.
         """
+        with tf.device("CPU:0"):
+            return self._minimize(function, starts, lower, upper, evaluated)
+
+    def _minimize(
+        self,
+        function: Callable[[tf.Tensor, tf.Tensor], tf.Tensor],
+        starts: tf.Tensor,
+        lower: tf.Tensor,
+        upper: tf.Tensor,
+        evaluated: EvaluationCache,
+    ) -> Minimum:
         unit = tf.cast(tf.sqrt(self.first_step), starts.dtype)
         begin = tf.clip_by_value(starts, lower, upper)
 
@@ -86,11 +101,15 @@ class Minimizer:
             spring = 0.5 * tf.square(outside / unit)
             return tf.reduce_sum(gradient * outside + spring, axis=1)
 
-        def compute(positions: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        def slopes(positions: tf.Tensor, members: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             with tf.GradientTape() as tape:
                 tape.watch(positions)
-                value = function(positions)
+                value = function(positions, members)
             return value, tape.gradient(value, positions)
+
+        def compute(positions: tf.Tensor, members: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            with tf.device(None):  # Where there is a GPU, there.
+                return devices.compiled(slopes)(positions, members)
 
         # One copy of the networks in the graph: TFP calls this in about ten places, and inlined at
         # each of them it takes most of a minute to trace.

@@ -6,37 +6,15 @@ gin file; nothing else has to know it.
 
 import dataclasses
 import functools
-from collections.abc import Mapping
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import numpy as np
 import tensorflow as tf
 
-from cagic_tf.method import sampling
+from cagic_tf.method.problems import Problem, Rows
 from cagic_tf.method.vocabulary import BagOfWords, WordFinder
 from cagic_tf.networks.bundle import Networks
 from cagic_tf.networks.protocols import Caption
-
-
-class Problem(NamedTuple):
-    """What stays the same while a crop is searched.
-
-    Attributes:
-      picture: `[2 H + 1, 2 W + 1, 3]`, the mean of Eq. 1's blurred pyramid at half pixels (see
-        `sampling`), RGB in [0, 1].
-      targets: Name of each term to what it compares crops with, see `Term.target`.
-      base_size: `[2]`, width and height of the crop of scale 1 as fractions of the photo's; the
-        paper's are 1 (see `geometry`).
-      photo: `[H, W, 3]`, the photo itself, RGB in [0, 1]; the paper's losses do not read it.
-      content_targets: The targets of the caption without its stop words; the paper's losses do not
-        read them.
-    """
-
-    picture: tf.Tensor
-    targets: Mapping[str, Any]
-    base_size: tf.Tensor
-    photo: tf.Tensor
-    content_targets: Mapping[str, Any]
 
 
 class Crops:
@@ -49,7 +27,7 @@ class Crops:
     def __init__(
         self,
         networks: Networks,
-        problem: Problem,
+        problem: Problem | Rows,
         theta: tf.Tensor,
         max_words: int,
         count_end_word: bool,
@@ -58,7 +36,7 @@ class Crops:
 
         Args:
           networks: The frozen networks.
-          problem: The photo.
+          problem: The photo, or the photo of each crop.
           theta: The crops.
           max_words: Longest caption of the greedy decode, end word included.
           count_end_word: Whether the end word's step is one of Eq. 4's T_c.
@@ -91,8 +69,7 @@ class Crops:
         return caption_distribution(self.caption, self._count_end_word)
 
     def _sample(self, size: tuple[int, int]) -> tf.Tensor:
-        problem = self._problem
-        return sampling.crop(problem.picture, self._theta, size, problem.base_size)
+        return self._problem.sample(self._theta, size)
 
 
 class Term:
@@ -109,7 +86,9 @@ class Term:
 
         Args:
           crops: What the networks see in N crops.
-          target: What `target` made of the caption, as tensors.
+          target: What `target` made of the caption, as tensors. Where many photos go through at a
+            time (see `problems.Batch`), each has one more axis in front, `[N, ...]`, a row for each
+            crop; behind those of shorter captions there are zeros, which must add nothing.
 
         Returns:
           `[N]`, differentiable by the crops.
@@ -140,7 +119,7 @@ class CaptionLoss(Term):
     name = "caption"
 
     def __call__(self, crops: Crops, target: tf.Tensor) -> tf.Tensor:
-        """`[N]` cross-entropies in nats; the target is `[V]`, the user's words."""
+        """`[N]` cross-entropies in nats; the target is `[V]` or `[N, V]`, the user's words."""
         return caption_loss(target, crops.word_distribution)
 
     def signature(self, networks: Networks) -> tf.TensorSpec:

@@ -1,8 +1,4 @@
-"""The objective: the weighted sum of its terms (Eq. 3) for crops of a photo, and its settings.
-
-A `Problem` is one photo and one caption, read once: the blurred pyramid and the words. From then on
-only crop parameters go in and losses come out, so that one trace serves every problem.
-"""
+"""The objective: the weighted sum of its terms (Eq. 3) for crops of a photo, and its settings."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -11,8 +7,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from cagic_tf.method import sampling
-from cagic_tf.method.losses import AestheticLoss, CaptionLoss, Crops, Problem, Term
+from cagic_tf.method import problems, sampling
+from cagic_tf.method.losses import AestheticLoss, CaptionLoss, Crops, Term
+from cagic_tf.method.problems import Batch, Problem, Rows
 from cagic_tf.method.search import Losses
 from cagic_tf.method.vocabulary import BagOfWords, WordFinder
 from cagic_tf.networks.bundle import Networks
@@ -141,6 +138,7 @@ class CropLoss:
       objective: The settings.
       networks: The frozen networks.
       signature: The `tf.TypeSpec`s of a `Problem`, for `tf.function`.
+      batch_signature: Those of a `Batch`.
     """
 
     def __init__(self, objective: Objective, networks: Networks):
@@ -149,6 +147,8 @@ class CropLoss:
         targets = {term.name: term.signature(networks) for term in objective.terms}
         base_size = tf.TensorSpec([2], networks.dtype)
         self.signature = Problem(picture, targets, base_size, picture, targets)
+        self.batch_signature = problems.batch_signature(self.signature)
+        self._pixels: tf.Variable | None = None  # Of the batch in work.
         self._pyramid_mean = tf.function(
             lambda photo: sampling.pyramid_mean(photo, objective.pyramid, objective.blur_sigma),
             input_signature=[picture],
@@ -183,16 +183,22 @@ class CropLoss:
     def _targets(self, words: BagOfWords) -> dict[str, Any]:
         return {term.name: term.target(self.networks, words) for term in self.objective.terms}
 
-    def __call__(self, problem: Problem, theta: tf.Tensor) -> Losses:
-        """Losses of the crops `theta`, `[N, 3]` rows `(x, y, s)`."""
+    def side_by_side(self, each: Sequence[Problem]) -> Batch:
+        """The problems as one, until this is called again."""
+        self._pixels = None  # The memory may be needed.
+        batch, self._pixels = problems.side_by_side(each)
+        return batch
+
+    def __call__(self, problem: Problem | Rows, theta: tf.Tensor) -> Losses:
+        """Losses of the crops `theta`, `[N, 3]` rows `(x, y, s)`, of one photo or of their own."""
         return self._losses(problem, self.crops(problem, theta))
 
-    def describe(self, problem: Problem, theta: tf.Tensor) -> tuple[Losses, Caption]:
+    def describe(self, problem: Problem | Rows, theta: tf.Tensor) -> tuple[Losses, Caption]:
         """Losses of the crops `theta`, and the captioner's own captions of them."""
         crops = self.crops(problem, theta)
         return self._losses(problem, crops), crops.caption
 
-    def crops(self, problem: Problem, theta: tf.Tensor) -> Crops:
+    def crops(self, problem: Problem | Rows, theta: tf.Tensor) -> Crops:
         """What the networks see in the crops `theta`; nothing is computed yet."""
         settings = self.objective.max_words, self.objective.count_end_word
         return Crops(self.networks, problem, theta, *settings)

@@ -10,11 +10,12 @@ After that only the crop parameters change. The photo needs no gradient, the thr
 do: nothing is scattered back into the photo.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import tensorflow as tf
 
+from cagic_tf.method import pixel_lists
 from cagic_tf.system import devices
 
 # Of a pixel, and a little more: one whose centre is past the border by a rounding error is black.
@@ -139,57 +140,10 @@ def _level_scale(factor: float, size: tf.Tensor) -> tf.Tensor:
 
 def _interpolate(image: tf.Tensor, position: tf.Tensor, axis: int) -> tf.Tensor:
     """The picture at positions along an axis, in pixels from the first one's centre."""
-    first, second, share = _taps(position, tf.shape(image)[axis])
+    first, second, share = pixel_lists.taps(position, tf.shape(image)[axis])
     share = tf.reshape(share, [-1, 1, 1] if axis == 0 else [-1, 1])
     start = tf.gather(image, first, axis=axis)
     return start + share * (tf.gather(image, second, axis=axis) - start)
-
-
-def _taps(position: tf.Tensor, size: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """The two pixels around each position, and how far it lies from the first to the second."""
-    last = size - 1
-    inside = tf.clip_by_value(position, 0.0, tf.cast(last, position.dtype))
-    first = tf.minimum(tf.cast(tf.floor(inside), tf.int32), tf.maximum(last - 1, 0))
-    return first, tf.minimum(first + 1, last), inside - tf.cast(first, position.dtype)
-
-
-def _crop_and_derivatives(
-    picture: tf.Tensor, theta: tf.Tensor, size: tuple[int, int], base_size: BaseSize
-) -> tuple[tf.Tensor, tf.Tensor, Callable[[], tf.Tensor], tf.Tensor, tf.Tensor]:
-    """The crop, with its derivative by the sampling position on each axis.
-
-    An axis-aligned crop is separable: rows are interpolated first, then columns. The backward pass
-    sums the derivative images against the incoming gradient.
-    """
-    dtype = picture.dtype
-    height, width = tf.shape(picture)[0], tf.shape(picture)[1]
-    # From the photo's centre to its border, in steps of the picture's.
-    half_height, half_width = tf.cast(height - 1, dtype) / 2, tf.cast(width - 1, dtype) / 2
-    # Pixel centres of the output in -1..1 of the crop, then in steps of the picture.
-    grid_y = (2 * tf.range(size[0], dtype=dtype) + 1) / size[0] - 1
-    grid_x = (2 * tf.range(size[1], dtype=dtype) + 1) / size[1] - 1
-    # By which a crop's sides exceed its scale: part of the grids, so that their gradient has it.
-    grid_x, grid_y = base_size[0] * grid_x, base_size[1] * grid_y
-    x, y, scale = theta[:, 0:1], theta[:, 1:2], theta[:, 2:3]
-    row = (y + scale * grid_y + 1) * half_height  # [N, h]
-    column = (x + scale * grid_x + 1) * half_width  # [N, w]
-    top, bottom, down = _taps(row, height)
-    left, right, across = _taps(column, width)
-    down, across = down[:, :, None, None], across[:, None, :, None]
-
-    top_rows, bottom_rows = tf.gather(picture, top), tf.gather(picture, bottom)  # [N, h, W, 3]
-    step_rows = bottom_rows - top_rows
-    rows = top_rows + down * step_rows
-    left_pixels = tf.gather(rows, left, axis=2, batch_dims=1)
-    by_column = tf.gather(rows, right, axis=2, batch_dims=1) - left_pixels
-    crops = left_pixels + across * by_column  # [N, h, w, 3]
-
-    def by_row() -> tf.Tensor:
-        start = tf.gather(step_rows, left, axis=2, batch_dims=1)
-        end = tf.gather(step_rows, right, axis=2, batch_dims=1)
-        return (start + across * (end - start)) * half_height
-
-    return crops, by_column * half_width, by_row, grid_x, grid_y
 
 
 def crop(
@@ -214,7 +168,7 @@ def crop(
     # order each time, and it knows no float64.
     if picture.dtype == tf.float32 and not devices.on_gpu():
         return _crop_and_resize(picture, theta, size, base_size)
-    return _crop_separably(picture, theta, size, base_size)
+    return _crop_gathered(picture, theta, size, base_size)
 
 
 def _crop_and_resize(
@@ -224,7 +178,7 @@ def _crop_and_resize(
 
     Its gradient leaves out what is sampled at one of the picture's values and not between them: all
     of a crop whose places are whole steps. So all places are a rounding error further on, and the
-    slopes there are those behind such a value, as `_taps` has them.
+    slopes there are those behind such a value, as `pixel_lists.taps` has them.
     """
     ends = []
     for axis, center, side in ((0, theta[:, 1], base_size[1]), (1, theta[:, 0], base_size[0])):
@@ -237,22 +191,10 @@ def _crop_and_resize(
     return tf.image.crop_and_resize(picture[tf.newaxis], boxes, rows, size)
 
 
-def _crop_separably(
+def _crop_gathered(
     picture: tf.Tensor, theta: tf.Tensor, size: tuple[int, int], base_size: BaseSize
 ) -> tf.Tensor:
     """The crop in our own terms, for any dtype and device."""
-
-    @tf.custom_gradient
-    def sample(theta: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
-        crops, by_x, by_row, grid_x, grid_y = _crop_and_derivatives(picture, theta, size, base_size)
-
-        def grad(upstream: tf.Tensor) -> tf.Tensor:
-            along_x = tf.reduce_sum(upstream * by_x, axis=[1, 3])  # [N, w]
-            along_y = tf.reduce_sum(upstream * by_row(), axis=[2, 3])  # [N, h]
-            along_scale = tf.linalg.matvec(along_x, grid_x) + tf.linalg.matvec(along_y, grid_y)
-            totals = [tf.reduce_sum(along_x, 1), tf.reduce_sum(along_y, 1), along_scale]
-            return tf.stack(totals, axis=1)
-
-        return crops, grad
-
-    return sample(theta)
+    height, width = tf.shape(picture)[0], tf.shape(picture)[1]
+    places = pixel_lists.Places(tf.constant(0), height, width)
+    return pixel_lists.crop(tf.reshape(picture, [-1, 3]), places, theta, size, base_size)

@@ -4,7 +4,7 @@ The crop parameters are `theta = (x, y, s)` of Sec. 3.1, see `geometry`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import tensorflow as tf
@@ -92,6 +92,30 @@ class Path(NamedTuple):
     scanned: np.ndarray | tuple[()] = ()
 
 
+class Problems(Protocol):
+    """Problems side by side, as `BatchLoss.side_by_side` makes them."""
+
+    def of(self, owners: tf.Tensor) -> Any:
+        """What a loss takes for N crops, by the number of each crop's problem, `[N]`."""
+
+
+@runtime_checkable
+class BatchLoss(Protocol):
+    """A loss of crops of one problem, which can also look at crops of many at a time.
+
+    Attributes:
+      batch_signature: The `tf.TypeSpec`s of problems side by side.
+    """
+
+    batch_signature: Any
+
+    def __call__(self, problem: Any, theta: tf.Tensor) -> Losses:
+        """The losses of crops `theta` `[N, 3]`."""
+
+    def side_by_side(self, problems: Sequence[Any]) -> Problems:
+        """Problems as one, until this is called again."""
+
+
 class RunSearch(Protocol):
     """A search whose graphs are traced: it can be run on any number of problems."""
 
@@ -112,6 +136,27 @@ class RunSearch(Protocol):
         """
 
 
+@runtime_checkable
+class RunSideBySide(Protocol):
+    """A search that can be run on many problems at a time, too."""
+
+    def many(
+        self,
+        problems: Sequence[Any],
+        seeds: Sequence[int],
+        progress: Progress | None = None,
+        bounds: Sequence[Bounds] | None = None,
+    ) -> list[Path]:
+        """Searches the crop of lowest loss of each problem, as if it were alone.
+
+        Args:
+          problems: What the loss takes.
+          seeds: One for each problem.
+          progress: Called after each step, with the mean of their lowest losses.
+          bounds: Which crops may be tried, for each problem; None: all.
+        """
+
+
 class Search(Protocol):
     """The settings of a search, as gin binds them: `Cropper.search`."""
 
@@ -119,6 +164,6 @@ class Search(Protocol):
         """Makes the search for one loss; all its graphs are traced once.
 
         Args:
-          loss: What is minimised.
+          loss: What is minimised; where it is a `BatchLoss`, the search may be `RunSideBySide`.
           signature: The `tf.TypeSpec`s of its problems.
         """

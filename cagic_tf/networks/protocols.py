@@ -50,7 +50,7 @@ class Captioner(Protocol):
           max_words: The longest caption, end word included.
 
         Returns:
-          A `Caption` with T between 1 and `max_words`.
+          A `Caption` with T between 1 and `max_words`; T says nothing, `lengths` does.
         """
 
     def text(self, words: Sequence[int], length: int) -> str:
@@ -66,7 +66,8 @@ class Reader(Captioner, Protocol):
 
         Args:
           features: `[N, L, D]` annotation vectors; the result is differentiable by them.
-          words: `[T]` int32, words of the vocabulary, end word included where it is to count.
+          words: `[T]` int32, words of the vocabulary, end word included where it is to count; or
+            `[N, T]`, each picture's own.
         """
 
 

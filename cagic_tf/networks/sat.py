@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from cagic_tf.networks import layers, sat_gates
 from cagic_tf.networks.protocols import Caption
+from cagic_tf.system import devices
 
 START = 0  # Index of `<start>`, the word before the first.
 END_WORD = "."
@@ -127,8 +128,9 @@ class ShowAttendTell:
     def greedy(self, contexts: tf.Tensor, max_words: int) -> Caption:
         """Captions pictures, each step fed the most likely word of the one before (Eq. 4's `f`).
 
-        The loop stops when every caption of the batch has ended; steps after a caption's own end
-        are not part of it (`lengths`). What is the same for every word is computed once.
+        The loop stops when every caption of the batch has ended, where it need not be compiled;
+        steps after a caption's own end are not part of it (`lengths`). What is the same for every
+        word is computed once.
 
         Args:
           contexts: `[N, L, D]` annotation vectors, as the trunk gives them.
@@ -137,7 +139,8 @@ class ShowAttendTell:
         Returns:
           A `Caption` with T between 1 and `max_words`.
         """
-        start, by_word, move = self._begin(contexts)
+        start, by_word, move, new_array = self._begin(contexts)
+        steps_vary = not devices.compiles()
 
         def unfinished(
             step: tf.Tensor,
@@ -146,7 +149,7 @@ class ShowAttendTell:
             ended: tf.Tensor,
             *arrays: tf.TensorArray,
         ) -> tf.Tensor:
-            return tf.logical_not(tf.reduce_all(ended))
+            return ~tf.reduce_all(ended) if steps_vary else tf.constant(True)
 
         def advance(
             step: tf.Tensor,
@@ -161,10 +164,9 @@ class ShowAttendTell:
             all_words, all_hidden = all_words.write(step, words), all_hidden.write(step, hidden)
             return step + 1, words, state, ended | (words == self.end), all_words, all_hidden
 
-        count, hidden_size = contexts.shape[0], by_word.shape[-1] - 4 * start[0].shape[-1]
         arrays = (
-            tf.TensorArray(tf.int32, max_words, element_shape=[count]),
-            tf.TensorArray(contexts.dtype, max_words, element_shape=[count, hidden_size]),
+            tf.TensorArray(tf.int32, max_words, element_shape=contexts.shape[:1]),
+            new_array(max_words),
         )
         pictures = [tf.shape(contexts)[0]]
         words, ended = tf.fill(pictures, START), tf.zeros(pictures, tf.bool)
@@ -172,6 +174,7 @@ class ShowAttendTell:
         steps, _, _, _, all_words, all_hidden = tf.while_loop(
             unfinished, advance, begin, maximum_iterations=max_words
         )
+        steps = steps if steps_vary else max_words  # A compiler has to know it.
         words = tf.transpose(all_words.stack()[:steps])
         # The second layer, if any, again: for all words, it and its gradient are one product.
         hidden = tf.transpose(all_hidden.stack()[:steps], [1, 0, 2])
@@ -184,13 +187,17 @@ class ShowAttendTell:
 
         Args:
           contexts: `[N, L, D]` annotation vectors, as the trunk gives them.
-          words: `[T]` int32, the sentence, end word included where it is to count.
+          words: `[T]` int32, the sentence, end word included where it is to count; or `[N, T]`,
+            a sentence for each picture.
 
         Returns:
           `[N, T]`, log probabilities of the words.
         """
-        start, by_word, move = self._begin(contexts)
-        given = tf.gather(by_word, tf.concat([[START], words[:-1]], axis=0))
+        start, by_word, move, new_array = self._begin(contexts)
+        words = tf.transpose(tf.broadcast_to(words, [tf.shape(contexts)[0], tf.shape(words)[-1]]))
+        given = tf.gather(
+            by_word, tf.concat([tf.fill([1, tf.shape(words)[1]], START), words[:-1]], 0)
+        )
         count, hidden_size = contexts.shape[0], by_word.shape[-1] - 4 * start[0].shape[-1]
         length = tf.shape(words)[0]
         hidden = tf.TensorArray(contexts.dtype, length, element_shape=[count, hidden_size])
@@ -201,16 +208,20 @@ class ShowAttendTell:
             state, sums = move(given[step], state)
             return step + 1, state, hidden.write(step, sums)
 
-        _, _, hidden = tf.while_loop(lambda step, *_: step < length, advance, (0, start, hidden))
+        begin = (0, start, hidden)
+        _, _, hidden = tf.while_loop(
+            lambda step, *_: step < length, advance, begin, maximum_iterations=length
+        )
         logs = tf.nn.log_softmax(self._finish(hidden.stack()))  # [T, N, V]
-        return tf.transpose(tf.gather(logs, words, axis=-1, batch_dims=1))
+        return tf.transpose(tf.gather(logs, words, batch_dims=2))
 
-    def _begin(self, contexts: tf.Tensor) -> tuple[tuple[tf.Tensor, ...], tf.Tensor, Any]:
+    def _begin(self, contexts: tf.Tensor) -> tuple[tuple[tf.Tensor, ...], tf.Tensor, Any, Any]:
         """How words are gone through: what is the same for all of them is computed once.
 
         Returns:
-          A state to start from, what each word gives `[V, F]`, and the function of that of a word,
-          `[F]` or `[N, F]`, and a state that gives the next state and the sums for `_finish`.
+          A state to start from; what each word gives `[V, F]`; the function of that of a word,
+          `[F]` or `[N, F]`, and a state that gives the next state and the sums for `_finish`; and
+          the function of a number of words that gives an array for their sums.
         """
         contexts = self.project(contexts)
         keys = self.attention_keys(contexts)
@@ -233,7 +244,11 @@ class ShowAttendTell:
             recalled, own = tf.split(output @ by_output, sizes, axis=-1)
             return (memory, output, recalled), given_hidden + own
 
-        return (memory, output, output @ by_output[:, : sizes[0]]), by_word, move
+        def new_array(length: tf.Tensor | int) -> tf.TensorArray:
+            shape = [contexts.shape[0], sizes[1]]
+            return tf.TensorArray(contexts.dtype, length, element_shape=shape)
+
+        return (memory, output, output @ by_output[:, : sizes[0]]), by_word, move, new_array
 
     @property
     def _looks_around(self) -> bool:
@@ -263,7 +278,7 @@ class ShowAttendTell:
             return sat_gates.join(*tensors)
         if self._joined is None:
             with tf.init_scope():
-                self._joined = sat_gates.join(*tensors)
+                self._joined = [layers.frozen(each) for each in sat_gates.join(*tensors)]
         # No gradient: the loop over the words would sum it up for nothing.
         return [tf.stop_gradient(tensor) for tensor in self._joined]
 

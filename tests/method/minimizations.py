@@ -13,7 +13,7 @@ def memory(begin):
 
 
 def minimize(minimizer, function, begin, lower, upper):
-    return minimizer(function, begin, lower, upper, memory(begin))
+    return minimizer(lambda x, _: function(x), begin, lower, upper, memory(begin))
 
 
 def starts(count, side=1.0, seed=0, dtype=np.float32):

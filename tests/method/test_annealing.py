@@ -37,8 +37,9 @@ def traced_step(loss, **settings):
     return compile_step(annealing.Annealing(**settings), loss, SIGNATURE)
 
 
-def shared_step(settings, loss, signature=SIGNATURE):
+def shared_step(settings, loss, signature=SIGNATURE, problem_count=None):
     """Tracing takes longer than the searches do: those that differ in their schedules share it."""
+    assert problem_count is None
     names = ("restart_count", "draw_starts", "minimizer")
     return traced_step(loss, **{name: getattr(settings, name) for name in names})
 
@@ -184,10 +185,8 @@ def test_keeping_restarts_finds_lower_where_the_mean_is_a_hill():
         restart_count=16, draw_starts=restarts.Uniform(-1, 1), minimizer=minimizer
     )
     step = annealing.compile_step(settings, valleys, SIGNATURE)
-    kept, means = (
-        annealing.anneal(step, tf.zeros([2]), 0, [0.7, 0.6, 0.5], np.zeros(2), keep)
-        for keep in (True, False)
-    )
+    walk = annealing.Walk(0, [0.7, 0.6, 0.5], np.zeros(2))
+    kept, means = (annealing.anneal(step, tf.zeros([2]), [walk], keep)[0] for keep in (True, False))
     assert kept.loss < 1e-6 < means.loss
     # The search itself is the same.
     for first, second in zip(kept.steps, means.steps, strict=True):

@@ -23,7 +23,7 @@ MEMORIES = {
 
 @tf.function(reduce_retracing=True)
 def thorough_in_bowl(center, curvature, begin, lower, upper):
-    def function(x):
+    def function(x, _):
         return tf.reduce_sum(curvature * tf.square(x - center), axis=1)
 
     return THOROUGH(function, begin, lower, upper, MEMORIES[begin.dtype])
@@ -97,7 +97,9 @@ def test_batch_equals_single_runs(minimizer, function):
     lower, upper = box([-0.7, -0.7], [0.7, 0.7])
     begin = starts(8)
     known = {count: evaluation_cache.EvaluationCache(count, 2) for count in (1, 8)}
-    run = tf.function(lambda begin: minimizer(function, begin, lower, upper, known[len(begin)]))
+    run = tf.function(
+        lambda begin: minimizer(lambda x, _: function(x), begin, lower, upper, known[len(begin)])
+    )
     together = run(begin)
     check(together, function, begin, lower, upper)
     alone = [run(begin[at : at + 1]) for at in range(8)]
@@ -189,7 +191,7 @@ def test_positions_are_numbers(minimizer, run):
     lower, upper = box([-0.7, -0.7], [0.7, 0.7])
     begin = starts(300)
     known = memory(begin)
-    found = run(lambda: minimizer(waves, begin, lower, upper, known))
+    found = run(lambda: minimizer(lambda x, _: waves(x), begin, lower, upper, known))
     assert np.isfinite(found.losses).all()
     assert np.isfinite(found.positions).all()
     check(found, waves, begin, lower, upper)

@@ -37,7 +37,7 @@ def test_crop_of_another_shape_is_bilinear(window, dtype, tolerance):
         np.testing.assert_allclose(crops, expected, rtol=0, atol=tolerance * 12)
 
 
-@pytest.mark.parametrize("crop", [sampling._crop_and_resize, sampling._crop_separably])
+@pytest.mark.parametrize("crop", [sampling._crop_and_resize, sampling._crop_gathered])
 def test_the_photos_own_shape_has_the_bits_of_no_shape(crop):
     """Values and gradients: the paper's method is what it was before there were shapes."""
     image = halves(picture(31, 23), np.float32)
@@ -147,7 +147,7 @@ def test_slope_at_a_value_of_the_picture_is_the_one_behind_it(theta):
             total = tf.reduce_sum(crops**2)
         return tape.gradient(total, values)[0]
 
-    exact = gradient(sampling._crop_separably, np.float64)
+    exact = gradient(sampling._crop_gathered, np.float64)
     found = gradient(sampling._crop_and_resize, np.float32)
     np.testing.assert_allclose(found, exact, rtol=0, atol=1e-3 * np.abs(exact).max())
 
