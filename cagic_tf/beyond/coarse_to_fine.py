@@ -70,7 +70,8 @@ class CoarseToFineRun:
     """The scan and what follows it for one loss, on one problem or on many side by side."""
 
     def __init__(self, settings: CoarseToFine, loss: LossFunction, signature: Any):
-        self._settings, self._loss = settings, loss
+        self._settings = settings
+        self._loss: Any = loss  # Perhaps a `BatchLoss`; `many` needs one.
         self._step = annealing.AnnealingRun(settings.refinement, loss, signature).step
         self._evaluate = functools.cache(functools.partial(_evaluation, loss, signature))
         self._view = settings.scan_view
@@ -149,7 +150,7 @@ class CoarseToFineRun:
         return np.split(np.concatenate(parts), np.cumsum([len(grid) for grid in grids])[:-1])
 
 
-def _evaluation(loss: LossFunction, signature: Any, alone: bool) -> Any:
+def _evaluation(loss: Any, signature: Any, alone: bool) -> Any:
     """The graph of crops' losses, of one problem for itself or of many side by side."""
     problem_signature = signature if alone else loss.batch_signature
     theta, owners = tf.TensorSpec([None, 3], tf.float32), tf.TensorSpec([None], tf.int32)

@@ -73,7 +73,8 @@ class AnnealingRun:
     """Alg. 1 for one loss, on one problem or on many side by side."""
 
     def __init__(self, settings: Annealing, loss: LossFunction, signature: Any):
-        self._settings, self._loss, self._signature = settings, loss, signature
+        self._settings = settings
+        self._loss: Any = loss  # Perhaps a `BatchLoss`; `many` needs one.
         self._scales = scale_schedule(1.0, settings.scale_factor, settings.smallest_scale)
         self.step = functools.cache(functools.partial(compile_step, settings, loss, signature))
 
@@ -107,7 +108,7 @@ class AnnealingRun:
 
 
 def compile_step(
-    settings: Annealing, loss: LossFunction, signature: Any, problem_count: int | None = None
+    settings: Annealing, loss: Any, signature: Any, problem_count: int | None = None
 ) -> Callable:
     """The graph of one iteration of Alg. 1's outer loop: restarts, L-BFGS, their mean.
 

@@ -10,13 +10,7 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from cagic_tf.system import devices
-
 SIZE = 32  # Points remembered a member; one line search asks for fewer.
-# Members that are always computed together where XLA compiles: a GPU needs hardly less for fewer,
-# and every number of rows is compiled for itself.
-FEW = 64
-PARTS = 4  # Of more members; so many numbers of rows there are at most.
 
 
 class EvaluationCache:
@@ -28,7 +22,6 @@ class EvaluationCache:
 
     def __init__(self, members: int, dimensions: int, dtype: tf.DType = tf.float32):
         """Makes room for the points of `members` minimizations in `dimensions` unknowns."""
-        self._step = members if members <= FEW else -(-members // PARTS)
         with tf.device("CPU:0"):  # As the optimizer that asks.
             self._points = tf.Variable(tf.fill([SIZE, members, dimensions], tf.cast(np.nan, dtype)))
             self._values = tf.Variable(tf.zeros([SIZE, members], dtype))
@@ -61,20 +54,18 @@ class EvaluationCache:
         gradients = tf.gather_nd(self._gradients, slots)
         is_new = ~tf.reduce_any(same, axis=0)
         new = tf.cast(tf.where(is_new), tf.int32)
-        count = tf.shape(new)[0]
 
         def look_up() -> tuple[tf.Tensor, tf.Tensor]:
             return values, gradients
 
         def fill_in() -> tuple[tf.Tensor, tf.Tensor]:
-            rows = self._padded(new[:, 0], count) if devices.compiles() else new[:, 0]
-            found, slopes = compute(tf.gather(points, rows), rows)
+            found, slopes = compute(tf.gather_nd(points, new), new[:, 0])
             return (
-                tf.tensor_scatter_nd_update(values, new, found[:count]),
-                tf.tensor_scatter_nd_update(gradients, new, slopes[:count]),
+                tf.tensor_scatter_nd_update(values, new, found),
+                tf.tensor_scatter_nd_update(gradients, new, slopes),
             )
 
-        values, gradients = tf.cond(count > 0, fill_in, look_up)
+        values, gradients = tf.cond(tf.reduce_any(is_new), fill_in, look_up)
         self.computed.assign_add(tf.cast(is_new, tf.int32))
         place = [[self._asked % SIZE]]
         self._points.scatter_nd_update(place, points[tf.newaxis])
@@ -82,8 +73,3 @@ class EvaluationCache:
         self._gradients.scatter_nd_update(place, gradients[tf.newaxis])
         self._asked.assign_add(1)
         return values, gradients
-
-    def _padded(self, rows: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
-        """These rows, the first repeated up to one of the numbers of rows that there are."""
-        missing = -count % self._step
-        return tf.concat([rows, tf.fill([missing], rows[0])], axis=0)

@@ -53,7 +53,8 @@ class JointRun:
     """One run of L-BFGS over `(x, y, s)` for one loss, on one problem or on many side by side."""
 
     def __init__(self, settings: JointSearch, loss: LossFunction, signature: Any):
-        self._settings, self._loss = settings, loss
+        self._settings = settings
+        self._loss: Any = loss  # Perhaps a `BatchLoss`; `many` needs one.
         self._graph = functools.cache(functools.partial(_compile, settings, loss, signature))
 
     def __call__(
@@ -111,9 +112,7 @@ class JointRun:
         return paths
 
 
-def _compile(
-    settings: JointSearch, loss: LossFunction, signature: Any, problem_count: int | None
-) -> Any:
+def _compile(settings: JointSearch, loss: Any, signature: Any, problem_count: int | None) -> Any:
     """The graph; `problem_count` as in `annealing.compile_step`."""
     problems = problem_count or 1
     known = evaluation_cache.EvaluationCache(problems, 3)

@@ -15,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from cagic_tf.method import few_rows
 from cagic_tf.method.evaluation_cache import EvaluationCache
 from cagic_tf.system import devices
 
@@ -107,9 +108,11 @@ class Minimizer:
                 value = function(positions, members)
             return value, tape.gradient(value, positions)
 
+        split = few_rows.split(slopes, starts.shape[0]) if devices.on_gpu() else slopes
+
         def compute(positions: tf.Tensor, members: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             with tf.device(None):  # Where there is a GPU, there.
-                return devices.compiled(slopes)(positions, members)
+                return split(positions, members)
 
         # One copy of the networks in the graph: TFP calls this in about ten places, and inlined at
         # each of them it takes most of a minute to trace.

@@ -203,7 +203,7 @@ class CropLoss:
         settings = self.objective.max_words, self.objective.count_end_word
         return Crops(self.networks, problem, theta, *settings)
 
-    def _losses(self, problem: Problem, crops: Crops) -> Losses:
+    def _losses(self, problem: Problem | Rows, crops: Crops) -> Losses:
         """Eq. 3: L_total = L_caption + lambda L_aesthetic, and any further terms."""
         total, terms = None, {}
         for term in self.objective.terms:

@@ -23,7 +23,8 @@ MOST_THREADS = 1024  # More than help anywhere; no system has room for any numbe
 # Whoever is first in `reproducible` keeps the host's settings; the last one out restores them.
 _lock = threading.Lock()
 _inside = 0
-_hosts: tuple[bool, dict[str, Any]] = (False, {})
+_compiling = False
+_hosts: tuple[bool, bool, dict[str, Any]] = (False, True, {})
 
 
 class DeviceError(Exception):
@@ -112,10 +113,11 @@ def _select(found: "list[tf.config.PhysicalDevice]", name: str | None) -> list:
 
 @contextlib.contextmanager
 def reproducible() -> Iterator[None]:
-    """TensorFlow computes the same bits from the same input in here, and plain graphs on a CPU.
+    """TensorFlow computes the same bits from the same input in here, in full single precision.
 
-    On a CPU, Grappler's rewrites make a step slower (TensorFlow 2.21: `remapping` and
-    `arithmetic_optimization` together), and take seconds themselves. Both settings are the whole
+    A GPU would round products to TF32, whose ten bits are too few for a line search. On a CPU,
+    Grappler's rewrites make a step slower (TensorFlow 2.21: `remapping` and
+    `arithmetic_optimization` together), and take seconds themselves. These settings are the whole
     process's: the host's own are back when nobody is in here any more, in whatever thread.
     """
     _enter()
@@ -134,9 +136,11 @@ def _enter() -> None:
         if not _inside:
             _hosts = (
                 config.is_op_determinism_enabled(),
+                tf.config.experimental.tensor_float_32_execution_enabled(),
                 tf.config.optimizer.get_experimental_options(),
             )
             tf.config.experimental.enable_op_determinism()
+            tf.config.experimental.enable_tensor_float_32_execution(False)
             if not on_gpu():
                 tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
         _inside += 1
@@ -150,9 +154,10 @@ def _leave() -> None:
     with _lock:
         _inside -= 1
         if not _inside:
-            was_deterministic, options = _hosts
+            was_deterministic, had_tf32, options = _hosts
             if not was_deterministic:
                 config.disable_op_determinism()
+            tf.config.experimental.enable_tensor_float_32_execution(had_tf32)
             off = {"disable_meta_optimizer": options.get("disable_meta_optimizer", False)}
             tf.config.optimizer.set_experimental_options(off)
 
@@ -165,18 +170,24 @@ def on_gpu() -> bool:
 
 
 def compiles() -> bool:
-    """Whether XLA compiles what is computed now.
-
-    On a GPU launching one operation after another takes longer than computing them. On a CPU XLA's
-    own convolutions are many times slower than TensorFlow's.
-    """
-    return on_gpu()
+    """Whether what is traced now is for XLA, which has to know every shape: see `compiled`."""
+    return _compiling
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A function of tensors, compiled by XLA where that is faster."""
-    if not compiles():
-        return function
+    """A function of tensors as one executable of XLA, for every shape of its arguments another.
+
+    Worth it on a GPU with little to compute, where launching one operation after another takes
+    longer than computing them. On a CPU XLA's convolutions are many times slower than TensorFlow's.
+    """
     import tensorflow as tf
 
-    return tf.function(function, jit_compile=True, autograph=False)
+    def traced(*arguments: Any) -> Any:
+        global _compiling
+        before, _compiling = _compiling, True
+        try:
+            return function(*arguments)
+        finally:
+            _compiling = before
+
+    return tf.function(traced, jit_compile=True, autograph=False)
