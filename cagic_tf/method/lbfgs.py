@@ -108,11 +108,12 @@ class Minimizer:
                 value = function(positions, members)
             return value, tape.gradient(value, positions)
 
-        split = few_rows.split(slopes, starts.shape[0]) if devices.on_gpu() else slopes
+        members = starts.shape[0]
+        rows = few_rows.filled_up(slopes, members) if devices.on_gpu() else slopes
 
         def compute(positions: tf.Tensor, members: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             with tf.device(None):  # Where there is a GPU, there.
-                return split(positions, members)
+                return rows(positions, members)
 
         # One copy of the networks in the graph: TFP calls this in about ten places, and inlined at
         # each of them it takes most of a minute to trace.

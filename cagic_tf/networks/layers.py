@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from cagic_tf.networks import fused
 from cagic_tf.system import devices
 
 Weights = Mapping[str, tf.Tensor | tf.Variable | np.ndarray]
@@ -52,7 +53,9 @@ def convolution(
     """
     kernel = weights[f"{name}/kernel"]
     x = tf.cast(x, kernel.dtype)  # What comes before a trunk's first layer is full precision's.
-    if groups == 1:
+    if groups == 1 and kernel.shape[:2] == (1, 1) and stride == 1 and devices.compiles():
+        x = fused.pointwise(x, kernel)
+    elif groups == 1:
         x = tf.nn.conv2d(x, kernel, stride, "SAME")
     else:  # One call a group: TensorFlow has no gradient of grouped convolutions on the CPU.
         parts = zip(tf.split(x, groups, axis=3), tf.split(kernel, groups, axis=3), strict=True)

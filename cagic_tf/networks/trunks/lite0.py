@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import tensorflow as tf
 
-from cagic_tf.networks import layers
+from cagic_tf.networks import fused, layers
+from cagic_tf.system import devices
 
 # Stages of the B0 layout: kernel, stride, expansion, output channels, repeats.
 STAGES = (
@@ -77,6 +78,9 @@ class Lite0:
         return layers.convolution(x, self._weights, name, stride, activation=activation)
 
     def _depthwise(self, x: tf.Tensor, name: str, stride: int) -> tf.Tensor:
-        strides = [1, stride, stride, 1]
-        x = tf.nn.depthwise_conv2d(x, self._weights[f"{name}/kernel"], strides, "SAME")
+        kernel = self._weights[f"{name}/kernel"]
+        if devices.compiles():
+            x = fused.depthwise(x, kernel, stride)
+        else:
+            x = tf.nn.depthwise_conv2d(x, kernel, [1, stride, stride, 1], "SAME")
         return tf.nn.relu6(tf.nn.bias_add(x, self._weights[f"{name}/bias"]))
