@@ -5,7 +5,8 @@
 Writes OUT/table.md, OUT/table.csv, OUT/throughput.json and OUT/made_by.json. Each gin file is timed
 on each device in a process of its own: sample photos and their captions, over and over, each time
 with seeds of its own. The first run of each number of photos traces and compiles, and its time is
-given for itself; of the runs after it, which must find the very same crops, the median counts.
+given for itself; of the runs after it, which must find the very same crops, the median counts. The
+same command goes on where it stopped, also on another machine, for what that one lacks.
 """
 
 import json
@@ -13,6 +14,7 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +22,10 @@ import pandas as pd
 import tensorflow as tf
 from absl import app, flags
 
-from cagic_tf import config
+from cagic_tf import config, pipeline
 from cagic_tf.batch import manifest
 from cagic_tf.photos import reading
-from cagic_tf.system import devices, resources
+from cagic_tf.system import devices, provenance, resources
 from experiments import command
 from experiments.errors import ExperimentError
 from experiments.tables import made_by, networks, table_files
@@ -68,80 +70,88 @@ def photos(count: int) -> tuple[list, list[str], list[int]]:
     )
 
 
-def time_one(gin_file: str, counts: list[int]) -> list[dict[str, Any]]:
-    """Figures of one gin file on this process's device, a dict for each number of photos."""
-    cropper = config.load_cropper(gin_file)
+def time_one(cropper: pipeline.Cropper, gin_file: str, count: int) -> dict[str, Any]:
+    """Figures of one gin file on this process's device, for one number of photos."""
     gpu = devices.on_gpu()
-    found = []
-    for count in counts:
-        if gpu:
-            tf.config.experimental.reset_memory_stats("GPU:0")
-        seconds, boxes = [], []
-        for _ in range(1 + FLAGS.repeats):
-            begin = time.perf_counter()
-            results = cropper.crop_many(*photos(count), batch=count)
-            seconds.append(time.perf_counter() - begin)
-            boxes.append([(result.center, result.scale, result.loss) for result in results])
-        typical = statistics.median(seconds[1:])
-        found.append(
-            {
-                "gin file": made_by.shortened(gin_file),
-                "device": "GPU" if gpu else "CPU",
-                "photos": count,
-                "seconds, the first time": seconds[0],
-                "seconds": typical,
-                "seconds a photo": typical / count,
-                "photos a second": count / typical,
-                "evaluations a photo": sum(result.evaluations for result in results) / count,
-                "GPU memory, MiB": tf.config.experimental.get_memory_info("GPU:0")["peak"] / 2**20
-                if gpu
-                else None,
-                "equal runs": f"{sum(each == boxes[0] for each in boxes)} of {len(boxes)}",
-            }
-        )
-    return found
+    if gpu:
+        tf.config.experimental.reset_memory_stats("GPU:0")
+    seconds, found = [], []
+    for _ in range(1 + FLAGS.repeats):
+        begin = time.perf_counter()
+        results = cropper.crop_many(*photos(count), batch=count)
+        seconds.append(time.perf_counter() - begin)
+        found.append([(result.center, result.scale, result.loss) for result in results])
+    typical = statistics.median(seconds[1:])
+    peak = tf.config.experimental.get_memory_info("GPU:0")["peak"] / 2**20 if gpu else None
+    machine = provenance.machine()
+    return {
+        "gin file": made_by.shortened(gin_file),
+        "device": machine["gpus"][0]
+        if gpu
+        else f"{machine['processor']}, {machine['cores']} cores",
+        "photos": count,
+        "seconds, the first time": seconds[0],
+        "seconds": typical,
+        "seconds a photo": typical / count,
+        "photos a second": count / typical,
+        "evaluations a photo": sum(result.evaluations for result in results) / count,
+        "GPU memory, MiB": peak,
+        "equal runs": f"{sum(each == found[0] for each in found)} of {len(found)}",
+        "commit": provenance.commit(),
+    }
 
 
-def in_a_process(gin_file: str, device: str) -> list[dict[str, Any]]:
-    """The figures of one gin file on one device.
+def missing(rows: list[dict[str, Any]], gin_file: str, device: str) -> list[int]:
+    """The numbers of photos that are not timed yet, fewest first."""
+    counts = FLAGS.cpu_counts if device == "cpu" else FLAGS.counts
+    known = {
+        row["photos"]
+        for row in rows
+        if row["gin file"] == made_by.shortened(gin_file)
+        and (row["GPU memory, MiB"] is None) == (device == "cpu")
+    }
+    return [int(count) for count in counts if int(count) not in known]
+
+
+def time_missing(rows: list[dict[str, Any]], gin_file: str, device: str) -> Iterator[dict]:
+    """Times one gin file on one device in a process of its own, a dict for each number of photos.
 
     Raises:
       ExperimentError: It could not be timed there.
     """
-    counts = FLAGS.cpu_counts if device == "cpu" else FLAGS.counts
+    counts = missing(rows, gin_file, device)
+    if not counts:
+        return
     program = [sys.executable, "-m", "experiments.throughput", "--worker", f"--device={device}"]
-    program += [f"--gin_file={gin_file}", f"--counts={','.join(counts)}"]
+    program += [f"--gin_file={gin_file}", f"--counts={','.join(map(str, counts))}"]
     program += [f"--threads={FLAGS.threads}", f"--repeats={FLAGS.repeats}"]
-    done = subprocess.run(program, stdout=subprocess.PIPE, text=True)
-    if done.returncode:
+    with subprocess.Popen(program, stdout=subprocess.PIPE, text=True) as process:
+        yield from map(json.loads, process.stdout or [])
+    if process.returncode:
         raise ExperimentError(f"{gin_file} could not be timed with --device={device}")
-    return json.loads(done.stdout.splitlines()[-1])
 
 
 def main() -> None:
-    """Times everything, then writes what was found."""
+    """Times everything, keeping each figure as it comes, then writes the table."""
     devices.prepare(FLAGS.device, FLAGS.threads)
+    used = {}
+    for gin_file in FLAGS.gin_file:
+        cropper = config.load_cropper(gin_file)
+        used[gin_file] = cropper.loss.networks.checkpoints
+        for count in FLAGS.counts if FLAGS.worker else []:
+            print(json.dumps(time_one(cropper, gin_file, int(count))), flush=True)
     if FLAGS.worker:
-        print(json.dumps(time_one(FLAGS.gin_file[0], [int(count) for count in FLAGS.counts])))
         return
-    used = {each: config.load_cropper(each).loss.networks.checkpoints for each in FLAGS.gin_file}
-    rows = [
-        row
-        for gin_file in FLAGS.gin_file
-        for device in FLAGS.devices
-        for row in in_a_process(gin_file, device)
-    ]
     directory = Path(FLAGS.output_dir)
-    made_by.write_file(directory / "throughput.json", (json.dumps(rows, indent=1) + "\n").encode())
+    path = directory / "throughput.json"
+    rows = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+    for gin_file in FLAGS.gin_file:
+        for device in FLAGS.devices:
+            for row in time_missing(rows, gin_file, device):
+                rows.append(row)
+                made_by.write_file(path, (json.dumps(rows, indent=1) + "\n").encode())
     notes = ["On a CPU photos go one after the other.", networks.note(used)]
-    table_files.write(
-        directory,
-        pd.DataFrame(rows),
-        COLUMNS,
-        notes,
-        networks.merged(used),
-        [directory / "throughput.json"],
-    )
+    table_files.write(directory, pd.DataFrame(rows), COLUMNS, notes, networks.merged(used), [path])
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from cagic_tf.method import evaluation_cache, lbfgs, restarts
+from cagic_tf.method import evaluation_cache, host_loop, lbfgs, restarts
 from cagic_tf.method.search import (
     UNBOUNDED,
     Bounds,
@@ -118,44 +118,97 @@ def compile_step(
       signature: The `tf.TypeSpec`s of a problem.
       problem_count: How many problems lie side by side; None: there is one, for itself.
     """
-    count, problems = settings.restart_count, problem_count or 1
-    known = evaluation_cache.EvaluationCache(problems * count, 2)
     if problem_count is not None:
-        signature = loss.batch_signature
+        return _step_on_gpu(settings, loss, problem_count)
 
-    def of(problem: Any, owners: tf.Tensor) -> Any:
-        return problem if problem_count is None else problem.of(owners)
+    count = settings.restart_count
+    known = evaluation_cache.EvaluationCache(count, 2)
 
     @tf.function(
-        input_signature=[
-            signature,
-            tf.TensorSpec([problems, 2], tf.float32),
-            tf.TensorSpec([problems, 1], tf.float32),
-            tf.TensorSpec([problems, 2], tf.int32),
-            tf.TensorSpec([problems, 2], tf.float32),
-        ],
+        input_signature=[signature, *_signature(1)],
         autograph=False,  # No Python control flow depends on a tensor; reading all source is slow.
     )
     def step(
         problem: Any, centers: tf.Tensor, scales: tf.Tensor, seeds: tf.Tensor, base_sizes: tf.Tensor
     ) -> tuple[tf.Tensor, Losses, tf.Tensor, lbfgs.Minimum]:
-        with tf.device("CPU:0"):  # The same numbers whatever else there is.
-            reach = tf.repeat(1 - scales * base_sizes, count, axis=0)
-            drawn = zip(tf.unstack(centers), tf.unstack(seeds), strict=True)
-            starts = [settings.draw_starts(center, count, seed) for center, seed in drawn]
-            starts = tf.clip_by_value(tf.concat(starts, axis=0), -reach, reach)
+        starts, reach = _starts(settings, centers, scales, seeds, base_sizes)
 
         def total(xy: tf.Tensor, members: tf.Tensor) -> tf.Tensor:
-            owners = members // count
-            theta = tf.concat([xy, tf.gather(scales, owners)], axis=1)
-            return loss(of(problem, owners), theta).total
+            return loss(problem, _at_scale(xy, tf.repeat(scales, tf.shape(xy)[0], axis=0))).total
 
         found = settings.minimizer(total, starts, -reach, reach, known)  # Eq. 7
-        means = tf.reduce_mean(tf.reshape(found.positions, [problems, count, 2]), axis=1)  # Eq. 6
-        at_means = loss(of(problem, tf.range(problems)), tf.concat([means, scales], axis=1))
-        return means, at_means, starts, found
+        means = _means(found, 1)  # Eq. 6
+        return means, loss(problem, _at_scale(means, scales)), starts, found
 
     return step
+
+
+def _step_on_gpu(settings: Annealing, loss: Any, problem_count: int) -> Callable:
+    """The same for problems side by side, on a GPU."""
+
+    def total(problem: Any, scales: tf.Tensor, xy: tf.Tensor) -> tf.Tensor:
+        return loss(problem, _at_scale(xy, scales)).total
+
+    members = problem_count * settings.restart_count
+    minimize = host_loop.HostLoop(settings.minimizer, total, loss.batch_signature, members, 2)
+    draw = tf.function(
+        functools.partial(_starts, settings),
+        input_signature=_signature(problem_count),
+        autograph=False,
+    )
+
+    @tf.function(
+        input_signature=[loss.batch_signature, tf.TensorSpec([problem_count, 3], tf.float32)],
+        autograph=False,
+    )
+    def look(problems: Any, theta: tf.Tensor) -> Losses:
+        return loss(problems.of(tf.range(problem_count)), theta)
+
+    def step(
+        problems: Any,
+        centers: tf.Tensor,
+        scales: tf.Tensor,
+        seeds: tf.Tensor,
+        base_sizes: tf.Tensor,
+    ) -> tuple[tf.Tensor, Losses, tf.Tensor, lbfgs.Minimum]:
+        with tf.device("CPU:0"):
+            starts, reach = draw(centers, scales, seeds, base_sizes)
+        found = minimize(problems, scales, starts, -reach, reach)
+        means = _means(found, problem_count)
+        return means, look(problems, _at_scale(means, scales)), starts, found
+
+    return step
+
+
+def _signature(problems: int) -> list[tf.TensorSpec]:
+    """Of the centres, scales, seeds and sizes of the crop of scale 1 of so many problems."""
+    pair, scale = (tf.TensorSpec([problems, size], tf.float32) for size in (2, 1))
+    return [pair, scale, tf.TensorSpec([problems, 2], tf.int32), pair]
+
+
+def _starts(
+    settings: Annealing,
+    centers: tf.Tensor,
+    scales: tf.Tensor,
+    seeds: tf.Tensor,
+    base_sizes: tf.Tensor,
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Where restarts begin, and how far from the middle they may go, each `[problems * K, 2]`."""
+    count = settings.restart_count
+    reach = tf.repeat(1 - scales * base_sizes, count, axis=0)
+    drawn = zip(tf.unstack(centers), tf.unstack(seeds), strict=True)
+    starts = [settings.draw_starts(center, count, seed) for center, seed in drawn]
+    return tf.clip_by_value(tf.concat(starts, axis=0), -reach, reach), reach
+
+
+def _at_scale(xy: tf.Tensor, scales: tf.Tensor) -> tf.Tensor:
+    """Crops `[N, 3]` of centres `[N, 2]` and scales `[N, 1]`."""
+    return tf.concat([xy, scales], axis=1)
+
+
+def _means(found: lbfgs.Minimum, problems: int) -> tf.Tensor:
+    """Eq. 6: the mean of the results of each problem's restarts, `[problems, 2]`."""
+    return tf.reduce_mean(tf.reshape(found.positions, [problems, -1, 2]), axis=1)
 
 
 class Walk(NamedTuple):

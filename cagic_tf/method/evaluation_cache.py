@@ -22,7 +22,7 @@ class EvaluationCache:
 
     def __init__(self, members: int, dimensions: int, dtype: tf.DType = tf.float32):
         """Makes room for the points of `members` minimizations in `dimensions` unknowns."""
-        with tf.device("CPU:0"):  # As the optimizer that asks.
+        with tf.device("CPU:0"):  # As the optimizer that asks; see `host_loop`.
             self._points = tf.Variable(tf.fill([SIZE, members, dimensions], tf.cast(np.nan, dtype)))
             self._values = tf.Variable(tf.zeros([SIZE, members], dtype))
             self._gradients = tf.Variable(tf.zeros([SIZE, members, dimensions], dtype))

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from cagic_tf.method import evaluation_cache, lbfgs
+from cagic_tf.method import evaluation_cache, host_loop, lbfgs
 from cagic_tf.method.search import (
     UNBOUNDED,
     Bounds,
@@ -114,39 +114,55 @@ class JointRun:
 
 def _compile(settings: JointSearch, loss: Any, signature: Any, problem_count: int | None) -> Any:
     """The graph; `problem_count` as in `annealing.compile_step`."""
-    problems = problem_count or 1
-    known = evaluation_cache.EvaluationCache(problems, 3)
     if problem_count is not None:
-        signature = loss.batch_signature
+        return _graph_on_gpu(settings, loss, problem_count)
+    upper = tf.constant([1.0, 1.0, 1.0])
+    known = evaluation_cache.EvaluationCache(1, 3)
+    theta, sides = tf.TensorSpec([1, 3], tf.float32), tf.TensorSpec([1, 2], tf.float32)
 
-    def of(problem: Any, owners: tf.Tensor) -> Any:
-        return problem if problem_count is None else problem.of(owners)
-
-    def inside(theta: tf.Tensor, base_sizes: tf.Tensor) -> tf.Tensor:
-        reach = theta[:, 2:] * base_sizes
-        # Not clip_by_value: moving the border must move the centre that it holds.
-        xy = tf.maximum(tf.minimum(theta[:, :2], 1 - reach), reach - 1)
-        return tf.concat([xy, theta[:, 2:]], axis=1)
-
-    @tf.function(
-        input_signature=[
-            signature,
-            tf.TensorSpec([problems, 3], tf.float32),
-            tf.TensorSpec([problems, 2], tf.float32),
-        ],
-        autograph=False,
-    )
+    @tf.function(input_signature=[signature, theta, sides], autograph=False)
     def run(
         problem: Any, lower: tf.Tensor, base_sizes: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor, lbfgs.Minimum, Losses]:
         def total(theta: tf.Tensor, members: tf.Tensor) -> tf.Tensor:
-            crops = inside(theta, tf.gather(base_sizes, members))
-            return loss(of(problem, members), crops).total
+            return loss(problem, _inside(theta, base_sizes)).total
 
         start = tf.maximum(tf.constant([settings.start], tf.float32), lower)
-        found = settings.minimizer(total, start, lower, tf.constant([1.0, 1.0, 1.0]), known)
-        theta = inside(found.positions, base_sizes)
-        losses = loss(of(problem, tf.range(problems)), theta)
-        return inside(start, base_sizes), theta, found, losses
+        found = settings.minimizer(total, start, lower, upper, known)
+        theta = _inside(found.positions, base_sizes)
+        return _inside(start, base_sizes), theta, found, loss(problem, theta)
 
     return run
+
+
+def _graph_on_gpu(settings: JointSearch, loss: Any, problem_count: int) -> Any:
+    """The same for problems side by side, on a GPU."""
+
+    def total(problem: Any, base_sizes: tf.Tensor, theta: tf.Tensor) -> tf.Tensor:
+        return loss(problem, _inside(theta, base_sizes)).total
+
+    signature = loss.batch_signature
+    minimize = host_loop.HostLoop(settings.minimizer, total, signature, problem_count, 3)
+    theta = tf.TensorSpec([problem_count, 3], tf.float32)
+
+    @tf.function(input_signature=[signature, theta], autograph=False)
+    def look(problems: Any, theta: tf.Tensor) -> Losses:
+        return loss(problems.of(tf.range(problem_count)), theta)
+
+    def run(
+        problems: Any, lower: tf.Tensor, base_sizes: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, lbfgs.Minimum, Losses]:
+        start = tf.maximum(tf.constant([settings.start], tf.float32), lower)
+        found = minimize(problems, base_sizes, start, lower, tf.ones_like(lower))
+        theta = _inside(found.positions, base_sizes)
+        return _inside(start, base_sizes), theta, found, look(problems, theta)
+
+    return run
+
+
+def _inside(theta: tf.Tensor, base_sizes: tf.Tensor) -> tf.Tensor:
+    """Crops whose centres are moved so far that they lie in the photo."""
+    reach = theta[:, 2:] * base_sizes
+    # Not clip_by_value: moving the border must move the centre that it holds.
+    xy = tf.maximum(tf.minimum(theta[:, :2], 1 - reach), reach - 1)
+    return tf.concat([xy, theta[:, 2:]], axis=1)

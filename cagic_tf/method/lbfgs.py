@@ -15,9 +15,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from cagic_tf.method import few_rows
 from cagic_tf.method.evaluation_cache import EvaluationCache
-from cagic_tf.system import devices
 
 
 class Minimum(NamedTuple):
@@ -71,8 +69,6 @@ class Minimizer:
     ) -> Minimum:
         """Minimizes `function` from every start.
 
-        The optimizer itself runs on the CPU, where its many small steps wait for no GPU.
-
         Args:
           function: Maps `[N, D]` positions and the numbers of the starts that they come from, `[N]`
             int32, to `[N]` values; differentiable by the positions.
@@ -84,17 +80,6 @@ class Minimizer:
         Returns:
           The minima found; a member that found nothing lower is where it started.
         """
-        with tf.device("CPU:0"):
-            return self._minimize(function, starts, lower, upper, evaluated)
-
-    def _minimize(
-        self,
-        function: Callable[[tf.Tensor, tf.Tensor], tf.Tensor],
-        starts: tf.Tensor,
-        lower: tf.Tensor,
-        upper: tf.Tensor,
-        evaluated: EvaluationCache,
-    ) -> Minimum:
         unit = tf.cast(tf.sqrt(self.first_step), starts.dtype)
         begin = tf.clip_by_value(starts, lower, upper)
 
@@ -102,18 +87,11 @@ class Minimizer:
             spring = 0.5 * tf.square(outside / unit)
             return tf.reduce_sum(gradient * outside + spring, axis=1)
 
-        def slopes(positions: tf.Tensor, members: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        def compute(positions: tf.Tensor, members: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             with tf.GradientTape() as tape:
                 tape.watch(positions)
                 value = function(positions, members)
             return value, tape.gradient(value, positions)
-
-        members = starts.shape[0]
-        rows = few_rows.filled_up(slopes, members) if devices.on_gpu() else slopes
-
-        def compute(positions: tf.Tensor, members: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            with tf.device(None):  # Where there is a GPU, there.
-                return rows(positions, members)
 
         # One copy of the networks in the graph: TFP calls this in about ten places, and inlined at
         # each of them it takes most of a minute to trace.

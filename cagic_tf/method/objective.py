@@ -148,7 +148,6 @@ class CropLoss:
         base_size = tf.TensorSpec([2], networks.dtype)
         self.signature = Problem(picture, targets, base_size, picture, targets)
         self.batch_signature = problems.batch_signature(self.signature)
-        self._pixels: tf.Variable | None = None  # Of the batch in work.
         self._pyramid_mean = tf.function(
             lambda photo: sampling.pyramid_mean(photo, objective.pyramid, objective.blur_sigma),
             input_signature=[picture],
@@ -184,10 +183,8 @@ class CropLoss:
         return {term.name: term.target(self.networks, words) for term in self.objective.terms}
 
     def side_by_side(self, each: Sequence[Problem]) -> Batch:
-        """The problems as one, until this is called again."""
-        self._pixels = None  # The memory may be needed.
-        batch, self._pixels = problems.side_by_side(each)
-        return batch
+        """The problems as one."""
+        return problems.side_by_side(each, self.signature)
 
     def __call__(self, problem: Problem | Rows, theta: tf.Tensor) -> Losses:
         """Losses of the crops `theta`, `[N, 3]` rows `(x, y, s)`, of one photo or of their own."""

@@ -55,25 +55,22 @@ class Rows(NamedTuple):
 
     def sample(self, theta: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
         """Crops `[N, *size, 3]` of the pictures at `theta` `[N, 3]`."""
-        dtype = self.base_size.dtype
-        pixels = tf.raw_ops.ReadVariableOp(resource=self.pixels, dtype=dtype)
-        pixels = tf.ensure_shape(pixels, [None, 3])
         places = pixel_lists.Places(*tf.split(self.places, 3, axis=1))
         sides = tf.split(self.base_size, 2, axis=1)
-        return pixel_lists.crop(pixels, places, theta, size, sides)
+        return pixel_lists.crop(self.pixels, places, theta, size, sides)
 
 
 class Batch(NamedTuple):
     """B problems side by side.
 
     Attributes:
-      pixels: Scalar, the handle of a variable `[P, 3]`: the problems' pictures one after the other.
-        A handle, since every loop and branch of a graph passes on all that is used within, and a
-        loop that runs on the CPU would fetch the pixels from the GPU at every turn.
+      pixels: `[P, 3]`, the problems' pictures one after the other.
       places: `[B, 3]` int32, offset, height and width of each picture, see `pixel_lists.Places`.
       base_size: `[B, 2]`, see `Problem`.
       targets: As a `Problem` has them, each with one more axis, `[B, ...]`; those of a caption with
         fewer words end with zeros.
+
+    P and the lengths of targets are powers of two, so that few shapes are compiled.
     """
 
     pixels: tf.Tensor
@@ -96,35 +93,41 @@ def batch_signature(signature: Problem) -> Batch:
         return tf.TensorSpec([None, *spec.shape], spec.dtype)
 
     return Batch(
-        tf.TensorSpec([], tf.resource),
+        tf.TensorSpec([None, 3], signature.picture.dtype),
         tf.TensorSpec([None, 3], tf.int32),
         stacked(signature.base_size),
         tf.nest.map_structure(stacked, signature.targets),
     )
 
 
-def side_by_side(problems: Sequence[Problem]) -> tuple[Batch, tf.Variable]:
-    """Problems as a batch, and the variable whose handle it has: keep that as long as the batch."""
+def side_by_side(problems: Sequence[Problem], signature: Problem) -> Batch:
+    """Problems of that signature as a batch."""
     pictures = [tf.reshape(problem.picture, [-1, 3]) for problem in problems]
-    pixels = tf.Variable(tf.concat(pictures, axis=0), trainable=False)
     shapes = np.array([problem.picture.shape[:2] for problem in problems])
     ends = np.cumsum(shapes.prod(axis=1))
+    unused = tf.zeros([_power_of_two(ends[-1]) - ends[-1], 3], pictures[0].dtype)
     places = np.column_stack([ends - shapes.prod(axis=1), shapes])
-    batch = Batch(
-        pixels.handle,
+    return Batch(
+        tf.concat([*pictures, unused], axis=0),
         tf.constant(places, tf.int32),
         tf.stack([problem.base_size for problem in problems]),
-        tf.nest.map_structure(_stack, *(problem.targets for problem in problems)),
+        tf.nest.map_structure(_stack, signature.targets, *(each.targets for each in problems)),
     )
-    return batch, pixels
 
 
-def _stack(*tensors: tf.Tensor) -> tf.Tensor:
-    """Tensors of one rank, with zeros behind what is shorter than the longest."""
-    arrays = [tensor.numpy() for tensor in tensors]
-    stacked = np.zeros(
-        [len(arrays), *np.max([array.shape for array in arrays], axis=0).astype(int)]
-    )
-    for row, array in zip(stacked, arrays, strict=True):
-        row[tuple(slice(length) for length in array.shape)] = array
-    return tf.constant(stacked, tensors[0].dtype)
+def _stack(spec: tf.TensorSpec, *tensors: tf.Tensor) -> tf.Tensor:
+    """Tensors as one more axis, with zeros behind those that are shorter where lengths vary."""
+    longest = np.max([tensor.shape for tensor in tensors], axis=0)
+    lengths = [
+        _power_of_two(length) if known is None else known
+        for known, length in zip(spec.shape, longest, strict=True)
+    ]
+    stacked = np.zeros([len(tensors), *lengths])
+    for row, tensor in zip(stacked, tensors, strict=True):
+        row[tuple(slice(length) for length in tensor.shape)] = tensor.numpy()
+    return tf.constant(stacked, spec.dtype)
+
+
+def _power_of_two(size: int) -> int:
+    """The least one that is not below a size, which may be 0."""
+    return 1 << max(int(size) - 1, 0).bit_length()

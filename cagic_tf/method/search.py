@@ -113,7 +113,7 @@ class BatchLoss(Protocol):
         """The losses of crops `theta` `[N, 3]`."""
 
     def side_by_side(self, problems: Sequence[Any]) -> Problems:
-        """Problems as one, until this is called again."""
+        """Problems as one."""
 
 
 class RunSearch(Protocol):

@@ -3,31 +3,20 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
 from cagic_tf.networks import fused
 from cagic_tf.system import devices
 
-Weights = Mapping[str, tf.Tensor | tf.Variable | np.ndarray]
+Weights = Mapping[str, tf.Tensor | tf.Variable]
 
 
-def constants(tensors: Mapping[str, Any], dtype: tf.DType) -> dict[str, Any]:
+def constants(tensors: Mapping[str, Any], dtype: tf.DType) -> dict[str, tf.Tensor | tf.Variable]:
     """A checkpoint's tensors as constants of `dtype`; variables (training) stay what they are."""
     return {
-        name: value if isinstance(value, tf.Variable) else frozen(tf.constant(value, dtype))
+        name: value if isinstance(value, tf.Variable) else tf.constant(value, dtype)
         for name, value in tensors.items()
     }
-
-
-def frozen(tensor: tf.Tensor) -> tf.Tensor | np.ndarray:
-    """A constant as graphs should take it.
-
-    For a GPU it is an array, of which each graph has a constant of its own: a tensor would go into
-    the graph as an input, through every loop and branch on the way, and those of the optimizer run
-    on the CPU. Where all are on the CPU, an input saves the copy.
-    """
-    return tensor.numpy() if devices.on_gpu() else tensor
 
 
 def convolution(

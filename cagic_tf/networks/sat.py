@@ -278,7 +278,7 @@ class ShowAttendTell:
             return sat_gates.join(*tensors)
         if self._joined is None:
             with tf.init_scope():
-                self._joined = [layers.frozen(each) for each in sat_gates.join(*tensors)]
+                self._joined = sat_gates.join(*tensors)
         # No gradient: the loop over the words would sum it up for nothing.
         return [tf.stop_gradient(tensor) for tensor in self._joined]
 

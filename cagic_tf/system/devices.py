@@ -174,7 +174,7 @@ def compiles() -> bool:
     return _compiling
 
 
-def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+def compiled(function: Callable[..., Any], signature: Any = None) -> Any:
     """A function of tensors as one executable of XLA, for every shape of its arguments another.
 
     Worth it on a GPU with little to compute, where launching one operation after another takes
@@ -190,4 +190,4 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
         finally:
             _compiling = before
 
-    return tf.function(traced, jit_compile=True, autograph=False)
+    return tf.function(traced, signature, autograph=False, jit_compile=True)
