@@ -148,7 +148,7 @@ class Cropper:
         captions: str | None | Sequence[str | None],
         seeds: int | None | Sequence[int | None] = None,
         progress: Progress | None = None,
-        shapes: str | Sequence[str] = shapes.ORIGINAL.name,
+        shapes: str | shapes.Shape | Sequence[str | shapes.Shape] = shapes.ORIGINAL,
         smallest_side: int = 0,
         candidate_count: int = 1,
         batch: int = 0,

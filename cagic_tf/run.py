@@ -35,6 +35,7 @@ from cagic_tf.batch import (
     positional,
     records,
     report,
+    side_by_side,
 )
 from cagic_tf.photos import drawing, reading
 from cagic_tf.system import devices, provenance, startup
@@ -181,6 +182,10 @@ def _crop_rows(
     cropper: "pipeline.Cropper", folder: output_folder.OutputFolder, rows: list[manifest.Row]
 ) -> None:
     """Crops rows in their order, the next photo being read and the last row written meanwhile."""
+    batch_size = cropper.batch_size(len(rows), FLAGS.batch)
+    if batch_size > 1:
+        _crop_batches(cropper, folder, rows, batch_size)
+        return
     with (
         new_report(rows) as reporter,
         ThreadPoolExecutor(1) as reader,
@@ -196,6 +201,41 @@ def _crop_rows(
                 written.result()
             written = writer.submit(_write, finish, reporter, number, row)
             del finish  # It holds the photo.
+        if written:
+            written.result()
+
+
+def _crop_batches(
+    cropper: "pipeline.Cropper",
+    folder: output_folder.OutputFolder,
+    rows: list[manifest.Row],
+    batch_size: int,
+) -> None:
+    """The same where many photos go through a GPU at a time."""
+    with new_report(rows) as reporter, ThreadPoolExecutor(1) as writer:
+        done = 0
+
+        def progress(steps: int, total: int, loss: float) -> None:
+            text = f"photos {done + 1} to {min(done + batch_size, len(rows))} of {len(rows)}"
+            text += f": scale {steps} of {total}, mean of their lowest losses {loss:.3f}"
+            reporter.progress(done + batch_size * steps / total, text)
+
+        cropped = side_by_side.crop(
+            cropper,
+            rows,
+            lambda row: _read_ahead(row.path),
+            batch_size,
+            progress=progress,
+            smallest_side=FLAGS.smallest_side,
+            candidate_count=FLAGS.candidates,
+        )
+        written: Future[None] | None = None
+        for row, crop in cropped:
+            finish = folder.begin(row, crop)
+            if written:
+                written.result()
+            done += 1
+            written = writer.submit(_write, finish, reporter, done, row)
         if written:
             written.result()
 

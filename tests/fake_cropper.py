@@ -27,6 +27,9 @@ class FakeCropper:
         self.calls, self.images = [], []
         self.meanwhile = lambda: None
 
+    def batch_size(self, count, most=0):
+        return 1
+
     def crop(self, image, caption, progress, shape, smallest_side, candidate_count):
         photo = reading.read(image)
         self.calls.append(caption)

@@ -18,7 +18,7 @@ GROUPS = {
     "What to crop": "image caption images captions_from manifest aesthetics_only shard",
     "How to crop": "gin_file gin_param aspect_ratio size smallest_side candidates",
     "Where crops go": "output_dir format quality name strip_metadata overwrite retry_errors",
-    "What computes": "device threads",
+    "What computes": "device threads batch",
 }
 
 flags.DEFINE_string("image", None, "The photo to crop. Give --caption with it.")
@@ -140,6 +140,14 @@ flags.DEFINE_bool(
     "Try the rows again that failed earlier. By default they keep their error.",
 )
 devices.define_flags()
+flags.DEFINE_integer(
+    "batch",
+    0,
+    "How many photos go through a GPU at a time, at most. By default, 0, as many as are known to "
+    "fit. On a CPU photos are cropped one after the other, which is as fast.",
+    0,
+    10_000,
+)
 
 
 def save_options() -> crop_files.SaveOptions:
