@@ -17,6 +17,7 @@ from cagic_tf.method.search import (
     Progress,
     RunSearch,
     Step,
+    minimized,
 )
 
 
@@ -105,10 +106,11 @@ def compile_step(settings: Annealing, loss: LossFunction, signature: Any) -> Cal
         starts = settings.draw_starts(center, count, seed)
         starts = tf.clip_by_value(starts, -reach, reach)
 
-        def total(xy: tf.Tensor) -> tf.Tensor:
+        def crops(xy: tf.Tensor, members: tf.Tensor) -> tuple[Any, tf.Tensor]:
             scales = tf.fill([tf.shape(xy)[0], 1], scale)
-            return loss(problem, tf.concat([xy, scales], axis=1)).total
+            return problem, tf.concat([xy, scales], axis=1)
 
+        total = minimized(loss, crops)
         found = settings.minimizer(total, starts, -reach, reach, known)  # Eq. 7
         mean = tf.reduce_mean(found.positions, axis=0)  # Eq. 6
         at_mean = loss(problem, tf.concat([mean, [scale]], axis=0)[tf.newaxis])
@@ -143,7 +145,7 @@ def anneal(
             ),
         )
         center = mean
-        evaluations = int(found.evaluations) + 1
+        evaluations = int(found.evaluations.sum()) + 1
         steps.append(
             Step(
                 scale,

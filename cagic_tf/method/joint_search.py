@@ -20,6 +20,7 @@ from cagic_tf.method.search import (
     Progress,
     RunSearch,
     Step,
+    minimized,
 )
 
 
@@ -30,12 +31,12 @@ class JointSearch:
     Attributes:
       start: `(x, y, s)` to begin at.
       smallest_scale: Lower bound of s; the upper is 1.
-      minimizer: L-BFGS with its limits; it needs more iterations than at a single scale.
+      minimizer: L-BFGS with its limits.
     """
 
     start: Sequence[float] = (0.0, 0.0, 0.8)
     smallest_scale: float = 0.4
-    minimizer: lbfgs.Minimizer = lbfgs.Minimizer(50, 20)
+    minimizer: lbfgs.Minimizer = lbfgs.Minimizer()
 
     def __post_init__(self) -> None:
         if len(self.start) != 3 or not self.smallest_scale <= self.start[2] <= 1:
@@ -67,13 +68,8 @@ class JointSearch:
             problem: Any, lower: tf.Tensor, base_size: tf.Tensor
         ) -> tuple[tf.Tensor, tf.Tensor, lbfgs.Minimum, Losses]:
             start = tf.maximum(tf.constant([self.start], tf.float32), lower)
-            found = self.minimizer(
-                lambda theta: loss(problem, inside(theta, base_size)).total,
-                start,
-                lower,
-                upper,
-                known,
-            )
+            total = minimized(loss, lambda theta, _: (problem, inside(theta, base_size)))
+            found = self.minimizer(total, start, lower, upper, known)
             theta = inside(found.positions, base_size)
             return inside(start, base_size), theta, found, loss(problem, theta)
 
@@ -89,7 +85,7 @@ class JointSearch:
                 lambda tensor: tensor.numpy(),
                 run(problem, lower, tf.constant(bounds.base_size, tf.float32)),
             )
-            evaluations = int(found.evaluations) + 1
+            evaluations = int(found.evaluations.sum()) + 1
             step = Step(
                 scale=float(theta[0, 2]),
                 center=theta[0, :2],

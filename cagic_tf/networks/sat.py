@@ -179,6 +179,29 @@ class ShowAttendTell:
         before_end = tf.math.cumprod(tf.cast(words != self.end, tf.int32), axis=1)
         return Caption(words, probabilities, tf.reduce_sum(before_end, axis=1))
 
+    def follow(self, contexts: tf.Tensor, words: tf.Tensor) -> Caption:
+        """Captions pictures with given words, `[N, T]` int32: what `greedy` gives of its own.
+
+        Xu et al. train with it; here the words stay as they are while a crop moves.
+        """
+        start, by_word, move, *_ = self._begin(contexts)
+        lengths = tf.reduce_sum(tf.math.cumprod(tf.cast(words != self.end, tf.int32), axis=1), 1)
+        words = words[:, : tf.reduce_max(lengths) + 1]  # As far as the longest, and its end.
+        fed = tf.pad(tf.transpose(words)[:-1], [[1, 0], [0, 0]], constant_values=START)
+        steps = tf.shape(fed)[0]
+        size = by_word.shape[-1] - 4 * start[0].shape[-1]
+        hidden = tf.TensorArray(contexts.dtype, steps, element_shape=[contexts.shape[0], size])
+
+        def advance(
+            step: tf.Tensor, state: tuple[tf.Tensor, ...], hidden: tf.TensorArray
+        ) -> tuple[Any, ...]:
+            state, sums = move(tf.gather(by_word, fed[step]), state)
+            return step + 1, state, hidden.write(step, sums)
+
+        _, _, hidden = tf.while_loop(lambda step, *_: step < steps, advance, (0, start, hidden))
+        probabilities = tf.nn.softmax(self._finish(tf.transpose(hidden.stack(), [1, 0, 2])))
+        return Caption(words, probabilities, lengths)
+
     def read(self, contexts: tf.Tensor, words: tf.Tensor) -> tf.Tensor:
         """How likely it finds a given sentence, each word after those before it.
 

@@ -42,7 +42,7 @@ def test_evaluations_are_the_counted_ones(count, minimizer, function):
 
     lower, upper = box([-1, -1], [1, 1])
     found = minimize(minimizer, counted, starts(count), lower, upper)
-    assert int(found.evaluations) == len(points)
+    assert int(tf.reduce_sum(found.evaluations)) == len(points)
     assert len(points) >= count
     if function is waves:  # No member gets a point twice, and no two members meet there.
         assert len({point.tobytes() for point in points}) == len(points)
@@ -51,9 +51,9 @@ def test_evaluations_are_the_counted_ones(count, minimizer, function):
 class Forgetful(evaluation_cache.EvaluationCache):
     """Computes every point that it is asked for."""
 
-    def __call__(self, compute, points):
-        self.computed.assign_add(tf.shape(points)[0])
-        return compute(points)
+    def __call__(self, compute, points, wanted):
+        self.add(wanted)
+        return compute(points, tf.range(tf.shape(points)[0]))
 
 
 def test_memory_changes_nothing():
@@ -62,10 +62,10 @@ def test_memory_changes_nothing():
     for minimizer in (lbfgs.Minimizer(), THOROUGH):
         begin = starts(10, 0.9)
         found = minimize(minimizer, wells, begin, lower, upper)
-        without = minimizer(wells, begin, lower, upper, Forgetful(10, 2))
+        without = minimizer(lambda x, _: wells(x), begin, lower, upper, Forgetful(10, 2))
         for field in ("positions", "losses", "start_losses", "iterations"):
             np.testing.assert_array_equal(getattr(found, field), getattr(without, field))
-        assert int(found.evaluations) < int(without.evaluations)
+        assert (found.evaluations <= without.evaluations).numpy().all()
 
 
 def test_limits_bound_the_evaluations():
