@@ -3,7 +3,6 @@ import tensorflow as tf
 
 from cagic_tf.method import evaluation_cache
 
-
 EVERY = tf.constant([True])
 
 
