@@ -3,10 +3,10 @@
     python -m experiments.lbfgs_study --dataset=ROWS.jsonl --scales=0.9,0.7,0.5 --rows=6 \\
         --output_dir=RESULTS/lbfgs_study
 
-At each of the scales of each row, the K restarts of `paper.gin` begin around the photo's middle, and
-are minimised with at most 1, 3 and 10 iterations and until they converge, and as `paper_quick.gin`
-has it. A grid of centres at that scale says what there was to find. The same command goes on where
-it stopped. Writes cells.jsonl, a line for each row, scale and limit; table.md and table.csv, means
+At each of the scales of each row, the K restarts of `paper.gin` begin around the photo's middle,
+and are minimised with at most 1, 3 and 10 iterations and until they converge, and as
+`paper_quick.gin` has it. A grid of centres at that scale says what there was to find. The same
+command goes on where it stopped. Writes cells.jsonl, a line for each row, scale and limit; table.md and table.csv, means
 over these; operative_config.gin and made_by.json.
 """
 
@@ -51,7 +51,8 @@ COLUMNS = {
     "cells": "d",
     "converged": ".3f",
     "failed": ".3f",
-    "failed and still": ".3f",
+    "a line search failed": ".3f",
+    "of these still": ".3f",
     "iterations": ".1f",
     "evaluations a restart": ".1f",
     "loss gained a restart": ".3f",
@@ -129,6 +130,7 @@ class Study:
             "ends": found.losses.numpy().tolist(),
             "converged": found.converged.numpy().tolist(),
             "failed": found.failed.numpy().tolist(),
+            "failed searches": found.failed_searches.numpy().tolist(),
             "iterations": int(found.iterations),
             "evaluations": found.evaluations.numpy().tolist(),
         }
@@ -142,12 +144,14 @@ def summary(cells: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
         for cell in cells:
             if cell["limit"] != limit:
                 continue
-            start, end, failed = (np.array(cell[key]) for key in ("starts", "ends", "failed"))
+            start, end = np.array(cell["starts"]), np.array(cell["ends"])
+            searches = np.array(cell["failed searches"]) > 0
             rows.append(
                 {
                     "converged": np.mean(cell["converged"]),
-                    "failed": np.mean(failed),
-                    "failed and still": np.mean(failed & (start - end < STILL)),
+                    "failed": np.mean(cell["failed"]),
+                    "a line search failed": np.mean(searches),
+                    "of these still": np.mean(searches & (start - end < STILL)),
                     "iterations": cell["iterations"],
                     "evaluations a restart": np.mean(cell["evaluations"]),
                     "loss gained a restart": np.mean(start - end),
@@ -214,8 +218,10 @@ def main() -> None:
         f"{settings.restart_count} restarts a cell around the middle, drawn as paper.gin draws "
         "them, the same for each limit; a cell is a row at one of the scales "
         f"{', '.join(map(str, scales()))}. Losses are in nats. The grid has {FLAGS.centers} x "
-        f"{FLAGS.centers} centres. A restart is still that gained less than {STILL}. Iterations "
-        "are those of the restart that took most.",
+        f"{FLAGS.centers} centres. Shares are of all restarts: those that converged; those whose "
+        "last line search, along the gradient, found nothing; those of which any line search "
+        f"failed, as TFP says; and which of these gained less than {STILL}. Iterations are those "
+        "of the restart that took most.",
         f"Data: {len(rows)} rows of {made_by.shortened(FLAGS.dataset)}.",
     ]
     checkpoints = cropper.loss.networks.checkpoints

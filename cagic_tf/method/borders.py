@@ -1,4 +1,4 @@
-"""A loss on a box, continued beyond it: what L-BFGS without bounds minimises (ref. 35 has bounds)."""
+"""A loss on a box, continued beyond it, for an L-BFGS without bounds; ref. 35 has them."""
 
 from typing import NamedTuple
 

@@ -37,6 +37,8 @@ class Minimum(NamedTuple):
       converged: `[K]` bool: the gradient is 0, or no line search gains any more, as the limits say.
       failed: `[K]` bool: a line search along the gradient found nothing. A member that has neither
         converged nor failed came to `max_iterations`.
+      failed_searches: `[K]` int32, line searches that failed; most of them have gained something,
+        and the member went on from there with an empty memory.
       iterations: Scalar int32, of the member that took most.
       evaluations: `[K]` int32, values computed; a point asked for again is not computed again.
     """
@@ -46,6 +48,7 @@ class Minimum(NamedTuple):
     start_losses: tf.Tensor
     converged: tf.Tensor
     failed: tf.Tensor
+    failed_searches: tf.Tensor
     iterations: tf.Tensor
     evaluations: tf.Tensor
 
@@ -58,6 +61,7 @@ class _Run(NamedTuple):
     fresh: tf.Tensor  # The memory is empty.
     converged: tf.Tensor
     failed: tf.Tensor
+    failed_searches: tf.Tensor
     positions: tf.Tensor  # Of the lowest loss so far.
     losses: tf.Tensor
     bound: tf.Tensor  # Axes along which the member is held by the border, [K, D].
@@ -99,6 +103,7 @@ class Minimization:
             begin.losses,
             end.converged,
             end.failed,
+            end.failed_searches,
             end.state.num_iterations,
             self._evaluated.computed.read_value(),
         )
@@ -115,7 +120,8 @@ class Minimization:
         none = tf.zeros_like(self._all)
         bound = self._box.leads_out(start, gradients)
         inside = self._box.inside(start)
-        return _Run(state, choices, self._all, state.converged, none, inside, losses, bound)
+        count, converged = tf.cast(none, tf.int32), state.converged
+        return _Run(state, choices, self._all, converged, none, count, inside, losses, bound)
 
     def _goes_on(self, run: _Run) -> tf.Tensor:
         unfinished = tf.reduce_any(~(run.converged | run.failed))
@@ -141,6 +147,7 @@ class Minimization:
             fresh=fresh | active & after.failed,
             converged=run.converged | converged,
             failed=run.failed | failed,
+            failed_searches=run.failed_searches + tf.cast(active & after.failed, tf.int32),
         )
         position = kept.position
         if self._box.extend_slopes:
