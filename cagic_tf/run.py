@@ -35,6 +35,7 @@ from cagic_tf.batch import (
     positional,
     records,
     report,
+    row_seeds,
 )
 from cagic_tf.photos import drawing, reading
 from cagic_tf.system import devices, provenance, startup
@@ -235,6 +236,7 @@ def _crop_one(
         return cropper.crop(
             image,
             row.caption,
+            seed=row_seeds.row_seed(cropper.seed, row.id),
             progress=progress,
             shape=row.shape,
             smallest_side=FLAGS.smallest_side,

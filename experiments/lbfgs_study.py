@@ -6,8 +6,8 @@
 At each of the scales of each row, the K restarts of `paper.gin` begin around the photo's middle,
 and are minimised with at most 1, 3 and 10 iterations and until they converge, and as
 `paper_quick.gin` has it. A grid of centres at that scale says what there was to find. The same
-command goes on where it stopped. Writes cells.jsonl, a line for each row, scale and limit; table.md and table.csv, means
-over these; operative_config.gin and made_by.json.
+command goes on where it stopped. Writes cells.jsonl, a line for each row, scale and limit; table.md
+and table.csv, means over these; operative_config.gin and made_by.json.
 """
 
 import dataclasses

@@ -139,8 +139,12 @@ class Minimization:
             previous_optimizer_results=state,
         )
         gained = state.objective_value - after.objective_value > self._settings.least_gain
-        failed = active & after.failed & ~gained & run.fresh
-        converged = active & after.converged & ~after.failed
+        stuck = active & after.failed & ~gained
+        # What a first step promises; where that is nothing, rounding decides how a search ends.
+        promise = tf.reduce_sum(tf.square(after.objective_gradient), axis=1)
+        flat = promise <= self._settings.least_gain
+        failed = stuck & run.fresh & ~flat
+        converged = (active & after.converged & ~after.failed) | (stuck & flat)
         kept, fresh = lbfgs_memory.with_curvature(state, after, run.fresh)
         run = run._replace(
             state=kept,
