@@ -63,7 +63,7 @@ class CropResult(Candidate):
       unknown_words: The words that neither knows, each to its nearest known words.
       evaluations: How many crops the search computed the losses for.
       seconds: Time spent on this photo, networks loaded before.
-      seed: Seed of the restarts.
+      seed: Seed of the restarts, that of this photo: with it `Cropper.crop` gives this crop again.
       checkpoints: Name of each checkpoint used to its SHA-256.
       photo: `[H, W, 3]` uint8, the upright photo.
       path: Every step of the search.

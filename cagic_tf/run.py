@@ -35,6 +35,7 @@ from cagic_tf.batch import (
     positional,
     records,
     report,
+    row_seeds,
     side_by_side,
 )
 from cagic_tf.photos import drawing, reading
@@ -275,6 +276,7 @@ def _crop_one(
         return cropper.crop(
             image,
             row.caption,
+            seed=row_seeds.row_seed(cropper.seed, row.id),
             progress=progress,
             shape=row.shape,
             smallest_side=FLAGS.smallest_side,

@@ -21,18 +21,20 @@ class FakeCropper:
     """Crops to the upper left quarter."""
 
     configuration = "# config\n"
+    seed = 0
     loss = types.SimpleNamespace(networks=types.SimpleNamespace(checkpoints={"sat": "5a7"}))
 
     def __init__(self):
-        self.calls, self.images = [], []
+        self.calls, self.images, self.seeds = [], [], []
         self.meanwhile = lambda: None
 
     def batch_size(self, count, most=0):
         return 1
 
-    def crop(self, image, caption, progress, shape, smallest_side, candidate_count):
+    def crop(self, image, caption, seed, progress, shape, smallest_side, candidate_count):
         photo = reading.read(image)
         self.calls.append(caption)
+        self.seeds.append(seed)
         self.images.append(image)
         self.meanwhile()
         if caption == "crash":
@@ -40,7 +42,13 @@ class FakeCropper:
         width, height = photo.shape[1::-1]
         scale = max(0.5, smallest_side / height)
         box = geometry.pixel_box((-1, -1), scale, width, height, shape.base_size(width, height))
-        found = {"box": list(box), "loss": {"total": 1.0}, "predicted_caption": "", "seconds": 0.5}
+        found = {
+            "box": list(box),
+            "loss": {"total": 1.0},
+            "predicted_caption": "",
+            "seconds": 0.5,
+            "seed": seed,
+        }
         found |= {"matched_words": {"captioner": [], "lexicon": {}}, "unknown_words": {}}
         if candidate_count > 1:  # As many as there are, which is one fewer.
             shifted = [[at, 0, *box[2:]] for at in range(candidate_count - 1)]

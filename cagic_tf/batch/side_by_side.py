@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from cagic_tf.batch import manifest
+from cagic_tf.batch import manifest, row_seeds
 
 if TYPE_CHECKING:  # No TensorFlow in here.
     from cagic_tf import pipeline
@@ -64,6 +64,7 @@ def _crop_batch(
         found = cropper.crop_many(
             [photo.result() for _, photo in readable],
             [row.caption for row, _ in readable],
+            [row_seeds.row_seed(cropper.seed, row.id) for row, _ in readable],
             shapes=[row.shape for row, _ in readable],
             batch=len(batch),
             **options,

@@ -5,7 +5,7 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from cagic_tf.batch import manifest, row_output
+from cagic_tf.batch import manifest, row_output, row_seeds
 from cagic_tf.photos import crop_files
 from cagic_tf.system import devices
 
@@ -51,6 +51,7 @@ class Worker:
             return self._cropper.crop(
                 row.path,
                 row.caption,
+                seed=row_seeds.row_seed(self._cropper.seed, row.id),
                 shape=row.shape,
                 smallest_side=settings.smallest_side,
                 candidate_count=settings.candidate_count,

@@ -17,6 +17,7 @@ from cagic_tf.method.search import (
     Path,
     Progress,
     Step,
+    minimized,
 )
 
 
@@ -133,9 +134,10 @@ def compile_step(
     ) -> tuple[tf.Tensor, Losses, tf.Tensor, lbfgs.Minimum]:
         starts, reach = _starts(settings, centers, scales, seeds, base_sizes)
 
-        def total(xy: tf.Tensor, members: tf.Tensor) -> tf.Tensor:
-            return loss(problem, _at_scale(xy, tf.repeat(scales, tf.shape(xy)[0], axis=0))).total
+        def crops(xy: tf.Tensor, members: tf.Tensor) -> tuple[Any, tf.Tensor]:
+            return problem, _at_scale(xy, tf.repeat(scales, tf.shape(xy)[0], axis=0))
 
+        total = minimized(loss, crops)
         found = settings.minimizer(total, starts, -reach, reach, known)  # Eq. 7
         means = _means(found, 1)  # Eq. 6
         return means, loss(problem, _at_scale(means, scales)), starts, found
@@ -146,11 +148,11 @@ def compile_step(
 def _step_on_gpu(settings: Annealing, loss: Any, problem_count: int) -> Callable:
     """The same for problems side by side, on a GPU."""
 
-    def total(problem: Any, scales: tf.Tensor, xy: tf.Tensor) -> tf.Tensor:
-        return loss(problem, _at_scale(xy, scales)).total
+    def crops(problem: Any, scales: tf.Tensor, xy: tf.Tensor) -> tuple[Any, tf.Tensor]:
+        return problem, _at_scale(xy, scales)
 
     members = problem_count * settings.restart_count
-    minimize = host_loop.HostLoop(settings.minimizer, total, loss.batch_signature, members, 2)
+    minimize = host_loop.HostLoop(settings.minimizer, loss, crops, members, 2)
     draw = tf.function(
         functools.partial(_starts, settings),
         input_signature=_signature(problem_count),

@@ -30,15 +30,25 @@ class EvaluationCache:
             self.computed = tf.Variable(tf.zeros([members], tf.int32))
 
     def clear(self) -> None:
-        """Forgets everything: the function is another one."""
-        self._points.assign(tf.fill(self._points.shape, tf.cast(np.nan, self._points.dtype)))
+        """Forgets everything: another minimization begins."""
+        self.forget(tf.ones_like(self.computed, tf.bool))
         self._asked.assign(0)
         self.computed.assign(tf.zeros_like(self.computed))
+
+    def forget(self, members: tf.Tensor) -> None:
+        """Forgets the points of these members, `[K]` bool: their function is another one."""
+        nothing = tf.cast(np.nan, self._points.dtype)
+        self._points.assign(tf.where(members[:, tf.newaxis], nothing, self._points))
+
+    def add(self, members: tf.Tensor) -> None:
+        """Counts a point of each of these members, `[K]` bool, that was computed elsewhere."""
+        self.computed.assign_add(tf.cast(members, tf.int32))
 
     def __call__(
         self,
         compute: Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]],
         points: tf.Tensor,
+        wanted: tf.Tensor,
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Values `[K]` and gradients `[K, D]` at `points` `[K, D]`, from the memory where it can.
 
@@ -46,13 +56,15 @@ class EvaluationCache:
           compute: Maps `[N, D]` points, those that are new, and the numbers of their members `[N]`,
             int32, to values `[N]` and gradients `[N, D]`.
           points: A finite point for each member.
+          wanted: `[K]` bool; of the other members nothing is computed, and what they get is
+            anything finite, or what one of them had.
         """
         same = tf.reduce_all(self._points == points, axis=2)  # [SIZE, K]; NaN equals nothing.
         slots = tf.argmax(same, axis=0, output_type=tf.int32)
         slots = tf.stack([slots, tf.range(tf.shape(points)[0])], axis=1)
         values = tf.gather_nd(self._values, slots)
         gradients = tf.gather_nd(self._gradients, slots)
-        is_new = ~tf.reduce_any(same, axis=0)
+        is_new = wanted & ~tf.reduce_any(same, axis=0)
         new = tf.cast(tf.where(is_new), tf.int32)
 
         def look_up() -> tuple[tf.Tensor, tf.Tensor]:
@@ -66,9 +78,10 @@ class EvaluationCache:
             )
 
         values, gradients = tf.cond(tf.reduce_any(is_new), fill_in, look_up)
-        self.computed.assign_add(tf.cast(is_new, tf.int32))
+        self.add(is_new)
         place = [[self._asked % SIZE]]
-        self._points.scatter_nd_update(place, points[tf.newaxis])
+        known = tf.where(wanted[:, tf.newaxis], points, tf.cast(np.nan, points.dtype))
+        self._points.scatter_nd_update(place, known[tf.newaxis])
         self._values.scatter_nd_update(place, values[tf.newaxis])
         self._gradients.scatter_nd_update(place, gradients[tf.newaxis])
         self._asked.assign_add(1)

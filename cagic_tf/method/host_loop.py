@@ -8,6 +8,7 @@ number of rows is compiled for itself, in a third of a minute, so there are few 
 which others are filled up.
 """
 
+import functools
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -16,6 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from cagic_tf.method import evaluation_cache, lbfgs
+from cagic_tf.method.search import ChoosingLoss, Minimized, minimized
 from cagic_tf.system import devices
 
 FEW = 40  # Rows, of which a GPU needs hardly more time than for one.
@@ -40,8 +42,8 @@ class HostLoop:
     def __init__(
         self,
         minimizer: lbfgs.Minimizer,
-        loss: Callable[[Any, tf.Tensor, tf.Tensor], tf.Tensor],
-        batch_signature: Any,
+        loss: Any,
+        crops: Callable[[Any, tf.Tensor, tf.Tensor], tuple[Any, tf.Tensor]],
         members: int,
         dimensions: int,
     ):
@@ -49,25 +51,21 @@ class HostLoop:
 
         Args:
           minimizer: L-BFGS with its limits.
-          loss: Maps the problem of each row (what `Problems.of` returns), what is given beside it
-            `[N, G]`, and positions `[N, D]` to values `[N]`.
-          batch_signature: The `tf.TypeSpec`s of problems side by side.
+          loss: What is minimised, a `search.BatchLoss`.
+          crops: Maps the problem of each row (what `Problems.of` returns), what is given beside it
+            `[N, G]`, and positions `[N, D]` to the problem and `theta` `[N, 3]` of the loss.
           members: How many minimizations there are, the same number for each problem.
           dimensions: D.
         """
-        self._minimizer, self._loss, self._members = minimizer, loss, members
+        self._loss, self._crops, self._members = loss, crops, members
         self._counts = row_counts(members)
         self._given: tuple[Any, tf.Tensor] = (None, tf.zeros([]))
-        self._compiled: set[Any] = set()
+        self._shapes: set[Any] = set()  # Of problems that are compiled.
+        self._executables = self._trace(dimensions)
         known = evaluation_cache.EvaluationCache(members, dimensions)
-        floats, ints = tf.float32, tf.int32
-        positions = tf.TensorSpec([None, dimensions], floats)
-        signature = [batch_signature, tf.TensorSpec([None, None], floats), positions]
-        self._slopes = devices.compiled(self._trace, [*signature, tf.TensorSpec([None], ints)])
-        box = [tf.TensorSpec([members, dimensions], floats)] * 3
         self._minimize = tf.function(
-            lambda starts, lower, upper: minimizer(self._function, starts, lower, upper, known),
-            input_signature=box,
+            lambda starts, lower, upper: minimizer(self._function(), starts, lower, upper, known),
+            input_signature=[tf.TensorSpec([members, dimensions], tf.float32)] * 3,
             autograph=False,
         )
 
@@ -83,7 +81,7 @@ class HostLoop:
 
         Args:
           problems: Problems side by side, see `search.Problems`.
-          given: `[B, G]`, what the loss is given beside each.
+          given: `[B, G]`, what `crops` is given beside each.
           starts: `[K, D]`, the members of one problem after those of another.
           lower: `[K, D]`, least positions.
           upper: `[K, D]`, greatest positions.
@@ -93,52 +91,134 @@ class HostLoop:
         with tf.device("CPU:0"):
             return self._minimize(starts, lower, upper)
 
-    def _trace(
+    def _trace(self, dimensions: int) -> dict[str, Any]:
+        """The executables by name: values, those with choices and these, those of held choices."""
+        floats = tf.float32
+        signature = [
+            self._loss.batch_signature,
+            tf.TensorSpec([None, None], floats),
+            tf.TensorSpec([None, dimensions], floats),
+            tf.TensorSpec([None], tf.int32),
+        ]
+        executables = {"value": devices.compiled(self._value, signature)}
+        if isinstance(self._loss, ChoosingLoss):
+            choose = devices.compiled(self._choose, signature)
+            choices = choose.get_concrete_function().structured_outputs[2]
+            specs = tf.nest.map_structure(
+                lambda each: tf.TensorSpec(each.shape, each.dtype), choices
+            )
+            if tf.nest.flatten(specs):
+                held = devices.compiled(self._held, [*signature, specs])
+                executables |= {"choose": choose, "held": held}
+        return executables
+
+    def _minimized(self, problems: Any, given: tf.Tensor, owners: tf.Tensor) -> Minimized:
+        def crops(positions: tf.Tensor, _: tf.Tensor) -> tuple[Any, tf.Tensor]:
+            return self._crops(problems.of(owners), tf.gather(given, owners), positions)
+
+        return minimized(self._loss, crops)
+
+    def _value(
         self, problems: Any, given: tf.Tensor, positions: tf.Tensor, owners: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor]:
+    ) -> tuple[tf.Tensor, ...]:
         with tf.GradientTape() as tape:
             tape.watch(positions)
-            values = self._loss(problems.of(owners), tf.gather(given, owners), positions)
+            values = self._minimized(problems, given, owners).value(positions, owners)
+        return values, tape.gradient(values, positions)
+
+    def _choose(
+        self, problems: Any, given: tf.Tensor, positions: tf.Tensor, owners: tf.Tensor
+    ) -> tuple[Any, ...]:
+        found = self._minimized(problems, given, owners)
+        assert found.choose is not None  # The loss is a `ChoosingLoss`; and so below.
+        with tf.GradientTape() as tape:
+            tape.watch(positions)
+            values, choices = found.choose(positions, owners)
+        return values, tape.gradient(values, positions), choices
+
+    def _held(
+        self,
+        problems: Any,
+        given: tf.Tensor,
+        positions: tf.Tensor,
+        owners: tf.Tensor,
+        choices: Any,
+    ) -> tuple[tf.Tensor, ...]:
+        found = self._minimized(problems, given, owners)
+        assert found.held is not None
+        with tf.GradientTape() as tape:
+            tape.watch(positions)
+            values = found.held(positions, owners, choices)
         return values, tape.gradient(values, positions)
 
     def _compile(self) -> None:
-        """Compiles all numbers of rows at a time, where these problems' shapes are new."""
+        """Compiles all that may be called at a time, where these problems' shapes are new."""
         shapes = tuple(tuple(tensor.shape) for tensor in tf.nest.flatten(self._given[0]))
-        if shapes in self._compiled:
+        if shapes in self._shapes:
             return
-        self._compiled.add(shapes)
-        dimensions = self._slopes.input_signature[2].shape[1]
+        self._shapes.add(shapes)
+        names = [name for name in self._executables if name != "value"] or ["value"]
 
-        def call(count: int) -> None:
-            self._slopes(
-                *self._given, tf.fill([count, dimensions], 0.3), tf.zeros([count], tf.int32)
+        def call(name: str, count: int) -> None:
+            executable = self._executables[name]
+            blanks = tf.nest.map_structure(
+                lambda spec: tf.zeros([count, *spec.shape[1:]], spec.dtype),
+                executable.input_signature[2:],
             )
+            executable(*self._given, *blanks)
 
-        self._slopes.get_concrete_function()  # Traced once, and not in each thread.
-        with ThreadPoolExecutor(len(self._counts)) as pool:
-            list(pool.map(call, self._counts))
+        for name in names:  # Traced here, and not in each thread.
+            self._executables[name].get_concrete_function()
+        calls = [(name, count) for name in names for count in self._counts]
+        with ThreadPoolExecutor(len(calls)) as pool:
+            list(pool.map(lambda each: call(*each), calls))
 
-    def _function(self, positions: tf.Tensor, members: tf.Tensor) -> tf.Tensor:
-        """The values of positions, as an operation of the optimizer's graph."""
+    def _function(self) -> Minimized:
+        """What the optimizer minimises: operations of its graph that call the executables."""
+        if "choose" not in self._executables:
+            return Minimized(lambda *rows: self._call("value", *rows)[0])
+
+        def choose(positions: tf.Tensor, members: tf.Tensor) -> tuple[tf.Tensor, Any]:
+            value, *choices = self._call("choose", positions, members)
+            return value, tuple(choices)
+
+        return Minimized(
+            lambda *rows: self._call("value", *rows)[0],
+            choose,
+            lambda *rows: self._call("held", *rows)[0],
+        )
+
+    def _call(
+        self, name: str, positions: tf.Tensor, members: tf.Tensor, choices: Any = ()
+    ) -> tuple[tf.Tensor, ...]:
+        """The values of positions, differentiable, and the choices that the executable makes."""
+        made = self._executables[name].get_concrete_function().structured_outputs[2:]
+        kinds = [(each.dtype, each.shape) for each in tf.nest.flatten(made)]
 
         @tf.custom_gradient
-        def values_of(positions: tf.Tensor) -> tuple[tf.Tensor, Callable]:
-            kinds = [tf.float32, tf.float32]
-            values, slopes = tf.numpy_function(self._evaluate, [positions, members], kinds)
-            values = tf.ensure_shape(values, [None])
-            slopes = tf.ensure_shape(slopes, positions.shape)
-            return values, lambda upstream: upstream[:, tf.newaxis] * slopes
+        def values_of(positions: tf.Tensor) -> tuple[tuple[tf.Tensor, ...], Callable]:
+            outputs = tf.numpy_function(
+                functools.partial(self._evaluate, name),
+                [positions, members, *choices],
+                [tf.float32, tf.float32, *(dtype for dtype, _ in kinds)],
+            )
+            shapes = [[None], positions.shape, *(shape for _, shape in kinds)]
+            values, slopes, *rest = map(tf.ensure_shape, outputs, shapes)
+            return (values, *rest), lambda upstream, *_: upstream[:, tf.newaxis] * slopes
 
         return values_of(positions)
 
-    def _evaluate(self, positions: np.ndarray, members: np.ndarray) -> tuple[np.ndarray, ...]:
+    def _evaluate(
+        self, name: str, positions: np.ndarray, members: np.ndarray, *choices: np.ndarray
+    ) -> list[np.ndarray]:
         problems, given = self._given
         count = len(members)
         enough = min(each for each in self._counts if each >= count)
         rows = np.minimum(np.arange(enough), count - 1)  # The last one again.
         owners = members[rows] // (self._members // given.shape[0])
+        held = [tuple(tf.constant(each[rows]) for each in choices)] if name == "held" else []
         with tf.device(None):
-            values, slopes = self._slopes(
-                problems, given, tf.constant(positions[rows]), tf.constant(owners)
+            found = self._executables[name](
+                problems, given, tf.constant(positions[rows]), tf.constant(owners), *held
             )
-        return values.numpy()[:count], slopes.numpy()[:count]
+        return [tensor.numpy()[:count] for tensor in tf.nest.flatten(found)]

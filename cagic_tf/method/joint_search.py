@@ -20,6 +20,7 @@ from cagic_tf.method.search import (
     Path,
     Progress,
     Step,
+    minimized,
 )
 
 
@@ -30,12 +31,12 @@ class JointSearch:
     Attributes:
       start: `(x, y, s)` to begin at.
       smallest_scale: Lower bound of s; the upper is 1.
-      minimizer: L-BFGS with its limits; it needs more iterations than at a single scale.
+      minimizer: L-BFGS with its limits.
     """
 
     start: Sequence[float] = (0.0, 0.0, 0.8)
     smallest_scale: float = 0.4
-    minimizer: lbfgs.Minimizer = lbfgs.Minimizer(50, 20)
+    minimizer: lbfgs.Minimizer = lbfgs.Minimizer()
 
     def __post_init__(self) -> None:
         if len(self.start) != 3 or not self.smallest_scale <= self.start[2] <= 1:
@@ -124,9 +125,7 @@ def _compile(settings: JointSearch, loss: Any, signature: Any, problem_count: in
     def run(
         problem: Any, lower: tf.Tensor, base_sizes: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor, lbfgs.Minimum, Losses]:
-        def total(theta: tf.Tensor, members: tf.Tensor) -> tf.Tensor:
-            return loss(problem, _inside(theta, base_sizes)).total
-
+        total = minimized(loss, lambda theta, _: (problem, _inside(theta, base_sizes)))
         start = tf.maximum(tf.constant([settings.start], tf.float32), lower)
         found = settings.minimizer(total, start, lower, upper, known)
         theta = _inside(found.positions, base_sizes)
@@ -138,11 +137,11 @@ def _compile(settings: JointSearch, loss: Any, signature: Any, problem_count: in
 def _graph_on_gpu(settings: JointSearch, loss: Any, problem_count: int) -> Any:
     """The same for problems side by side, on a GPU."""
 
-    def total(problem: Any, base_sizes: tf.Tensor, theta: tf.Tensor) -> tf.Tensor:
-        return loss(problem, _inside(theta, base_sizes)).total
+    def crops(problem: Any, base_sizes: tf.Tensor, theta: tf.Tensor) -> tuple[Any, tf.Tensor]:
+        return problem, _inside(theta, base_sizes)
 
     signature = loss.batch_signature
-    minimize = host_loop.HostLoop(settings.minimizer, total, signature, problem_count, 3)
+    minimize = host_loop.HostLoop(settings.minimizer, loss, crops, problem_count, 3)
     theta = tf.TensorSpec([problem_count, 3], tf.float32)
 
     @tf.function(input_signature=[signature, theta], autograph=False)

@@ -14,7 +14,7 @@ import tensorflow as tf
 from cagic_tf.method.problems import Problem, Rows
 from cagic_tf.method.vocabulary import BagOfWords, WordFinder
 from cagic_tf.networks.bundle import Networks
-from cagic_tf.networks.protocols import Caption
+from cagic_tf.networks.protocols import Caption, Follower
 
 
 class Crops:
@@ -31,6 +31,7 @@ class Crops:
         theta: tf.Tensor,
         max_words: int,
         count_end_word: bool,
+        words: tf.Tensor | None = None,
     ):
         """Takes the crops `theta`, `[N, 3]` rows `(x, y, s)`, and how captions are read.
 
@@ -40,8 +41,11 @@ class Crops:
           theta: The crops.
           max_words: Longest caption of the greedy decode, end word included.
           count_end_word: Whether the end word's step is one of Eq. 4's T_c.
+          words: `[N, max_words]` int32, words to feed the captioner with in the place of its own,
+            with end words after the last; None: its own.
         """
         self.networks = networks
+        self._words = words
         self._problem, self._theta = problem, theta
         self._max_words, self._count_end_word = max_words, count_end_word
 
@@ -60,7 +64,12 @@ class Crops:
 
     @functools.cached_property
     def caption(self) -> Caption:
-        """The captioner's own, greedy captions of the crops."""
+        """The captioner's own, greedy captions of the crops, or those of given words."""
+        if self._words is not None:
+            captioner = self.networks.captioner
+            if isinstance(captioner, Follower):
+                return captioner.follow(self.captioner_features, self._words)
+            raise TypeError(f"{type(captioner).__name__} has no `follow`, so words are its own")
         return self.networks.captioner.greedy(self.captioner_features, self._max_words)
 
     @functools.cached_property

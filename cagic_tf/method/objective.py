@@ -13,10 +13,11 @@ from cagic_tf.method.problems import Batch, Problem, Rows
 from cagic_tf.method.search import Losses
 from cagic_tf.method.vocabulary import BagOfWords, WordFinder
 from cagic_tf.networks.bundle import Networks
-from cagic_tf.networks.protocols import Caption
+from cagic_tf.networks.protocols import Caption, Follower
 
 # What results have beside terms, of a crop's losses and of a caption's words.
 RESERVED = ("total", "captioner", "read_as")
+Choices = tuple[tf.Tensor, ...]  # See `CropLoss.choose`.
 
 
 @dataclasses.dataclass(init=False)
@@ -186,19 +187,52 @@ class CropLoss:
         """The problems as one."""
         return problems.side_by_side(each, self.signature)
 
-    def __call__(self, problem: Problem | Rows, theta: tf.Tensor) -> Losses:
-        """Losses of the crops `theta`, `[N, 3]` rows `(x, y, s)`, of one photo or of their own."""
-        return self._losses(problem, self.crops(problem, theta))
+    def __call__(
+        self,
+        problem: Problem | Rows,
+        theta: tf.Tensor,
+        choices: tuple[tf.Tensor, ...] | None = None,
+    ) -> Losses:
+        """Losses of the crops `theta`, `[N, 3]` rows `(x, y, s)`, of one photo or of their own.
+
+        Choices are those of `choose`.
+        """
+        return self._losses(problem, self.crops(problem, theta, *(choices or ())))
+
+    def choose(
+        self, problem: Problem | Rows, theta: tf.Tensor
+    ) -> tuple[Losses, tuple[tf.Tensor, ...]]:
+        """Losses of the crops `theta`, and the words that the captioner was fed for them.
+
+        The words `[N, max_words]` are all that Eq. 3 chooses, so that a loss with these is as
+        smooth as the networks are. There are none if no term reads them, or the captioner takes
+        none but its own.
+        """
+        crops = self.crops(problem, theta)
+        losses = self._losses(problem, crops)
+        if "caption" not in vars(crops) or not isinstance(self.networks.captioner, Follower):
+            return losses, ()
+        caption, longest = crops.caption, self.objective.max_words
+        end = self.networks.captioner.vocabulary.index(self.networks.captioner.end_word)
+        words = tf.where(tf.sequence_mask(caption.lengths, longest), self._padded(caption), end)
+        return losses, (tf.ensure_shape(words, [None, longest]),)
+
+    def _padded(self, caption: Caption) -> tf.Tensor:
+        """The words of captions, as many columns as the longest caption may have."""
+        missing = self.objective.max_words - tf.shape(caption.words)[1]
+        return tf.pad(caption.words, [[0, 0], [0, missing]])
 
     def describe(self, problem: Problem | Rows, theta: tf.Tensor) -> tuple[Losses, Caption]:
         """Losses of the crops `theta`, and the captioner's own captions of them."""
         crops = self.crops(problem, theta)
         return self._losses(problem, crops), crops.caption
 
-    def crops(self, problem: Problem | Rows, theta: tf.Tensor) -> Crops:
+    def crops(
+        self, problem: Problem | Rows, theta: tf.Tensor, words: tf.Tensor | None = None
+    ) -> Crops:
         """What the networks see in the crops `theta`; nothing is computed yet."""
         settings = self.objective.max_words, self.objective.count_end_word
-        return Crops(self.networks, problem, theta, *settings)
+        return Crops(self.networks, problem, theta, *settings, words)
 
     def _losses(self, problem: Problem | Rows, crops: Crops) -> Losses:
         """Eq. 3: L_total = L_caption + lambda L_aesthetic, and any further terms."""

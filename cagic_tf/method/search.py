@@ -23,8 +23,64 @@ class Losses(NamedTuple):
 
 
 # loss(problem, theta [N, 3]) -> the losses of these crops. A search only passes the problem on.
+# A loss may make choices that can be held, see `ChoosingLoss`.
 LossFunction = Callable[[Any, tf.Tensor], Losses]
 Progress = Callable[[int, int, float], None]  # progress(steps done, steps in all, lowest loss)
+
+
+@runtime_checkable
+class ChoosingLoss(Protocol):
+    """A loss that depends on choices, such as the most likely words, of which no gradient knows."""
+
+    def __call__(self, problem: Any, theta: tf.Tensor, choices: Any = None) -> Losses:
+        """The losses of crops `theta` `[N, 3]` with given choices; None: with their own."""
+
+    def choose(self, problem: Any, theta: tf.Tensor) -> tuple[Losses, Any]:
+        """The losses of crops with their own choices, and these: tensors `[N, ...]`.
+
+        Their shapes after the first axis are static. Without any tensor there is nothing to hold.
+        """
+
+
+class Minimized(NamedTuple):
+    """What an optimizer minimises: the total losses of N positions.
+
+    Attributes:
+      value: `value(positions [N, D], members [N])` gives `[N]`; members are the numbers of the
+        minimizations that the positions belong to.
+      choose: Gives the same and the choices made, tensors `[N, ...]`; None: there are none.
+      held: `held(positions, members, choices)` gives `[N]` with these choices.
+    """
+
+    value: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+    choose: Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, Any]] | None = None
+    held: Callable[[tf.Tensor, tf.Tensor, Any], tf.Tensor] | None = None
+
+
+def minimized(
+    loss: LossFunction, crops: Callable[[tf.Tensor, tf.Tensor], tuple[Any, tf.Tensor]]
+) -> Minimized:
+    """What an optimizer minimises of a loss.
+
+    Args:
+      loss: Of crops.
+      crops: `crops(positions, members)` gives the problem and the `theta` `[N, 3]` of positions.
+    """
+
+    def value(positions: tf.Tensor, members: tf.Tensor) -> tf.Tensor:
+        return loss(*crops(positions, members)).total
+
+    if not isinstance(loss, ChoosingLoss):
+        return Minimized(value)
+
+    def choose(positions: tf.Tensor, members: tf.Tensor) -> tuple[tf.Tensor, Any]:
+        losses, choices = loss.choose(*crops(positions, members))
+        return losses.total, choices
+
+    def held(positions: tf.Tensor, members: tf.Tensor, choices: Any) -> tf.Tensor:
+        return loss(*crops(positions, members), choices).total
+
+    return Minimized(value, choose, held)
 
 
 class Bounds(NamedTuple):

@@ -71,6 +71,22 @@ class Reader(Captioner, Protocol):
         """
 
 
+@runtime_checkable
+class Follower(Captioner, Protocol):
+    """A captioner that can be fed with given words in the place of its own."""
+
+    def follow(self, features: tf.Tensor, words: tf.Tensor) -> Caption:
+        """Captions pictures as `greedy` does, each step fed the given word before.
+
+        Args:
+          features: `[N, L, D]` annotation vectors; the captions are differentiable by them.
+          words: `[N, T]` int32, a caption for each picture, with end words after the last.
+
+        Returns:
+          The captions with these words; of the words of `greedy` it is what `greedy` gives.
+        """
+
+
 class Scorer(Protocol):
     """Scores how good pictures look, by their annotation vectors (Eq. 5)."""
 

@@ -143,18 +143,14 @@ class ShowAttendTell:
         steps_vary = not devices.compiles()
 
         def unfinished(
-            step: tf.Tensor,
-            words: tf.Tensor,
-            state: tuple[tf.Tensor, ...],
-            ended: tf.Tensor,
-            *arrays: tf.TensorArray,
+            step: tf.Tensor, words: tf.Tensor, state: Any, ended: tf.Tensor, *_: Any
         ) -> tf.Tensor:
             return ~tf.reduce_all(ended) if steps_vary else tf.constant(True)
 
         def advance(
             step: tf.Tensor,
             words: tf.Tensor,
-            state: tuple[tf.Tensor, ...],
+            state: Any,
             ended: tf.Tensor,
             all_words: tf.TensorArray,
             all_hidden: tf.TensorArray,
@@ -164,23 +160,35 @@ class ShowAttendTell:
             all_words, all_hidden = all_words.write(step, words), all_hidden.write(step, hidden)
             return step + 1, words, state, ended | (words == self.end), all_words, all_hidden
 
-        arrays = (
-            tf.TensorArray(tf.int32, max_words, element_shape=contexts.shape[:1]),
-            new_array(max_words),
-        )
+        said = tf.TensorArray(tf.int32, max_words, element_shape=contexts.shape[:1])
         pictures = [tf.shape(contexts)[0]]
         words, ended = tf.fill(pictures, START), tf.zeros(pictures, tf.bool)
-        begin = (0, words, start, ended, *arrays)
+        begin = (0, words, start, ended, said, new_array(max_words))
         steps, _, _, _, all_words, all_hidden = tf.while_loop(
             unfinished, advance, begin, maximum_iterations=max_words
         )
         steps = steps if steps_vary else max_words  # A compiler has to know it.
         words = tf.transpose(all_words.stack()[:steps])
         # The second layer, if any, again: for all words, it and its gradient are one product.
-        hidden = tf.transpose(all_hidden.stack()[:steps], [1, 0, 2])
-        probabilities = tf.nn.softmax(self._finish(hidden))
-        before_end = tf.math.cumprod(tf.cast(words != self.end, tf.int32), axis=1)
-        return Caption(words, probabilities, tf.reduce_sum(before_end, axis=1))
+        probabilities = self._probabilities(all_hidden.stack()[:steps])
+        return Caption(words, probabilities, self._lengths(words))
+
+    def follow(self, contexts: tf.Tensor, words: tf.Tensor) -> Caption:
+        """Captions pictures with given words, `[N, T]` int32: what `greedy` gives of its own.
+
+        Xu et al. train with it; here the words stay as they are while a crop moves.
+        """
+        start, by_word, move, new_array = self._begin(contexts)
+        lengths = self._lengths(words)
+        if not devices.compiles():
+            words = words[:, : tf.reduce_max(lengths) + 1]  # As far as the longest, and its end.
+        fed = tf.gather(by_word, self._before(tf.transpose(words)))
+        hidden = sat_gates.go_through(fed, start, move, new_array)
+        return Caption(words, self._probabilities(hidden), lengths)
+
+    def _probabilities(self, hidden: tf.Tensor) -> tf.Tensor:
+        """Word distributions `[N, T, V]` of the sums `[T, N, S]` for `_finish`."""
+        return tf.nn.softmax(self._finish(tf.transpose(hidden, [1, 0, 2])))
 
     def read(self, contexts: tf.Tensor, words: tf.Tensor) -> tf.Tensor:
         """How likely it finds a given sentence, each word after those before it.
@@ -195,25 +203,20 @@ class ShowAttendTell:
         """
         start, by_word, move, new_array = self._begin(contexts)
         words = tf.transpose(tf.broadcast_to(words, [tf.shape(contexts)[0], tf.shape(words)[-1]]))
-        given = tf.gather(
-            by_word, tf.concat([tf.fill([1, tf.shape(words)[1]], START), words[:-1]], 0)
-        )
-        count, hidden_size = contexts.shape[0], by_word.shape[-1] - 4 * start[0].shape[-1]
-        length = tf.shape(words)[0]
-        hidden = tf.TensorArray(contexts.dtype, length, element_shape=[count, hidden_size])
-
-        def advance(
-            step: tf.Tensor, state: tuple[tf.Tensor, ...], hidden: tf.TensorArray
-        ) -> tuple[Any, ...]:
-            state, sums = move(given[step], state)
-            return step + 1, state, hidden.write(step, sums)
-
-        begin = (0, start, hidden)
-        _, _, hidden = tf.while_loop(
-            lambda step, *_: step < length, advance, begin, maximum_iterations=length
-        )
-        logs = tf.nn.log_softmax(self._finish(hidden.stack()))  # [T, N, V]
+        given = tf.gather(by_word, self._before(words))
+        hidden = sat_gates.go_through(given, start, move, new_array)
+        logs = tf.nn.log_softmax(self._finish(hidden))  # [T, N, V]
         return tf.transpose(tf.gather(logs, words, batch_dims=2))
+
+    @staticmethod
+    def _before(words: tf.Tensor) -> tf.Tensor:
+        """The words `[T, N]` that are fed before each of those."""
+        return tf.pad(words[:-1], [[1, 0], [0, 0]], constant_values=START)
+
+    def _lengths(self, words: tf.Tensor) -> tf.Tensor:
+        """How many of the words `[N, T]` stand before the first end word."""
+        before_end = tf.math.cumprod(tf.cast(words != self.end, tf.int32), axis=1)
+        return tf.reduce_sum(before_end, axis=1)
 
     def _begin(self, contexts: tf.Tensor) -> tuple[tuple[tf.Tensor, ...], tf.Tensor, Any, Any]:
         """How words are gone through: what is the same for all of them is computed once.
@@ -286,9 +289,7 @@ class ShowAttendTell:
         """The first `length` word indices as a sentence without its end word."""
         return " ".join(self.vocabulary[int(word)] for word in words[:length])
 
-    def _head(
-        self, x: tf.Tensor, name: str, dropout: Callable[[tf.Tensor], tf.Tensor]
-    ) -> tf.Tensor:
+    def _head(self, x: tf.Tensor, name: str, dropout: Dropout) -> tf.Tensor:
         if f"{name}/kernel" in self._weights:
             return self._dense(x, name)
         return self._dense(dropout(tf.tanh(self._dense(x, f"{name}1"))), f"{name}2")

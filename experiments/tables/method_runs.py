@@ -9,7 +9,7 @@ import tensorflow as tf
 from absl import flags
 
 from cagic_tf import pipeline
-from cagic_tf.batch import manifest, output_folder
+from cagic_tf.batch import manifest, output_folder, row_seeds
 from cagic_tf.method.search import Progress
 from cagic_tf.networks.bundle import Networks
 from cagic_tf.photos import reading
@@ -131,7 +131,8 @@ def from_cropper(name: str, cropper: pipeline.Cropper, text: str = "") -> Method
     """The run of a search of the objective; the text is the configuration of one without gin."""
 
     def crop(row, progress):
-        return cropper.crop(row.path, row.caption, progress=progress)
+        seed = row_seeds.row_seed(cropper.seed, row.id)
+        return cropper.crop(row.path, row.caption, seed, progress)
 
     return MethodRun(name, crop, text or cropper.configuration, cropper.loss.networks.checkpoints)
 

@@ -5,7 +5,9 @@ import tensorflow as tf
 
 from cagic_tf.method import evaluation_cache, lbfgs
 
-THOROUGH = lbfgs.Minimizer(max_iterations=100, max_line_search_iterations=50, tolerance=1e-9)
+THOROUGH = lbfgs.Minimizer(tolerance=1e-9, least_gain=0)
+# As paper_quick.gin.
+QUICK = lbfgs.Minimizer(1, 1, hold_words="evaluation", extend_slopes=True)
 
 
 def memory(begin):

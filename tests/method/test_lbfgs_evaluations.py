@@ -42,7 +42,7 @@ def test_evaluations_are_the_counted_ones(count, minimizer, function):
 
     lower, upper = box([-1, -1], [1, 1])
     found = minimize(minimizer, counted, starts(count), lower, upper)
-    assert found.evaluations.numpy().sum() == len(points)
+    assert int(tf.reduce_sum(found.evaluations)) == len(points)
     assert len(points) >= count
     if function is waves:  # No member gets a point twice, and no two members meet there.
         assert len({point.tobytes() for point in points}) == len(points)
@@ -51,9 +51,9 @@ def test_evaluations_are_the_counted_ones(count, minimizer, function):
 class Forgetful(evaluation_cache.EvaluationCache):
     """Computes every point that it is asked for."""
 
-    def __call__(self, compute, points):
-        self.computed.assign_add(tf.ones_like(self.computed))
-        return compute(points, tf.range(points.shape[0]))
+    def __call__(self, compute, points, wanted):
+        self.add(wanted)
+        return compute(points, tf.range(tf.shape(points)[0]))
 
 
 def test_memory_changes_nothing():
@@ -65,7 +65,7 @@ def test_memory_changes_nothing():
         without = minimizer(lambda x, _: wells(x), begin, lower, upper, Forgetful(10, 2))
         for field in ("positions", "losses", "start_losses", "iterations"):
             np.testing.assert_array_equal(getattr(found, field), getattr(without, field))
-        assert sum(found.evaluations) < sum(without.evaluations)
+        assert (found.evaluations <= without.evaluations).numpy().all()
 
 
 def test_limits_bound_the_evaluations():
