@@ -260,7 +260,7 @@ class Minimization:
         def compute(points: tf.Tensor, members: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             with tf.GradientTape() as tape:
                 tape.watch(points)
-                if self._holds:
+                if self._holds and self._function.held:
                     own = tf.nest.map_structure(lambda each: tf.gather(each, members), choices)
                     value = self._function.held(points, members, own)
                 else:
@@ -277,6 +277,7 @@ class Minimization:
         points = tf.gather(self._box.inside(scaled), rows)
         with tf.GradientTape() as tape:
             tape.watch(points)
+            assert self._function.choose  # Or nothing is held.
             losses, choices = self._function.choose(points, rows)
         self._evaluated.add(wanted)
 
@@ -284,8 +285,7 @@ class Minimization:
             shape = [self._box.starts.shape[0], *found.shape[1:]]
             return tf.scatter_nd(rows[:, tf.newaxis], found, shape)
 
-        found = losses, tape.gradient(losses, points), choices
-        return tf.nest.map_structure(placed, found)
+        return tf.nest.map_structure(placed, (losses, tape.gradient(losses, points), choices))
 
 
 def _differs(choices: Any, others: Any) -> tf.Tensor:
