@@ -5,7 +5,7 @@
     cagic --manifest=rows.jsonl --aspect_ratio=16:9
     cagic photo.jpg "a dog on the grass" --gin_file=paper.gin
 
-The last is the paper's method, about half a minute a photo on two cores; without it, a photo takes
+The last is the paper's method, about five minutes a photo on two cores; without it, a photo takes
 about a second. `python -m cagic_tf` is the same command. A manifest is a JSONL file with lines of
 `{"image", "caption", "id"?, "crops"?: [[x, y, w, h], ...]}`, or a CSV file of such columns; paths
 are relative to it, and crops are ground truths in pixels. Crops, overlays, plots of the losses and
@@ -47,8 +47,10 @@ if TYPE_CHECKING:
 FLAGS = flags.FLAGS
 LARGE = 16_000_000  # Pixels.
 _LONGEST_NAME = 30  # In the bar, which needs room as well.
-# Gin files that come with the program, or their folder, and what a photo takes on two cores.
-_SLOW, _SLOW_SECONDS = {"paper.gin", "original.gin", "open_vocabulary.gin", "ablations"}, 35
+# Gin files that come with the program, and about how many seconds a photo takes on two cores.
+_SLOW = {"paper_quick.gin": 35, "cn_sa.gin": 30}
+_SLOW |= dict.fromkeys(("cn_sa_mr.gin", "cn_sa_mr_ms.gin"), 300)
+_SLOW |= dict.fromkeys(("paper.gin", "original.gin", "open_vocabulary.gin"), 300)
 EXIT_OK, EXIT_NOTHING, EXIT_SOME_FAILED = 0, 1, 2
 
 CropRows = Callable[["pipeline.Cropper", output_folder.OutputFolder, list[manifest.Row]], None]
@@ -119,13 +121,12 @@ def crop_all(arguments: list[str], device: str | None, crop_rows: CropRows) -> i
 
 def _say_how_long(count: int) -> None:
     """Says what the paper's methods take, whose name somebody may have given without knowing."""
-    slow = [name for name in FLAGS.gin_file if _SLOW & {Path(name).name, Path(name).parent.name}]
+    slow = [name for name in FLAGS.gin_file if Path(name).name in _SLOW]
     if slow and count:
-        in_all = (
-            f", {count * _SLOW_SECONDS / 60:.0f} minutes for these {count}" if count > 1 else ""
-        )
+        seconds = _SLOW[Path(slow[-1]).name]
+        in_all = f", {count * seconds / 60:.0f} minutes for these {count}" if count > 1 else ""
         print(
-            f"{slow[-1]} takes about {_SLOW_SECONDS} seconds a photo on two cores{in_all}; "
+            f"{slow[-1]} takes about {seconds} seconds a photo on two cores{in_all}; "
             "without --gin_file, fast.gin takes about one"
         )
 

@@ -196,6 +196,7 @@ def remaining(
 
 def main() -> None:
     """Minimises, then writes the table."""
+    scales()  # A mistake is told before anything is loaded.
     setup = method_runs.read_setup()
     rows = setup.rows[: FLAGS.rows or None]
     cropper = networks.SharedNetworks().load_cropper("paper.gin")

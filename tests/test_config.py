@@ -50,6 +50,20 @@ def test_paper_gin_has_the_papers_numbers():
     np.testing.assert_allclose(objective.pyramid, (1 / 4, 1 / 3, 1 / 2, 1))
 
 
+def test_paper_quick_gin_differs_in_its_optimiser_alone():
+    paper, quick = config.read("paper.gin"), config.read("paper_quick.gin")
+    assert {name: value for name, value in quick.items() if value != paper[name]} == {
+        "Minimizer.max_iterations": 1,
+        "Minimizer.max_line_search_iterations": 1,
+        "Minimizer.hold_words": "evaluation",
+        "Minimizer.extend_slopes": True,
+    }
+    assert set(paper) == set(quick)
+    cn = config.read("ablations/cn.gin")
+    for name, value in paper.items():
+        assert not name.startswith("Minimizer.") or cn[name] == value
+
+
 @pytest.mark.parametrize(
     ("name", "weight", "levels", "restarts", "search"),
     [

@@ -174,9 +174,10 @@ def test_retried_errors_and_exit_status(cropper, tmp_path):
     [
         (
             "paper.gin",
-            "paper.gin takes about 35 seconds a photo on two cores, 2 minutes for these 3",
+            "paper.gin takes about 300 seconds a photo on two cores, 15 minutes for these 3",
         ),
-        ("ablations/cn.gin", "ablations/cn.gin takes about 35 seconds a photo"),
+        ("paper_quick.gin", "paper_quick.gin takes about 35 seconds a photo on two cores, 2 min"),
+        ("ablations/cn_sa.gin", "ablations/cn_sa.gin takes about 30 seconds a photo"),
         ("fast.gin", ""),
     ],
 )

@@ -61,9 +61,9 @@ flags.DEFINE_multi_string(
     "gin_file",
     ["fast.gin"],
     "The configuration: a path, or the name of one that comes with the program, such as fast.gin "
-    "(the default: about a second a photo), paper.gin (the paper's method: about half a minute a "
-    "photo on two cores) or ablations/cn.gin. It may be repeated; later files win. A gin file can "
-    "run code, so trust where it comes from.",
+    "(the default: about a second a photo), paper.gin (the paper's method: about five minutes a "
+    "photo on two cores), paper_quick.gin (half a minute) or ablations/cn.gin. It may be repeated; "
+    "later files win. A gin file can run code, so trust where it comes from.",
 )
 flags.DEFINE_multi_string(
     "gin_param",

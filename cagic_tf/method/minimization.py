@@ -260,7 +260,7 @@ class Minimization:
         def compute(points: tf.Tensor, members: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             with tf.GradientTape() as tape:
                 tape.watch(points)
-                if self._holds and self._function.held is not None:
+                if self._holds and self._function.held:
                     own = tf.nest.map_structure(lambda each: tf.gather(each, members), choices)
                     value = self._function.held(points, members, own)
                 else:
@@ -275,9 +275,9 @@ class Minimization:
         """Losses, gradients and choices at the positions of the members that are wanted."""
         rows = tf.cast(tf.where(wanted)[:, 0], tf.int32)
         points = tf.gather(self._box.inside(scaled), rows)
-        assert self._function.choose is not None  # See `_holds`.
         with tf.GradientTape() as tape:
             tape.watch(points)
+            assert self._function.choose  # Or nothing is held.
             losses, choices = self._function.choose(points, rows)
         self._evaluated.add(wanted)
 
@@ -285,8 +285,7 @@ class Minimization:
             shape = [self._box.starts.shape[0], *found.shape[1:]]
             return tf.scatter_nd(rows[:, tf.newaxis], found, shape)
 
-        found = losses, tape.gradient(losses, points), choices
-        return tf.nest.map_structure(placed, found)
+        return tf.nest.map_structure(placed, (losses, tape.gradient(losses, points), choices))
 
 
 def _differs(choices: Any, others: Any) -> tf.Tensor:

@@ -23,7 +23,7 @@ MEMORIES = {
 
 @tf.function(reduce_retracing=True)
 def thorough_in_bowl(center, curvature, begin, lower, upper):
-    def function(x, _):
+    def function(x):
         return tf.reduce_sum(curvature * tf.square(x - center), axis=1)
 
     return THOROUGH(lambda x, _: function(x), begin, lower, upper, MEMORIES[begin.dtype])

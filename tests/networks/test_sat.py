@@ -44,6 +44,37 @@ def test_greedy_is_deeprnns(layers, dtype, tolerance, end_bias, steps):
 
 
 @pytest.mark.parametrize("layers", [1, 2, "xu"])
+@pytest.mark.parametrize(("end_bias", "steps"), [(-50, 6), (1.5, 6), (50, 6), (1.5, 1)])
+def test_following_its_own_words_it_says_what_it_said(layers, end_bias, steps):
+    decoder = sat.ShowAttendTell(random_weights(layers, end_bias=end_bias), WORDS, tf.float64)
+    features = tf.constant(pictures(9))
+    said = decoder.greedy(features, steps)
+    words = np.full((9, steps), END)
+    for row, length in enumerate(said.lengths.numpy()):
+        words[row, :length] = said.words[row, :length]
+    followed = decoder.follow(features, tf.constant(words, tf.int32))
+    np.testing.assert_array_equal(followed.lengths, said.lengths)
+    assert followed.words.shape == said.words.shape
+    for row, length in enumerate(said.lengths.numpy()):
+        upto = min(length + 1, steps)
+        np.testing.assert_array_equal(followed.words[row, :upto], said.words[row, :upto])
+        expected = said.probabilities[row, :upto]
+        np.testing.assert_allclose(followed.probabilities[row, :upto], expected, atol=1e-13)
+
+
+def test_following_other_words_is_the_reference_fed_with_them():
+    """Of another picture's words the probabilities are those of a picture that says them."""
+    weights, features = random_weights(2, end_bias=-50), pictures(2)
+    decoder = sat.ShowAttendTell(weights, WORDS, tf.float64)
+    words = tf.constant([[3, 2, 4, 3], [2, 2, 3, 4]])
+    followed = decoder.follow(tf.constant(features), words)
+    for row in range(2):
+        read = decoder.read(tf.constant(features[row : row + 1]), words[row])
+        chosen = tf.gather(followed.probabilities[row], words[row], batch_dims=1)
+        np.testing.assert_allclose(tf.math.log(chosen), read[0], rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("layers", [1, 2, "xu"])
 def test_captions_of_different_lengths_were_compared(layers):
     weights = random_weights(layers, end_bias=1.5)
     decoder = sat.ShowAttendTell(weights, WORDS, tf.float64)
