@@ -1,4 +1,4 @@
-"""The objective of `paper.gin` in PyTorch, as its users would write it: what the benchmark compares.
+"""The objective of `paper.gin` in PyTorch, as its users would write it, for the benchmark.
 
 The same checkpoints, the same values and the same gradients as `cagic_tf.method.objective`, for one
 photo and Eq. 1's picture of it. The fast ways of PyTorch on a CPU are taken: channels last, biases
@@ -29,6 +29,12 @@ def to_torch(checkpoint: Checkpoint, dtype: torch.dtype) -> dict[str, torch.Tens
     }
 
 
+def _halving() -> set[str]:
+    """Names of the depthwise convolutions with a stride of two."""
+    strides = enumerate(stride for _, stride, _, _ in lite0.blocks())
+    return {f"block{index:02d}/depthwise" for index, stride in strides if stride == 2}
+
+
 class Trunk:
     """Lite0 with its batch norms folded: crops `[N, 3, 224, 224]` to features `[N, 49, 1280]`."""
 
@@ -41,6 +47,10 @@ class Trunk:
             if name == "stem":  # Normalises too.
                 bias = bias - kernel.sum((1, 2, 3)) * GAIN * ZERO
                 kernel = kernel * GAIN
+            elif (
+                name in _halving()
+            ):  # TensorFlow pads less on the left and above. So does a 0 there.
+                kernel = F.pad(kernel, (1, 0, 1, 0))
             self._kernels[name] = kernel.contiguous(memory_format=torch.channels_last)
             self._biases[name] = bias
 
@@ -65,11 +75,8 @@ class Trunk:
         return F.conv2d(x, self._kernels[name], self._biases[name])
 
     def _depthwise(self, x: torch.Tensor, name: str, size: int, stride: int) -> torch.Tensor:
-        padding = size // 2
-        if stride == 2:  # Of an even side: one less on the left and above.
-            x, padding = F.pad(x, (padding - 1, padding, padding - 1, padding)), 0
         kernel, bias = self._kernels[name], self._biases[name]
-        x = F.conv2d(x, kernel, bias, stride, padding, groups=x.shape[1])
+        x = F.conv2d(x, kernel, bias, stride, size // 2, groups=x.shape[1])
         return F.relu6(x, inplace=True)
 
 
@@ -89,7 +96,7 @@ class Captioner:
         self._by_output = torch.cat([gates[2], from_output], 1)
         bias = torch.cat([tensors["lstm/lstm_cell/bias"], tensors["decode/fc_1/bias"]])
         self._by_word = words @ torch.cat([gates[1], from_word], 1) + bias
-        self._gates = 4 * units
+        self._sizes = [4 * units, head.shape[1]]
 
     def __call__(self, features: torch.Tensor) -> torch.Tensor:
         """The mean distribution `[N, V]` of each picture's greedy caption, without its end word."""
@@ -99,18 +106,18 @@ class Captioner:
         seen = (alpha.transpose(1, 2) @ features)[:, 0] @ self._by_context
         mean = features.mean(1)
         memory, output = (self._head(mean, f"initialize/fc_{head}") for head in ("a", "b"))
-        recalled = output @ self._by_output[:, : self._gates]
+        sizes = self._sizes
+        recalled = output @ self._by_output[:, : sizes[0]]
         words = torch.full([len(features)], START)
         ended = torch.zeros_like(words, dtype=torch.bool)
         hidden, counted = [], []
         while len(hidden) < self._max_words and not ended.all():
-            given = self._by_word[words] + seen
-            i, j, f, o = (given[:, : self._gates] + recalled).chunk(4, 1)
+            gates, sums = (self._by_word[words] + seen).split(sizes, 1)
+            i, j, f, o = (gates + recalled).chunk(4, 1)
             memory = torch.sigmoid(f + 1) * memory + torch.sigmoid(i) * torch.tanh(j)
             output = torch.sigmoid(o) * torch.tanh(memory)
-            both = output @ self._by_output
-            recalled = both[:, : self._gates]
-            hidden.append(torch.tanh(given[:, self._gates :] + both[:, self._gates :]))
+            recalled, own = (output @ self._by_output).split(sizes, 1)
+            hidden.append(torch.tanh(sums + own))
             with torch.no_grad():
                 words = self._dense(hidden[-1], "decode/fc_2").argmax(1)
             ended = ended | (words == self._end)
