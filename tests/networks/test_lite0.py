@@ -51,6 +51,34 @@ def test_picture_does_not_depend_on_its_batch(tensors, images, features):
     np.testing.assert_allclose(alone[0], features[1], rtol=0, atol=ROUNDING)
 
 
+@pytest.mark.parametrize("count", [1, 4, 5, 7])
+@pytest.mark.parametrize("is_known", [True, False])
+def test_groups_have_the_same_bits(tensors, count, is_known, monkeypatch):
+    """What goes through the first blocks in groups is what the whole batch gives, and its slope."""
+    images = np.random.default_rng(2).uniform(size=(count, 224, 224, 3)).astype(np.float32)
+
+    def value_and_slope():
+        trunk = lite0.Lite0(tensors)
+        shape = [count if is_known else None, 224, 224, 3]
+
+        @tf.function(input_signature=[tf.TensorSpec(shape)])
+        def graph(given):
+            with tf.GradientTape() as tape:
+                tape.watch(given)
+                features = trunk(given)
+                total = tf.reduce_sum(tf.square(features))
+            return features, tape.gradient(total, given)
+
+        return graph(images)
+
+    grouped = value_and_slope()
+    monkeypatch.setattr(lite0.Lite0, "_begin", lite0.Lite0._first_blocks)
+    whole = value_and_slope()
+    assert np.all(np.any(whole[1], axis=(1, 2, 3)))
+    for ours, expected in zip(grouped, whole, strict=True):
+        np.testing.assert_array_equal(ours, expected)
+
+
 def test_range(features):
     assert features.min() == 0 and features.max() <= 6
 

@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from cagic_tf.networks import layers
+from cagic_tf.system import devices
 
 # Stages of the B0 layout: kernel, stride, expansion, output channels, repeats.
 STAGES = (
@@ -21,6 +22,9 @@ STAGES = (
     (5, 2, 6, 192, 4),
     (3, 1, 6, 320, 1),
 )
+# The first blocks have the largest tensors. On a CPU a batch goes through them in this many groups:
+# of ten pictures, what two leave stays in its cache.
+FIRST_BLOCKS, GROUPS = 5, 5
 
 
 def blocks() -> list[tuple[int, int, int, int]]:
@@ -44,6 +48,7 @@ class Lite0:
     def __init__(self, tensors: Mapping[str, np.ndarray], dtype: tf.DType = tf.float32):
         """Takes the tensors of a "lite0" checkpoint: NAME/kernel and NAME/bias."""
         self._weights = layers.constants(tensors, dtype)
+        self._group = tf.function(self._first_blocks, autograph=False)  # Traced once for all.
 
     def __call__(self, images: tf.Tensor) -> tf.Tensor:
         """Computes the annotation vectors.
@@ -54,9 +59,33 @@ class Lite0:
         Returns:
           `[N, 49, 1280]`, rows of the 7 x 7 grid one after the other, each value in [0, 6].
         """
-        x = (images * 255 - 127) / 128
-        x = self._convolution(x, "stem", stride=2)
-        for index, (_, stride, expansion, channels) in enumerate(blocks()):
+        x = self._blocks(self._begin(images), FIRST_BLOCKS, len(blocks()))
+        return layers.annotation_vectors(self._convolution(x, "head"))
+
+    def _begin(self, images: tf.Tensor) -> tf.Tensor:
+        """Up to the end of the first blocks, on a CPU in groups; the bits are the same."""
+        if devices.on_gpu():
+            return self._first_blocks(images)
+        count = images.shape[0]
+        if count is None:  # No group may be empty: oneDNN's convolutions of nothing fail.
+            count = tf.shape(images)[0]
+            return tf.cond(
+                count < GROUPS,
+                lambda: self._group(images),
+                lambda: self._in_groups(images, count),
+            )
+        return self._group(images) if count < GROUPS else self._in_groups(images, count)
+
+    def _in_groups(self, images: tf.Tensor, count: int | tf.Tensor) -> tf.Tensor:
+        sizes = [(count + index) // GROUPS for index in range(GROUPS)]
+        return tf.concat([self._group(few) for few in tf.split(images, sizes)], axis=0)
+
+    def _first_blocks(self, images: tf.Tensor) -> tf.Tensor:
+        x = self._convolution((images * 255 - 127) / 128, "stem", stride=2)
+        return self._blocks(x, 0, FIRST_BLOCKS)
+
+    def _blocks(self, x: tf.Tensor, start: int, stop: int) -> tf.Tensor:
+        for index, (_, stride, expansion, channels) in list(enumerate(blocks()))[start:stop]:
             name, block_input = f"block{index:02d}", x
             if expansion != 1:
                 x = self._convolution(x, f"{name}/expand")
@@ -64,8 +93,7 @@ class Lite0:
             x = self._convolution(x, f"{name}/project", activation=tf.identity)
             if stride == 1 and block_input.shape[-1] == channels:
                 x += block_input
-        x = self._convolution(x, "head")
-        return layers.annotation_vectors(x)
+        return x
 
     def _convolution(
         self,
