@@ -79,6 +79,20 @@ def test_groups_have_the_same_bits(tensors, count, is_known, monkeypatch):
         np.testing.assert_array_equal(ours, expected)
 
 
+def test_frozen_weights_get_no_gradient(tensors):
+    """Nor in a branch, whose gradient takes in all that it reads."""
+    trunk = lite0.Lite0(tensors)
+
+    @tf.function(input_signature=[tf.TensorSpec([None, 224, 224, 3])])
+    def gradient(images):
+        return tf.gradients(trunk(images), images)
+
+    library = gradient.get_concrete_function().graph.as_graph_def().library
+    operations = {node.op for function in library.function for node in function.node_def}
+    assert "Conv2DBackpropInput" in operations
+    assert not any("BackpropFilter" in name for name in operations)
+
+
 def test_range(features):
     assert features.min() == 0 and features.max() <= 6
 

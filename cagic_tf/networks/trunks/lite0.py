@@ -48,7 +48,6 @@ class Lite0:
     def __init__(self, tensors: Mapping[str, np.ndarray], dtype: tf.DType = tf.float32):
         """Takes the tensors of a "lite0" checkpoint: NAME/kernel and NAME/bias."""
         self._weights = layers.constants(tensors, dtype)
-        self._group = tf.function(self._first_blocks, autograph=False)  # Traced once for all.
 
     def __call__(self, images: tf.Tensor) -> tf.Tensor:
         """Computes the annotation vectors.
@@ -67,18 +66,19 @@ class Lite0:
         if devices.on_gpu():
             return self._first_blocks(images)
         count = images.shape[0]
-        if count is None:  # No group may be empty: oneDNN's convolutions of nothing fail.
-            count = tf.shape(images)[0]
-            return tf.cond(
-                count < GROUPS,
-                lambda: self._group(images),
-                lambda: self._in_groups(images, count),
-            )
-        return self._group(images) if count < GROUPS else self._in_groups(images, count)
+        if count is not None:
+            return self._in_groups(images, count) if count >= GROUPS else self._first_blocks(images)
+        count = tf.shape(images)[0]
+        return tf.cond(  # No group may be empty: oneDNN's convolutions of nothing fail.
+            count >= GROUPS,
+            lambda: self._in_groups(images, count),
+            lambda: self._first_blocks(images),
+        )
 
     def _in_groups(self, images: tf.Tensor, count: int | tf.Tensor) -> tf.Tensor:
         sizes = [(count + index) // GROUPS for index in range(GROUPS)]
-        return tf.concat([self._group(few) for few in tf.split(images, sizes)], axis=0)
+        groups = tf.split(images, sizes)
+        return tf.concat([self._first_blocks(group) for group in groups], axis=0)
 
     def _first_blocks(self, images: tf.Tensor) -> tf.Tensor:
         x = self._convolution((images * 255 - 127) / 128, "stem", stride=2)
@@ -106,5 +106,6 @@ class Lite0:
 
     def _depthwise(self, x: tf.Tensor, name: str, stride: int) -> tf.Tensor:
         strides = [1, stride, stride, 1]
-        x = tf.nn.depthwise_conv2d(x, self._weights[f"{name}/kernel"], strides, "SAME")
-        return tf.nn.relu6(tf.nn.bias_add(x, self._weights[f"{name}/bias"]))
+        kernel = layers.weight(self._weights, f"{name}/kernel")
+        x = tf.nn.depthwise_conv2d(x, kernel, strides, "SAME")
+        return tf.nn.relu6(tf.nn.bias_add(x, layers.weight(self._weights, f"{name}/bias")))
