@@ -5,8 +5,9 @@
 Writes OUT/table.md, OUT/benchmark.json and OUT/made_by.json. For each gin file: start-up and
 seconds a photo, the objective beside the bare trunk and split over its parts, the same by the
 number of crops at a time, and what the optimizer asks for and what is computed of it. Then
-`fast.gin` on many rows, and, each in a process of its own, on photos of several sizes. Takes
-minutes; leave the machine alone meanwhile.
+`fast.gin` on many rows, and, each in a process of its own, on photos of several sizes. Where torch
+is installed, trunk and objective of `paper.gin` beside the same in PyTorch. Takes minutes; leave
+the machine alone meanwhile.
 """
 
 import functools
@@ -33,7 +34,7 @@ from cagic_tf.method import annealing, evaluation_cache, sampling
 from cagic_tf.method.problems import Problem
 from cagic_tf.photos import reading
 from cagic_tf.system import devices, provenance, resources
-from experiments import command
+from experiments import command, torch_comparison
 from experiments.tables import made_by, networks
 
 FLAGS = flags.FLAGS
@@ -47,7 +48,7 @@ RSS_UNIT = 1 if sys.platform == "darwin" else 1024  # Bytes, of the system's pea
 # A small search: what a row costs beside its evaluations would show here most.
 SMALL = ["CoarseToFine.scan_scales = (0.5,)", "CoarseToFine.scan_centers = 3"]
 
-Figures = dict[str, Any]  # Name of each figure to a number, or to a dict of such.
+Figures = dict[str, Any]  # Name of each figure to a number, a dict of such, or a sentence.
 
 
 def define_flags() -> None:
@@ -183,6 +184,19 @@ def measure_gin_file(gin_file: str) -> Figures:
     }
 
 
+def measure_pytorch() -> Figures:
+    """Milliseconds a crop of trunk and objective, ours and PyTorch's in turn."""
+    if reason := torch_comparison.left_out():
+        return {"left out": reason}
+    cropper = config.load_cropper(torch_comparison.GIN_FILE)
+    with devices.reproducible():
+        problem, _ = cropper.problem(sample_photo(PHOTO), CAPTION)
+        threads, theta = devices.thread_count(FLAGS.threads), some_crops(BATCH)
+        calls = torch_comparison.calls(cropper.loss, problem, theta, threads, with_gradient)
+        seconds = median_seconds(calls)
+    return {"threads": threads} | {name: 1000 * each / BATCH for name, each in seconds.items()}
+
+
 def measure_rows() -> Figures:
     """Seconds and peak memory of many rows: both halves should cost the same and need no more."""
     photo = sample_photo(PHOTO)
@@ -233,6 +247,8 @@ def table(report: Mapping[str, Figures], machine: Mapping[str, Any]) -> str:
             text = (
                 ", ".join(f"{key} {number:.4g}" for key, number in value.items())
                 if isinstance(value, Mapping)
+                else value
+                if isinstance(value, str)
                 else f"{value:.4g}"
             )
             lines.append(f"| {name} | {text} |")
@@ -254,6 +270,7 @@ def main() -> None:
     sections[f"fast.gin, a smaller search, {ROWS} rows"] = measure_rows
     for gin_file in FLAGS.gin_file:  # Last: their large batches need more memory than any search.
         sections[made_by.shortened(gin_file)] = functools.partial(measure_gin_file, gin_file)
+    sections["paper.gin and PyTorch, milliseconds a crop"] = measure_pytorch
     report = {name: measure() for name, measure in tqdm(sections.items(), disable=None)}
     directory = Path(FLAGS.output_dir)
     files = {

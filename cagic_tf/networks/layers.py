@@ -19,6 +19,16 @@ def constants(tensors: Mapping[str, Any], dtype: tf.DType) -> dict[str, tf.Tenso
     }
 
 
+def weight(weights: Weights, name: str) -> tf.Tensor | tf.Variable:
+    """A weight as a layer reads it: a frozen one has no gradient.
+
+    A tape asks for none of its own, but the gradients of loops and branches take in all that their
+    bodies read.
+    """
+    tensor = weights[name]
+    return tensor if isinstance(tensor, tf.Variable) else tf.stop_gradient(tensor)
+
+
 def convolution(
     x: tf.Tensor,
     weights: Weights,
@@ -40,7 +50,7 @@ def convolution(
     Returns:
       `[N, ceil(H / stride), ceil(W / stride), D]`.
     """
-    kernel = weights[f"{name}/kernel"]
+    kernel = weight(weights, f"{name}/kernel")
     x = tf.cast(x, kernel.dtype)  # What comes before a trunk's first layer is full precision's.
     if groups == 1 and kernel.shape[:2] == (1, 1) and stride == 1 and devices.compiles():
         x = fused.pointwise(x, kernel)
@@ -49,7 +59,7 @@ def convolution(
     else:  # One call a group: TensorFlow has no gradient of grouped convolutions on the CPU.
         parts = zip(tf.split(x, groups, axis=3), tf.split(kernel, groups, axis=3), strict=True)
         x = tf.concat([tf.nn.conv2d(part, own, stride, "SAME") for part, own in parts], axis=3)
-    return activation(tf.nn.bias_add(x, weights[f"{name}/bias"]))
+    return activation(tf.nn.bias_add(x, weight(weights, f"{name}/bias")))
 
 
 def annotation_vectors(grid: tf.Tensor) -> tf.Tensor:

@@ -299,6 +299,4 @@ class ShowAttendTell:
         return y + self._weight(f"{name}/bias") if f"{name}/bias" in self._weights else y
 
     def _weight(self, name: str) -> tf.Tensor | tf.Variable:
-        """A tensor; a frozen one has no gradient, see `_joined_layers`."""
-        tensor = self._weights[name]
-        return tensor if isinstance(tensor, tf.Variable) else tf.stop_gradient(tensor)
+        return layers.weight(self._weights, name)

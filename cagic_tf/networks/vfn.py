@@ -33,7 +33,7 @@ def spatial_pyramid(features: tf.Tensor, bins: Sequence[int], pooling: str = "me
     """
     side = round(features.shape[1] ** 0.5)
     if pooling == "mean":  # One product, forward and backward.
-        weights = tf.constant(_bin_weights(side, bins), features.dtype)
+        weights = tf.constant(bin_weights(side, bins), features.dtype)
         pooled = weights @ features  # [N, sum(n * n), D]
         return tf.reshape(pooled, [-1, pooled.shape[1] * pooled.shape[2]])
     grid = tf.reshape(features, [-1, side, side, features.shape[2]])
@@ -51,7 +51,7 @@ def _windows(side: int, bins: Sequence[int]) -> Iterator[tuple[int, int, int, in
         yield from ((*rows, *columns) for rows in edges for columns in edges)
 
 
-def _bin_weights(side: int, bins: Sequence[int]) -> np.ndarray:
+def bin_weights(side: int, bins: Sequence[int]) -> np.ndarray:
     """`[sum(n * n), side * side]`: what each place has in each bin's mean."""
     weights = []
     for top, bottom, left, right in _windows(side, bins):

@@ -51,6 +51,60 @@ def test_picture_does_not_depend_on_its_batch(tensors, images, features):
     np.testing.assert_allclose(alone[0], features[1], rtol=0, atol=ROUNDING)
 
 
+@pytest.mark.parametrize("count", [1, 4, 5, 7])
+@pytest.mark.parametrize("is_known", [True, False])
+def test_groups_have_the_same_bits(tensors, count, is_known, monkeypatch):
+    """What goes through the first blocks in groups is what the whole batch gives, and its slope."""
+    images = np.random.default_rng(2).uniform(size=(count, 224, 224, 3)).astype(np.float32)
+
+    def value_and_slope():
+        trunk = lite0.Lite0(tensors)
+        shape = [count if is_known else None, 224, 224, 3]
+
+        @tf.function(input_signature=[tf.TensorSpec(shape)])
+        def graph(given):
+            with tf.GradientTape() as tape:
+                tape.watch(given)
+                features = trunk(given)
+                total = tf.reduce_sum(tf.square(features))
+            return features, tape.gradient(total, given)
+
+        return graph(images)
+
+    grouped = value_and_slope()
+    monkeypatch.setattr(lite0.Lite0, "_begin", lite0.Lite0._first_blocks)
+    whole = value_and_slope()
+    assert np.all(np.any(whole[1], axis=(1, 2, 3)))
+    for ours, expected in zip(grouped, whole, strict=True):
+        np.testing.assert_array_equal(ours, expected)
+
+
+def computed(function):
+    """The operations that a function's results need; what is left over is never run."""
+    nodes, found = {node.name: node for node in function.node_def}, {}
+    rest = [*function.ret.values()]
+    while rest:
+        name = rest.pop().lstrip("^").split(":")[0]
+        if name in nodes and name not in found:
+            found[name] = nodes[name].op
+            rest.extend(nodes[name].input)
+    return set(found.values())
+
+
+def test_frozen_weights_get_no_gradient(tensors):
+    """Nor in a branch, whose gradient takes in all that it reads."""
+    trunk = lite0.Lite0(tensors)
+
+    @tf.function(input_signature=[tf.TensorSpec([None, 224, 224, 3])])
+    def gradient(images):
+        return tf.gradients(trunk(images), images)
+
+    library = gradient.get_concrete_function().graph.as_graph_def().library
+    operations = set.union(*(computed(function) for function in library.function))
+    assert "Conv2DBackpropInput" in operations
+    assert not any("BackpropFilter" in name for name in operations)
+
+
 def test_range(features):
     assert features.min() == 0 and features.max() <= 6
 
