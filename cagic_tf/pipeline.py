@@ -6,37 +6,28 @@ import os
 import threading
 import time
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from cagic_tf import requests
+from cagic_tf import crop_results, requests
 from cagic_tf.beyond import candidates, shapes
-from cagic_tf.compiled import Compiled, Described
-from cagic_tf.method import annealing, geometry, vocabulary
+from cagic_tf.compiled import Compiled
+from cagic_tf.crop_results import Prepared
+from cagic_tf.method import annealing, vocabulary
 from cagic_tf.method.objective import CropLoss, Objective
 from cagic_tf.method.problems import Problem
-from cagic_tf.method.search import Bounds, Path, Progress, Search
+from cagic_tf.method.search import Progress, Search
 from cagic_tf.networks.bundle import Networks
 from cagic_tf.photos import reading
-from cagic_tf.results import Candidate, CropResult
+from cagic_tf.results import CropResult
 from cagic_tf.system import arguments, devices
 
 __all__ = ["CropResult", "Cropper", "crop_image"]
 MOST_PHOTOS = 64  # Side by side on a GPU; with K = 10 they are 640 crops at a time.
 Outcome = CropResult | Exception
-
-
-class _Prepared(NamedTuple):
-    """A request whose photo and caption are read."""
-
-    request: requests.Request
-    photo: np.ndarray
-    problem: Problem
-    words: vocabulary.BagOfWords
-    bounds: Bounds
 
 
 class Cropper:
@@ -234,7 +225,7 @@ class Cropper:
             numbers = [
                 number
                 for number, found in enumerate(outcomes)
-                if isinstance(found, _Prepared) and (found.request.caption is None) == without
+                if isinstance(found, Prepared) and (found.request.caption is None) == without
             ]
             if numbers:
                 results = self._crop([outcomes[number] for number in numbers], progress, begin)
@@ -242,14 +233,14 @@ class Cropper:
                     outcomes[number] = result
         return outcomes
 
-    def _prepare(self, request: requests.Request) -> _Prepared:
+    def _prepare(self, request: requests.Request) -> Prepared:
         photo = reading.read(request.image)
         bounds = request.bounds(*photo.shape[1::-1])
         problem, words = self.problem(photo, request.caption, bounds.base_size)
-        return _Prepared(request, photo, problem, words, bounds)
+        return Prepared(request, photo, problem, words, bounds)
 
     def _crop(
-        self, prepared: Sequence[_Prepared], progress: Progress | None, begin: float
+        self, prepared: Sequence[Prepared], progress: Progress | None, begin: float
     ) -> list[CropResult]:
         """The crops of photos that all have captions or none, begun at that time."""
         alone = prepared[0].request.caption is None
@@ -268,48 +259,9 @@ class Cropper:
         described = compiled.describe(problems, thetas)
         seconds = (time.monotonic() - begin) / len(prepared)
         return [
-            self._result(each, path, own, seen, seconds)
+            crop_results.result(compiled.loss, each, path, own, seen, seconds)
             for each, path, own, seen in zip(prepared, paths, thetas, described, strict=True)
         ]
-
-    def _result(
-        self,
-        prepared: _Prepared,
-        path: Path,
-        thetas: Sequence[np.ndarray],
-        described: Sequence[Described],
-        seconds: float,
-    ) -> CropResult:
-        request, words = prepared.request, prepared.words
-        height, width = prepared.photo.shape[:2]
-        best, *others = [
-            _candidate(theta, seen, (width, height), prepared.bounds.base_size)
-            for theta, seen in zip(thetas, described, strict=True)
-        ]
-        return CropResult(
-            **vars(best),
-            matched_words=self._matched_words(words),
-            unknown_words=words.unknown,
-            evaluations=path.evaluations,
-            seconds=seconds,
-            seed=request.seed,
-            checkpoints=self.loss.networks.checkpoints,
-            photo=prepared.photo,
-            path=path,
-            shape=request.shape.name,
-            size=request.shape.size,
-            candidates=(best, *sorted(others, key=lambda other: other.loss["total"])),
-            source=request.image,
-        )
-
-    def _matched_words(self, words: vocabulary.BagOfWords) -> dict[str, Any]:
-        """A caption's words by what knows them, see `CropResult`."""
-        matched: dict[str, Any] = {"captioner": list(dict.fromkeys(words.words)), "lexicon": {}}
-        for term in self.loss.objective.terms:
-            found = term.matched_words(self.loss.networks, words)
-            if found is not None:
-                matched[term.name] = found
-        return matched | {"read_as": words.read_as}
 
     def problem(
         self, photo: np.ndarray, caption: str | None, base_size: Sequence[float] = (1.0, 1.0)
@@ -343,23 +295,6 @@ class Cropper:
             )
             vocabulary.check_describes(caption, words)
         return loss.problem(reading.reduced(photo, self.max_side), words, base_size), words
-
-
-def _candidate(
-    theta: np.ndarray,
-    described: Described,
-    size: tuple[int, int],
-    base_size: tuple[float, float],
-) -> Candidate:
-    x, y, scale = (float(value) for value in theta)
-    return Candidate(
-        box=geometry.pixel_box((x, y), scale, size[0], size[1], base_size),
-        box_normalized=geometry.normalized_box((x, y), scale, base_size),
-        center=(x, y),
-        scale=scale,
-        loss=described.loss,
-        predicted_caption=described.caption,
-    )
 
 
 @functools.lru_cache(maxsize=1)
