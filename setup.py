@@ -21,6 +21,7 @@ setup(
         "cagic_tf",
         "cagic_tf.batch",
         "cagic_tf.beyond",
+        "cagic_tf.cropping",
         "cagic_tf.method",
         "cagic_tf.networks",
         "cagic_tf.networks.trunks",

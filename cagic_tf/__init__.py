@@ -4,13 +4,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # Else they come when they are first used, and TensorFlow with them.
     from cagic_tf.config import load_cropper
-    from cagic_tf.pipeline import Cropper, crop_image
+    from cagic_tf.pipeline import Cropper
     from cagic_tf.results import CropResult
+    from cagic_tf.shortcut import crop_image
 
 __version__ = "0.1.0"
 __all__ = ["CropResult", "Cropper", "crop_image", "load_cropper"]
 
-_HOMES = {"load_cropper": "config", "CropResult": "results"}
+_HOMES = {"load_cropper": "config", "CropResult": "results", "crop_image": "shortcut"}
 
 
 def __getattr__(name: str) -> Any:

@@ -30,6 +30,7 @@ from cagic_tf.batch import (
     command_line,
     manifest,
     output_folder,
+    row_by_row,
     worker,
     worker_pool,
 )
@@ -85,7 +86,7 @@ def _crop_rows(
         _connect(ray)
         _check_resources(ray)
         outputs = worker_pool.crop(ray, _start_workers(ray), rows)
-        with run.new_report(rows) as reporter:
+        with row_by_row.new_report(rows) as reporter:
             reporter.progress(0, "starting workers")
             for number, (row, output) in enumerate(zip(rows, outputs, strict=True), 1):
                 reporter.result(number, row, folder.write(row, output))

@@ -1,4 +1,4 @@
-"""`Cropper` and `crop_image`: the one place where photo, caption, networks and search meet."""
+"""`Cropper`: the one place where photo, caption, networks and search meet."""
 
 import functools
 import math
@@ -12,10 +12,10 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from cagic_tf import crop_results, requests
 from cagic_tf.beyond import candidates, shapes
-from cagic_tf.compiled import Compiled
-from cagic_tf.crop_results import Prepared
+from cagic_tf.cropping import crop_results, requests
+from cagic_tf.cropping.crop_results import Prepared
+from cagic_tf.cropping.graphs import Graphs
 from cagic_tf.method import annealing, vocabulary
 from cagic_tf.method.objective import CropLoss, Objective
 from cagic_tf.method.problems import Problem
@@ -25,7 +25,6 @@ from cagic_tf.photos import reading
 from cagic_tf.results import CropResult
 from cagic_tf.system import arguments, devices
 
-__all__ = ["CropResult", "Cropper", "crop_image"]
 MOST_PHOTOS = 64  # Side by side on a GPU; with K = 10 they are 640 crops at a time.
 Outcome = CropResult | Exception
 
@@ -83,13 +82,13 @@ class Cropper:
         self.configuration = ""
         self._lock = threading.Lock()  # Searches keep what they have computed so far.
         self._settings = search or annealing.Annealing()
-        self._with_caption = Compiled(self.loss, self._settings)
+        self._with_caption = Graphs(self.loss, self._settings)
         self._most_photos = MOST_PHOTOS
 
     @functools.cached_property
-    def _without_caption(self) -> Compiled:
+    def _without_caption(self) -> Graphs:
         loss = CropLoss(self.loss.objective.without_caption(), self.loss.networks)
-        return Compiled(loss, self._settings)
+        return Graphs(loss, self._settings)
 
     def crop(
         self,
@@ -244,9 +243,9 @@ class Cropper:
     ) -> list[CropResult]:
         """The crops of photos that all have captions or none, begun at that time."""
         alone = prepared[0].request.caption is None
-        compiled = self._without_caption if alone else self._with_caption
+        graphs = self._without_caption if alone else self._with_caption
         problems = [each.problem for each in prepared]
-        paths = compiled.search(
+        paths = graphs.search(
             problems,
             [each.request.seed for each in prepared],
             [each.bounds for each in prepared],
@@ -256,10 +255,10 @@ class Cropper:
             candidates.distinct(path, each.request.candidate_count, each.bounds.base_size)
             for path, each in zip(paths, prepared, strict=True)
         ]
-        described = compiled.describe(problems, thetas)
+        described = graphs.describe(problems, thetas)
         seconds = (time.monotonic() - begin) / len(prepared)
         return [
-            crop_results.result(compiled.loss, each, path, own, seen, seconds)
+            crop_results.result(graphs.loss, each, path, own, seen, seconds)
             for each, path, own, seen in zip(prepared, paths, thetas, described, strict=True)
         ]
 
@@ -295,49 +294,3 @@ class Cropper:
             )
             vocabulary.check_describes(caption, words)
         return loss.problem(reading.reduced(photo, self.max_side), words, base_size), words
-
-
-@functools.lru_cache(maxsize=1)
-def _default_cropper() -> Cropper:
-    return Cropper()
-
-
-def crop_image(
-    image: str | os.PathLike | Image.Image | np.ndarray,
-    caption: str | None,
-    cropper: Cropper | None = None,
-    seed: int | None = None,
-) -> CropResult:
-    """Crops a photo to what a caption says.
-
-        >>> import cagic_tf
-        >>> fast = cagic_tf.load_cropper("fast.gin")
-        >>> result = cagic_tf.crop_image("photo.jpg", "a dog on the grass", fast)
-        >>> x, y, w, h = result.box
-        >>> result.crop.shape == (h, w, 3)
-        True
-        >>> result.save("dog.png")
-        >>> result.overlay().save("overlay.jpg")
-
-    `Cropper.crop` has more to choose:
-
-        >>> result = fast.crop("photo.jpg", "a dog", shape="200x100", candidate_count=2)
-        >>> [list(crop.loss) for crop in result.candidates[:1]]
-        [['total', 'caption', 'aesthetic', 'lexicon', 'sentence']]
-
-    Args:
-      image: A path, a PIL image, or an array (see `reading.read`).
-      caption: What the crop should show; None: the crop of lowest aesthetic loss alone.
-      cropper: Networks, objective and search; None takes the paper's method on the embedded
-        checkpoints, loaded at the first call. `config.load_cropper("fast.gin")` makes a quick one.
-      seed: Seed of the restarts; None takes the cropper's.
-
-    Returns:
-      The crop, see `CropResult`.
-
-    Raises:
-      reading.ImageError: The photo cannot be read.
-      ValueError: The caption is empty or none of its words is known, or a value is of a wrong type.
-    """
-    arguments.check_has("the cropper", cropper, "crop", "one of load_cropper is needed")
-    return (cropper or _default_cropper()).crop(image, caption, seed)

@@ -8,7 +8,7 @@ import tensorflow as tf
 from PIL import Image
 
 import cagic_tf
-from cagic_tf import pipeline
+from cagic_tf import shortcut
 from cagic_tf.beyond import coarse_to_fine, shapes
 from cagic_tf.beyond.lexicon import NounLoss
 from cagic_tf.method import annealing, lbfgs
@@ -236,7 +236,7 @@ def test_crop_image_is_the_default_cropper(monkeypatch):
         def crop(self, image, caption, seed):
             return image, caption, seed
 
-    monkeypatch.setattr(pipeline, "_default_cropper", Mock)
+    monkeypatch.setattr(shortcut, "_default_cropper", Mock)
     assert cagic_tf.crop_image("a.jpg", "a dog", seed=3) == ("a.jpg", "a dog", 3)
 
 

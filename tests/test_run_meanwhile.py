@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from cagic_tf import run
-from cagic_tf.batch import output_folder
+from cagic_tf.batch import output_folder, row_by_row
 from cagic_tf.photos import reading
 from cagic_tf.system import files
 from tests import fake_cropper
@@ -57,7 +57,7 @@ def test_the_next_photo_is_read_and_the_last_row_written_meanwhile(cropper, tmp_
 
 def test_of_large_photos_one_is_in_memory(cropper, tmp_path, monkeypatch):
     values = three_photos(tmp_path)
-    monkeypatch.setattr(run, "LARGE", 599)
+    monkeypatch.setattr(row_by_row, "LARGE", 599)
     counts = []
     cropper.meanwhile = lambda: counts.append(written_lines(tmp_path / "out"))
     assert call(**values) == run.EXIT_OK

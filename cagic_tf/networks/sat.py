@@ -128,9 +128,8 @@ class ShowAttendTell:
     def greedy(self, contexts: tf.Tensor, max_words: int) -> Caption:
         """Captions pictures, each step fed the most likely word of the one before (Eq. 4's `f`).
 
-        The loop stops when every caption of the batch has ended, where it need not be compiled;
-        steps after a caption's own end are not part of it (`lengths`). What is the same for every
-        word is computed once.
+        The loop stops when all captions have ended, where it need not be compiled; steps after a
+        caption's own end are not part of it (`lengths`).
 
         Args:
           contexts: `[N, L, D]` annotation vectors, as the trunk gives them.
@@ -215,8 +214,7 @@ class ShowAttendTell:
 
     def _lengths(self, words: tf.Tensor) -> tf.Tensor:
         """How many of the words `[N, T]` stand before the first end word."""
-        before_end = tf.math.cumprod(tf.cast(words != self.end, tf.int32), axis=1)
-        return tf.reduce_sum(before_end, axis=1)
+        return tf.reduce_sum(tf.math.cumprod(tf.cast(words != self.end, tf.int32), axis=1), 1)
 
     def _begin(self, contexts: tf.Tensor) -> tuple[tuple[tf.Tensor, ...], tf.Tensor, Any, Any]:
         """How words are gone through: what is the same for all of them is computed once.

@@ -10,22 +10,12 @@ from cagic_tf.method.losses import AestheticLoss, CaptionLoss
 from cagic_tf.method.objective import CropLoss, Objective
 from cagic_tf.networks.bundle import Networks
 from cagic_tf.system import devices
+from tests.small_trunk import SmallTrunk
 
 CAPTIONS = ["a dog runs on the grass", "two people", "a man in a red shirt holds a ball"]
 SIZES = [(60, 90), (41, 33), (50, 50)]
 THETA = np.array([[0.1, -0.2, 0.5], [0, 0, 0.9], [-0.3, 0.2, 0.6], [0.2, 0.1, 0.7]], np.float32)
 OWNERS = [2, 0, 1, 2]
-
-
-class SmallTrunk:
-    """Instead of the real one, which XLA compiles for a CPU so that it takes minutes."""
-
-    input_size = (56, 56)
-
-    def __call__(self, images):
-        means = tf.nn.avg_pool2d(images, 8, 8, "VALID")  # [N, 7, 7, 3]
-        kernel = np.random.default_rng(1).normal(0, 3, (3, 1280))
-        return tf.nn.relu6(tf.reshape(means, [-1, 49, 3]) @ tf.constant(kernel, images.dtype))
 
 
 def make(dtype, trunk=None):

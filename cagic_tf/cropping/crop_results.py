@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from cagic_tf import requests
-from cagic_tf.compiled import Described
+from cagic_tf.cropping import requests
+from cagic_tf.cropping.graphs import Described
 from cagic_tf.method import geometry, vocabulary
 from cagic_tf.method.objective import CropLoss
 from cagic_tf.method.problems import Problem

@@ -31,7 +31,7 @@ class Described(NamedTuple):
     caption: str
 
 
-class Compiled:
+class Graphs:
     """Traced once for each number of photos that go side by side.
 
     Attributes:
