@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from cagic_tf import pipeline
 
 FLAGS = flags.FLAGS
+GPU_BATCH = 32  # Rows; those of more would wait long for each other.
 GROUPS = {"Where it runs": "workers address gpus_per_worker"} | command_flags.GROUPS
 flags.DEFINE_integer("workers", 2, "How many processes crop, by default 2.", 1, 10_000)
 flags.DEFINE_string(
@@ -85,7 +86,7 @@ def _crop_rows(
     try:
         _connect(ray)
         _check_resources(ray)
-        outputs = worker_pool.crop(ray, _start_workers(ray), rows)
+        outputs = worker_pool.crop(ray, _start_workers(ray), rows, _batch_size())
         with row_by_row.new_report(rows) as reporter:
             reporter.progress(0, "starting workers")
             for number, (row, output) in enumerate(zip(rows, outputs, strict=True), 1):
@@ -95,6 +96,11 @@ def _crop_rows(
         raise run.CommandError(f"the workers cannot go on: {_last_line(error)}") from error
     finally:
         ray.shutdown()
+
+
+def _batch_size() -> int:
+    """How many rows a worker gets at a time: as many as go through its GPU together."""
+    return FLAGS.batch or (GPU_BATCH if FLAGS.gpus_per_worker else 1)
 
 
 def _start_workers(ray: Any) -> list[Any]:

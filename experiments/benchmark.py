@@ -55,7 +55,9 @@ def define_flags() -> None:
     """Flags of this script."""
     flags.DEFINE_string("output_dir", "outputs/benchmark", "The folder that results go to.")
     flags.DEFINE_multi_string(
-        "gin_file", ["paper.gin", "fast.gin"], "A search to time: a gin file. It may be repeated."
+        "gin_file",
+        ["paper_quick.gin", "fast.gin"],
+        "A search to time: a gin file. It may be repeated.",
     )
     flags.DEFINE_integer("repeats", 7, "How often each part is timed; the median counts.", 1)
     devices.define_flags()

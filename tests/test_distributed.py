@@ -175,7 +175,7 @@ def test_rows_that_no_worker_finished_are_errors(tmp_path, monkeypatch, capsys):
     found = [row_output.failed(worker_pool.LOST), good, row_output.failed(worker_pool.LOST)]
     for name in ("_connect", "_check_resources", "_start_workers"):
         monkeypatch.setattr(distributed, name, lambda ray: None)
-    monkeypatch.setattr(worker_pool, "crop", lambda ray, workers, rows: iter(found))
+    monkeypatch.setattr(worker_pool, "crop", lambda *_: iter(found))
     folder = output_folder.OutputFolder(tmp_path / "out", "# config", pictures=False)
     distributed._crop_rows(None, folder, rows)
     assert [folder.done[row.id].status for row in rows] == ["error", "ok", "error"]
@@ -186,7 +186,7 @@ def test_rows_that_no_worker_finished_are_errors(tmp_path, monkeypatch, capsys):
 
 
 def test_workers_that_cannot_go_on_are_one_line(tmp_path, monkeypatch):
-    def crop(ray, workers, rows):
+    def crop(*_):
         raise worker_pool.PoolError("Traceback\n  of Ray\nDeviceError: there is no gpu:7\n")
         yield
 

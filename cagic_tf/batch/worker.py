@@ -3,14 +3,10 @@
 import dataclasses
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-from cagic_tf.batch import manifest, row_output, row_seeds
+from cagic_tf.batch import manifest, row_output, side_by_side
 from cagic_tf.photos import crop_files
 from cagic_tf.system import devices
-
-if TYPE_CHECKING:
-    from cagic_tf import pipeline
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,18 +39,18 @@ class Worker:
     def ready(self) -> None:
         """Returns when rows can be cropped."""
 
-    def crop(self, row: manifest.Row) -> row_output.RowOutput:
-        """Crops a row and draws its pictures; what fails is the output's error."""
+    def crop(self, rows: Sequence[manifest.Row]) -> list[row_output.RowOutput]:
+        """Crops rows and draws their pictures; what fails is an output's error."""
         settings = self._settings
-
-        def crop() -> "pipeline.CropResult":
-            return self._cropper.crop(
-                row.path,
-                row.caption,
-                seed=row_seeds.row_seed(self._cropper.seed, row.id),
-                shape=row.shape,
-                smallest_side=settings.smallest_side,
-                candidate_count=settings.candidate_count,
-            )
-
-        return row_output.begin(row, crop, settings.save_options, settings.candidate_count)()
+        cropped = side_by_side.crop(
+            self._cropper,
+            rows,
+            lambda row: row.path,  # The cropper reads it.
+            self._cropper.batch_size(len(rows), len(rows)),
+            smallest_side=settings.smallest_side,
+            candidate_count=settings.candidate_count,
+        )
+        return [
+            row_output.begin(row, crop, settings.save_options, settings.candidate_count)()
+            for row, crop in cropped
+        ]

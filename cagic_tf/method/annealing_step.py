@@ -1,4 +1,4 @@
-"""One iteration of Algorithm 1's outer loop: restarts, L-BFGS from each (Eq. 7), their mean (Eq. 6).
+"""An iteration of Algorithm 1's outer loop: restarts, L-BFGS from each (Eq. 7), their mean (Eq. 6).
 
 On a CPU it is one graph. On a GPU it is for many problems at a time, see `host_loop`.
 """

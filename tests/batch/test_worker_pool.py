@@ -56,10 +56,11 @@ class FakeWorker:
         def ready():
             return ray.call(starts.pop(0) if starts else None, starts_after)
 
-        def crop(row):
-            self.rows.append(row.id)
-            result = RayError("The actor died") if row.id in deadly else output(row)
-            return ray.call(result, durations.get(row.id, 1))
+        def crop(rows):
+            self.rows += [row.id for row in rows]
+            dies = any(row.id in deadly for row in rows)
+            result = RayError("The actor died") if dies else [output(row) for row in rows]
+            return ray.call(result, sum(durations.get(row.id, 1) for row in rows))
 
         self.ready = types.SimpleNamespace(remote=ready)
         self.crop = types.SimpleNamespace(remote=crop)
@@ -94,6 +95,15 @@ def test_rows_that_no_worker_finished_are_errors_and_others_do_not_suffer():
     assert found == [lost if row.id in ("2", "3", "8") else output(row) for row in rows]
     assert "no worker finished it in 3 tries" in worker_pool.LOST
     assert sum(len(each.rows) for each in workers) == 9
+
+
+@pytest.mark.parametrize("batch_size", [2, 4, 30])
+def test_of_rows_that_were_given_together_those_suffer_that_no_worker_finishes(batch_size):
+    ray, rows = FakeRay(), rows_of(9)
+    workers = [FakeWorker(ray, deadly=("2", "8"), durations={"0": 9}) for _ in range(2)]
+    found = list(worker_pool.crop(ray, workers, rows, batch_size))
+    lost = row_output.failed(worker_pool.LOST)
+    assert found == [lost if row.id in ("2", "8") else output(row) for row in rows]
 
 
 def test_a_worker_that_does_not_start_again_gets_no_more_rows():
