@@ -42,6 +42,7 @@ COLUMNS = {
     "evaluations a photo": ".0f",
     "GPU memory, MiB": ".0f",
     "equal runs": "",
+    "commit": "",
 }
 
 
