@@ -30,7 +30,7 @@ from tqdm import tqdm
 
 from cagic_tf import config, pipeline
 from cagic_tf.batch import manifest
-from cagic_tf.method import annealing, evaluation_cache, sampling
+from cagic_tf.method import annealing, evaluation_cache, lbfgs, sampling
 from cagic_tf.method.problems import Problem
 from cagic_tf.photos import reading
 from cagic_tf.system import devices, provenance, resources
@@ -136,19 +136,17 @@ def time_batches(cropper: pipeline.Cropper, problem: Problem) -> dict[str, float
 class Forgetful(evaluation_cache.EvaluationCache):
     """Computes every point that it is asked for."""
 
-    def __call__(self, compute, points):
-        self.computed.assign_add(tf.ones_like(self.computed))
+    def __call__(self, compute, points, wanted):
+        self.add(tf.ones_like(wanted))
         return compute(points, tf.range(tf.shape(points)[0]))
 
 
 def count_asked(cropper: pipeline.Cropper, problem: Problem) -> dict[str, int]:
-    """Points that L-BFGS asks for at nine of the paper's scales, and how many are computed."""
-    counts = {}
+    """Points that one step of L-BFGS asks for at nine scales, and how many are computed."""
+    counts, settings = {}, annealing.Annealing(minimizer=lbfgs.Minimizer(1, 1))
     for name, kind in (("asked", Forgetful), ("computed", evaluation_cache.EvaluationCache)):
         with mock.patch.object(evaluation_cache, "EvaluationCache", kind):
-            step = annealing.compile_step(
-                annealing.Annealing(), cropper.loss, cropper.loss.signature
-            )
+            step = annealing.compile_step(settings, cropper.loss, cropper.loss.signature)
         scales = annealing.scale_schedule(1.0, 0.98, 0.4)[::5]
         walk = annealing.Walk(0, scales, np.zeros(2))
         path = annealing.anneal(step, problem, [walk], True)[0]

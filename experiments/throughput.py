@@ -152,7 +152,8 @@ def main() -> None:
                 rows.append(row)
                 made_by.write_file(path, (json.dumps(rows, indent=1) + "\n").encode())
     notes = ["On a CPU photos go one after the other.", networks.note(used)]
-    table_files.write(directory, pd.DataFrame(rows), COLUMNS, notes, networks.merged(used), [path])
+    shown = [row | {"commit": row["commit"][:12]} for row in rows]
+    table_files.write(directory, pd.DataFrame(shown), COLUMNS, notes, networks.merged(used), [path])
 
 
 if __name__ == "__main__":
