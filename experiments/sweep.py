@@ -20,7 +20,7 @@ from absl import app, flags
 from cagic_tf.batch import manifest
 from experiments import command
 from experiments.errors import ExperimentError
-from experiments.tables import comparison, made_by, method_runs, networks, table_files
+from experiments.tables import comparison, made_by, method_runs, networks, repeats, table_files
 
 FLAGS = flags.FLAGS
 COLUMNS = {
@@ -30,6 +30,7 @@ COLUMNS = {
     "people cut through": comparison.METRICS["people cut through"],
     "mean loss": ".4f",
     "crops computed a photo": ".0f",
+    repeats.COLUMN: "",
     "seconds a photo": ".3g",
 }
 LONGEST = 80  # Characters of a folder's name.
@@ -39,6 +40,7 @@ OPEN, CLOSE = "([{", ")]}"
 def define_flags() -> None:
     """Flags of this script."""
     method_runs.define_flags()
+    repeats.define_flag()
     flags.DEFINE_multi_string(
         "gin_file", ["fast.gin"], "The configuration that is varied, as in cagic_tf.run."
     )
@@ -56,7 +58,7 @@ def main() -> None:
     swept = dict(parse_binding(text) for text in FLAGS.binding)
     if len(swept) < len(FLAGS.binding):
         raise ExperimentError("a parameter has more than one --binding; put all values in one")
-    setup = method_runs.read_setup()
+    setup = repeats.read_setup()
     settings = {}
     for values in itertools.product(*swept.values()):
         chosen = dict(zip(swept, values, strict=True))
@@ -68,7 +70,8 @@ def main() -> None:
         runs.append(method_runs.from_cropper(name, cropper))
     directory = Path(FLAGS.output_dir or "outputs/sweep")
     records = comparison.run(runs, setup.rows, directory)
-    frame, _ = comparison.figures(records, setup, None)
+    frame, measured = comparison.figures(records, setup, None)
+    frame[repeats.COLUMN] = [repeats.means(measured[name]) for name in frame["method"]]
     means = [_search_means(records[name]) for name in frame["method"]]
     varied = pd.DataFrame([settings[name] for name in frame["method"]])
     used = comparison.checkpoints_of(runs, records)
@@ -76,6 +79,7 @@ def main() -> None:
         f"All other settings are {', '.join(map(made_by.shortened, FLAGS.gin_file))}'s. Losses "
         "under different objectives (weight, pyramid, blur) are different quantities.",
         *comparison.notes(setup, records, used),
+        *repeats.note(),
     ]
     table_files.write(
         directory,

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from absl import app, flags
 
 from experiments import command
-from experiments.tables import comparison, method_runs, networks, table_files
+from experiments.tables import comparison, method_runs, networks, repeats, table_files
 
 FLAGS = flags.FLAGS
 THEIRS = "the paper's"
@@ -60,31 +60,39 @@ def define_flags() -> None:
     flags.DEFINE_bool(
         "full", False, "Use the paper's schedules, which take minutes a photo instead of seconds."
     )
+    repeats.define_flag()
 
 
 def main() -> None:
     """Runs what is missing, then writes the table."""
-    setup, shared, methods = method_runs.read_setup(), networks.SharedNetworks(), []
+    setup, shared, methods = repeats.read_setup(), networks.SharedNetworks(), []
     for row in ROWS:
         cropper = shared.load_cropper(row.gin_file, bindings=[] if FLAGS.full else row.short)
         methods.append(method_runs.from_cropper(row.name, cropper))
     directory = Path(FLAGS.output_dir or "outputs/table4")
     records = comparison.run(methods, setup.rows, directory)
     full = ROWS[-1].name
-    frame, _ = comparison.figures(records, setup, full)
+    frame, measured = comparison.figures(records, setup, full)
+    frame[repeats.COLUMN] = [repeats.means(measured[row.name]) for row in ROWS]
     frame[THEIRS] = [row.paper for row in ROWS]
     used = comparison.checkpoints_of(methods, records)
-    notes = comparison.notes(setup, records, used)
+    notes = [*comparison.notes(setup, records, used), *repeats.note()]
     notes.append("The paper's: its Table 4, mean IoU ± Std.")
     if not FLAGS.full:
         notes.append(
-            f"Short schedules ({FEWER_ITERATIONS} for CN, {FEWER_SCALES}, {FEWER_RESTARTS}), so "
-            "these are not the paper's ablations: --full has its schedules."
+            f"Short schedules, the same for all rows ({FEWER_ITERATIONS}, {FEWER_SCALES}, "
+            f"{FEWER_RESTARTS}), so these are not the paper's ablations: --full has its schedules."
         )
     table_files.write(
         directory,
         frame,
-        {"method": "", **comparison.METRICS, comparison.p_column(full): ".2g", THEIRS: ""},
+        {
+            "method": "",
+            **comparison.METRICS,
+            comparison.p_column(full): ".2g",
+            repeats.COLUMN: "",
+            THEIRS: "",
+        },
         notes,
         networks.merged(used),
         comparison.files_of(methods, directory),

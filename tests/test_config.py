@@ -169,3 +169,37 @@ def test_given_networks_are_used_and_no_others_loaded(monkeypatch):
         config.load_cropper(
             "paper.gin", bindings=["CoarseToFine.scan_centers = 3"], networks=networks
         )
+
+
+def differing(name, other):
+    """The settings of two configurations, defaults included, that are not the same."""
+    first, second = (config.load_cropper(f"{each}.gin").configuration for each in (name, other))
+    lines = [
+        dict(
+            line.split(" = ", 1) for line in text.replace("\\\n", "").splitlines() if " = " in line
+        )
+        for text in (first, second)
+    ]
+    return {key for key in lines[0].keys() | lines[1] if lines[0].get(key) != lines[1].get(key)}
+
+
+@pytest.mark.parametrize(
+    ("name", "next_one", "parts"),
+    [
+        ("ablations/cn_sa_mr_ms", "paper", {"Objective.aesthetic_weight"}),
+        (
+            "ablations/cn_sa_mr",
+            "ablations/cn_sa_mr_ms",
+            {"Objective.pyramid", "Objective.blur_sigma"},
+        ),
+        ("ablations/cn_sa", "ablations/cn_sa_mr", {"Annealing.restart_count", "Normal.sigma"}),
+    ],
+)
+def test_whole_configurations_of_table_4_differ_in_one_part(name, next_one, parts):
+    assert differing(name, next_one) == parts
+
+
+def test_the_row_without_annealing_differs_in_its_search_alone():
+    found = differing("ablations/cn", "ablations/cn_sa")
+    searches = ("Annealing.", "JointSearch.", "Normal.")
+    assert {key for key in found if not key.startswith(searches)} == {"Cropper.search"}

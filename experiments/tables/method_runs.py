@@ -76,7 +76,10 @@ def define_flags() -> None:
 def define_dataset_flag() -> None:
     """The flag that names the rows."""
     flags.DEFINE_string(
-        "dataset", "samples", "The rows: 'samples', or a manifest with ground-truth crops."
+        "dataset",
+        "samples",
+        "The rows: 'samples', or a manifest with ground-truth crops. With several, commas stand "
+        "between them; with :N behind it, the first N of a manifest's rows are taken.",
     )
 
 
@@ -111,11 +114,22 @@ def read_rows(dataset: str) -> list[manifest.Row]:
     """The rows of `--dataset`.
 
     Raises:
+      ExperimentError: Two manifests have an id in common.
       manifest.ManifestError: See there.
     """
     if dataset == "samples":
         return manifest.read(resources.package_path("samples") / "manifest.jsonl")
-    return manifest.read(Path(dataset))
+    if Path(dataset).exists():
+        return manifest.read(Path(dataset))
+    rows: list[manifest.Row] = []
+    for part in dataset.split(","):
+        name, _, first = part.rpartition(":")
+        cut = bool(name) and first.isdecimal()
+        rows += manifest.read(Path(name if cut else part))[: int(first) if cut else None]
+    ids = [row.id for row in rows]
+    if len(set(ids)) < len(ids):
+        raise ExperimentError(f"two rows of --dataset={dataset} have the same id")
+    return rows
 
 
 def sizes_of(rows: Sequence[manifest.Row]) -> dict[str, tuple[int, int]]:
