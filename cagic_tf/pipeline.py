@@ -166,6 +166,7 @@ class Cropper:
           ValueError: There are not as many captions, seeds or shapes as photos; `batch` is
             negative, or a value has a wrong type.
         """
+        requests.check_images(images)
         requests.check_progress(progress)
         batch_size = self.batch_size(len(images), batch)
         each = {"captions": captions, "seeds": seeds, "shapes": shapes}

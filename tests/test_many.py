@@ -57,6 +57,8 @@ def test_one_caption_for_all_and_photos_that_fail(cropper):
 def test_lists_of_another_length_are_refused(cropper):
     with pytest.raises(ValueError, match="captions are 2; one for all or one for each of 3"):
         cropper.crop_many(PHOTOS, CAPTIONS[:2])
+    with pytest.raises(ValueError, match="images is 'a.jpg'; a list of photos is needed"):
+        cropper.crop_many("a.jpg", "a dog")
     with pytest.raises(ValueError, match="batch is -1"):
         cropper.crop_many(PHOTOS, CAPTIONS, batch=-1)
 

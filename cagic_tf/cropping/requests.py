@@ -64,6 +64,12 @@ def check_progress(progress: Any) -> None:
     arguments.check("progress", progress, Callable | None, "a function is needed, or None")
 
 
+def check_images(images: Any) -> None:
+    """Raises ValueError where one photo is given in the place of many."""
+    if isinstance(images, str | os.PathLike | Image.Image):
+        raise ValueError(f"images is {arguments.shown(images)}; a list of photos is needed")
+
+
 def one_each(name: str, given: Any, count: int) -> Sequence[Any]:
     """A list with something for each of `count` photos: what is given, or that for all of them.
 

@@ -217,8 +217,11 @@ class HostLoop:
         rows = np.minimum(np.arange(enough), count - 1)  # The last one again.
         owners = members[rows] // (self._members // given.shape[0])
         held = [tuple(tf.constant(each[rows]) for each in choices)] if name == "held" else []
-        with tf.device(None):
-            found = self._executables[name](
-                problems, given, tf.constant(positions[rows]), tf.constant(owners), *held
-            )
+        try:
+            with tf.device(None):
+                found = self._executables[name](
+                    problems, given, tf.constant(positions[rows]), tf.constant(owners), *held
+                )
+        except tf.errors.ResourceExhaustedError as error:
+            raise MemoryError(error.message) from error  # What the graph makes the same of again.
         return [tensor.numpy()[:count] for tensor in tf.nest.flatten(found)]

@@ -46,10 +46,18 @@ class Steps(Bowls):
         return self(problem, theta, (left,)), (left,)
 
 
+def make(loss, minimizer, members=45):
+    def crops(problem, _, xy):
+        return problem, tf.pad(xy, [[0, 0], [0, 1]])
+
+    return host_loop.HostLoop(minimizer, loss, crops, members, 2)
+
+
 def minimize(loss, minimizer):
-    loop = host_loop.HostLoop(
-        minimizer, loss, lambda problem, _, xy: (problem, tf.pad(xy, [[0, 0], [0, 1]])), 45, 2
-    )
+    return run(make(loss, minimizer))
+
+
+def run(loop):
     limit = tf.constant(0.5, shape=[45, 2])
     return loop(Places(tf.constant(CENTERS)), tf.zeros([3, 1]), tf.constant(STARTS), -limit, limit)
 
@@ -75,9 +83,7 @@ def test_members_know_nothing_of_each_other():
     """A third of them alone arrives where it does among all."""
     minimizer = lbfgs.Minimizer()
     together = minimize(Bowls(), minimizer)
-    loop = host_loop.HostLoop(
-        minimizer, Bowls(), lambda problem, _, xy: (problem, tf.pad(xy, [[0, 0], [0, 1]])), 15, 2
-    )
+    loop = make(Bowls(), minimizer, 15)
     limit = tf.constant(0.5, shape=[15, 2])
     alone = loop(Places(tf.constant(CENTERS[1:2])), tf.zeros([1, 1]), STARTS[15:30], -limit, limit)
     np.testing.assert_allclose(alone.positions, together.positions[15:30], atol=1e-6)
@@ -90,3 +96,15 @@ def test_a_few_numbers_of_rows():
     assert host_loop.row_counts(40) == [40]
     assert host_loop.row_counts(45) == [40, 45]
     assert host_loop.row_counts(640) == [40, 160, 640]
+
+
+def test_memory_that_runs_out_is_told_as_such():
+    loop = make(Bowls(), lbfgs.Minimizer(1, 1))
+    run(loop)
+
+    def executable(*_):
+        raise tf.errors.ResourceExhaustedError(None, None, "no memory for 640 crops")
+
+    loop._executables["value"] = executable
+    with pytest.raises(tf.errors.ResourceExhaustedError, match="no memory for 640 crops"):
+        run(loop)
