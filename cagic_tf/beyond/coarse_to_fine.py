@@ -8,6 +8,7 @@ import dataclasses
 import functools
 import math
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -114,7 +115,8 @@ class CoarseToFineRun:
             )
             for limit in bounds
         ]
-        views = [problem if self._view is None else self._view(problem) for problem in problems]
+        with ThreadPoolExecutor(8) as pool:
+            views = list(pool.map(self._view, problems)) if self._view else problems
         scans = self._losses(views[0] if alone else self._loss.side_by_side(views), grids, alone)
         found = [
             settings.pick(totals, grid, limit.base_size)
