@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 import types
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -143,12 +144,13 @@ class Deadly:
     def ready(self) -> None:
         pass
 
-    def crop(self, row: manifest.Row) -> row_output.RowOutput:
+    def crop(self, rows: Sequence[manifest.Row]) -> list[row_output.RowOutput]:
+        (row,) = rows
         with open(self._folder / row.id, "a") as file:
             file.write("x")
         if row.id == "2":
             os.kill(os.getpid(), signal.SIGKILL)
-        return row_output.RowOutput({"box": [int(row.id), 0, 1, 1]}, {})
+        return [row_output.RowOutput({"box": [int(row.id), 0, 1, 1]}, {})]
 
 
 @pytest.mark.slow
