@@ -81,6 +81,8 @@ def test_manifest_of_any_json(folder, entry):
 def test_what_csv_writes_comes_back(folder, texts):
     texts = [(a, b) for a, b in texts if not set("\0\r") & set(a + b)]
     texts = [(a, b) for a, b in texts if (a + b).isprintable()]
+    # Spaces at a cell's start are left out, as spreadsheets write them behind commas.
+    texts = [(a.lstrip(" "), b.lstrip(" ")) for a, b in texts if a.strip(" ")]
     if not texts:
         return
     made = io.StringIO(newline="")

@@ -28,7 +28,8 @@ def read(
     """
     header = next((line for line in text.splitlines() if line.strip(f" {_SEPARATORS}")), "")
     separator = max(_SEPARATORS, key=header.count)  # Where commas are decimal, it is a semicolon.
-    text = re.sub(r'" +(?=[,;\t\r\n])', '"', text)  # Spaces behind a cell in quotes.
+    # Spaces behind a cell in quotes; two quotes are one of its text.
+    text = re.sub(r'((?:^|[,;\t\n]) *"(?:[^"]|"")*") +(?=[,;\t\r\n])', r"\1", text)
     file = io.StringIO(text, newline="")
     reader = csv.reader(file, delimiter=separator, strict=True, skipinitialspace=True)
     columns: list[str] | None = None

@@ -33,7 +33,7 @@ def test_other_separators_and_spaces_behind_quotes(tmp_path, separator):
     lines = ['"image" ', '"caption"  '], ["a.jpg", '"a dog, a cat; ""x"" , y"  '], ["", ""]
     path.write_text("\n".join(separator.join(cells) for cells in lines))
     (row,) = manifest.read(path)
-    assert (row.image, row.caption) == ("a.jpg", 'a dog, a cat; "x", y')
+    assert (row.image, row.caption) == ("a.jpg", 'a dog, a cat; "x" , y')
 
 
 def test_csv(tmp_path):
