@@ -6,7 +6,6 @@ import os
 import threading
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -24,10 +23,9 @@ from cagic_tf.method.search import Progress, Search
 from cagic_tf.networks.bundle import Networks
 from cagic_tf.photos import reading
 from cagic_tf.results import CropResult
-from cagic_tf.system import arguments, devices
+from cagic_tf.system import arguments, devices, threads
 
 MOST_PHOTOS = 64  # Side by side on a GPU; with K = 10 they are 640 crops at a time.
-PREPARERS = 8  # Threads that build pyramids.
 Outcome = CropResult | Exception
 
 
@@ -216,8 +214,7 @@ class Cropper:
     ) -> list[Outcome]:
         """Crops as many photos at a time as are given, or the exceptions of those that fail."""
         begin = time.monotonic()
-        with ThreadPoolExecutor(PREPARERS) as pool:  # A GPU is faster than one thread prepares.
-            outcomes: list[Any] = list(pool.map(self._try_to_prepare, wanted))
+        outcomes: list[Any] = threads.prepare(self._try_to_prepare, wanted)
         for without in (False, True):
             numbers = [
                 number

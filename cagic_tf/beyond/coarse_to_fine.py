@@ -8,7 +8,6 @@ import dataclasses
 import functools
 import math
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -17,8 +16,8 @@ import tensorflow as tf
 from cagic_tf.beyond import picking
 from cagic_tf.method import annealing, sampling
 from cagic_tf.method.problems import Problem
-from cagic_tf.method.search import UNBOUNDED, Bounds, LossFunction, Path, Progress
-from cagic_tf.system import devices
+from cagic_tf.method.search import Bounds, LossFunction, Path, Progress, RunSideBySide
+from cagic_tf.system import devices, threads
 
 BATCH = 35  # Crops a forward pass; more needs memory and gains no speed on a CPU.
 GPU_BATCH = 512  # On a GPU, where many cost hardly more than few.
@@ -67,46 +66,25 @@ class CoarseToFine:
         return CoarseToFineRun(self, loss, signature)
 
 
-class CoarseToFineRun:
+class CoarseToFineRun(RunSideBySide):
     """The scan and what follows it for one loss, on one problem or on many side by side."""
 
     def __init__(self, settings: CoarseToFine, loss: LossFunction, signature: Any):
+        super().__init__(loss)
         self._settings = settings
-        self._loss: Any = loss  # Perhaps a `BatchLoss`; `many` needs one.
         self._step = annealing.AnnealingRun(settings.refinement, loss, signature).step
         self._evaluate = functools.cache(functools.partial(_evaluation, loss, signature))
         self._view = settings.scan_view
         if self._view is not None:
             self._view = tf.function(self._view, input_signature=[signature], autograph=False)
 
-    def __call__(
-        self,
-        problem: Any,
-        seed: int,
-        progress: Progress | None = None,
-        bounds: Bounds = UNBOUNDED,
-    ) -> Path:
-        """See `RunSearch`."""
-        return self._search([problem], [seed], progress, [bounds], alone=True)[0]
-
-    def many(
-        self,
-        problems: Sequence[Any],
-        seeds: Sequence[int],
-        progress: Progress | None = None,
-        bounds: Sequence[Bounds] | None = None,
-    ) -> list[Path]:
-        """See `RunSideBySide`."""
-        limits = bounds or [UNBOUNDED] * len(problems)
-        return self._search(problems, seeds, progress, limits, alone=False)
-
     def _search(
         self,
         problems: Sequence[Any],
         seeds: Sequence[int],
-        progress: Progress | None,
         bounds: Sequence[Bounds],
-        alone: bool,
+        side_by_side: int | None,
+        progress: Progress | None,
     ) -> list[Path]:
         settings = self._settings
         grids = [
@@ -115,14 +93,14 @@ class CoarseToFineRun:
             )
             for limit in bounds
         ]
-        with ThreadPoolExecutor(8) as pool:
-            views = list(pool.map(self._view, problems)) if self._view else problems
-        scans = self._losses(views[0] if alone else self._loss.side_by_side(views), grids, alone)
+        views = threads.prepare(self._view, problems) if self._view else problems
+        alone = side_by_side is None
+        scans = self._losses(self._as_one(views, side_by_side), grids, alone)
         found = [
             settings.pick(totals, grid, limit.base_size)
             for totals, grid, limit in zip(scans, grids, bounds, strict=True)
         ]
-        itself = problems[0] if alone else self._loss.side_by_side(problems)
+        itself = self._as_one(problems, side_by_side)
         # By the problem itself: another view's loss says nothing of it.
         known = self._losses(itself, [picked[np.newaxis] for picked, _ in found], alone)
         walks = [
@@ -131,7 +109,7 @@ class CoarseToFineRun:
         ]
         paths = [Path(picked, np.inf, [], 0) for picked, _ in found]
         if settings.refine_scales:
-            step = self._step(None if alone else len(problems))
+            step = self._step(side_by_side)
             keep = settings.refinement.keep_restarts
             paths = annealing.anneal(step, itself, walks, keep, progress)
         elif progress:  # The scan is all there is.

@@ -17,6 +17,7 @@ from cagic_tf.method.search import (
     LossFunction,
     Path,
     Progress,
+    RunSideBySide,
     Step,
 )
 
@@ -70,42 +71,29 @@ class Annealing:
         return AnnealingRun(self, loss, signature)
 
 
-class AnnealingRun:
+class AnnealingRun(RunSideBySide):
     """Alg. 1 for one loss, on one problem or on many side by side."""
 
     def __init__(self, settings: Annealing, loss: LossFunction, signature: Any):
+        super().__init__(loss)
         self._settings = settings
-        self._loss: Any = loss  # Perhaps a `BatchLoss`; `many` needs one.
         self._scales = scale_schedule(1.0, settings.scale_factor, settings.smallest_scale)
         self.step = functools.cache(functools.partial(compile_step, settings, loss, signature))
 
-    def __call__(
-        self,
-        problem: Any,
-        seed: int,
-        progress: Progress | None = None,
-        bounds: Bounds = UNBOUNDED,
-    ) -> Path:
-        """See `RunSearch`."""
-        walk = Walk(seed, self._scales, np.zeros(2), bounds)
-        return anneal(self.step(None), problem, [walk], self._settings.keep_restarts, progress)[0]
-
-    def many(
+    def _search(
         self,
         problems: Sequence[Any],
         seeds: Sequence[int],
-        progress: Progress | None = None,
-        bounds: Sequence[Bounds] | None = None,
+        bounds: Sequence[Bounds],
+        side_by_side: int | None,
+        progress: Progress | None,
     ) -> list[Path]:
-        """See `RunSideBySide`."""
-        limits = bounds or [UNBOUNDED] * len(problems)
         walks = [
-            Walk(seed, self._scales, np.zeros(2), own)
-            for seed, own in zip(seeds, limits, strict=True)
+            Walk(seed, self._scales, np.zeros(2), limit)
+            for seed, limit in zip(seeds, bounds, strict=True)
         ]
-        batch = self._loss.side_by_side(problems)
-        step = self.step(len(problems))
-        return anneal(step, batch, walks, self._settings.keep_restarts, progress)
+        problem, step = self._as_one(problems, side_by_side), self.step(side_by_side)
+        return anneal(step, problem, walks, self._settings.keep_restarts, progress)
 
 
 class Walk(NamedTuple):

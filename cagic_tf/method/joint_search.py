@@ -13,12 +13,12 @@ import tensorflow as tf
 
 from cagic_tf.method import evaluation_cache, host_loop, lbfgs
 from cagic_tf.method.search import (
-    UNBOUNDED,
     Bounds,
     Losses,
     LossFunction,
     Path,
     Progress,
+    RunSideBySide,
     Step,
     minimized,
 )
@@ -50,41 +50,24 @@ class JointSearch:
         return JointRun(self, loss, signature)
 
 
-class JointRun:
+class JointRun(RunSideBySide):
     """One run of L-BFGS over `(x, y, s)` for one loss, on one problem or on many side by side."""
 
     def __init__(self, settings: JointSearch, loss: LossFunction, signature: Any):
+        super().__init__(loss)
         self._settings = settings
-        self._loss: Any = loss  # Perhaps a `BatchLoss`; `many` needs one.
         self._graph = functools.cache(functools.partial(_compile, settings, loss, signature))
 
-    def __call__(
-        self,
-        problem: Any,
-        seed: int,
-        progress: Progress | None = None,
-        bounds: Bounds = UNBOUNDED,
-    ) -> Path:
-        """See `RunSearch`."""
-        del seed  # Nothing random here.
-        return self._run(self._graph(None), problem, [bounds], progress)[0]
-
-    def many(
+    def _search(
         self,
         problems: Sequence[Any],
         seeds: Sequence[int],
-        progress: Progress | None = None,
-        bounds: Sequence[Bounds] | None = None,
+        bounds: Sequence[Bounds],
+        side_by_side: int | None,
+        progress: Progress | None,
     ) -> list[Path]:
-        """See `RunSideBySide`."""
-        del seeds
-        batch = self._loss.side_by_side(problems)
-        limits = bounds or [UNBOUNDED] * len(problems)
-        return self._run(self._graph(len(problems)), batch, limits, progress)
-
-    def _run(
-        self, graph: Any, problem: Any, bounds: Sequence[Bounds], progress: Progress | None
-    ) -> list[Path]:
+        del seeds  # Nothing random here.
+        problem, graph = self._as_one(problems, side_by_side), self._graph(side_by_side)
         smallest = [limit.scales([self._settings.smallest_scale])[0] for limit in bounds]
         lower = [[-1.0, -1.0, scale] for scale in smallest]
         base_sizes = [limit.base_size for limit in bounds]

@@ -27,7 +27,7 @@ class Places(NamedTuple):
 
 
 class _Samples(NamedTuple):
-    """Crops, and what their gradient needs; `left`, `right` etc. are the four pixels around.
+    """Crops, and what their gradient needs.
 
     Attributes:
       crops: `[N, h, w, 3]`.

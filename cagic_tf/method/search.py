@@ -3,6 +3,7 @@
 The crop parameters are `theta = (x, y, s)` of Sec. 3.1, see `geometry`.
 """
 
+import abc
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
@@ -192,9 +193,25 @@ class RunSearch(Protocol):
         """
 
 
-@runtime_checkable
-class RunSideBySide(Protocol):
-    """A search that can be run on many problems at a time, too."""
+class RunSideBySide(abc.ABC):
+    """A `RunSearch` that can be run on many problems at a time, too.
+
+    Args:
+      loss: What is minimised; `many` needs a `BatchLoss`.
+    """
+
+    def __init__(self, loss: Any):
+        self._loss = loss
+
+    def __call__(
+        self,
+        problem: Any,
+        seed: int,
+        progress: Progress | None = None,
+        bounds: Bounds = UNBOUNDED,
+    ) -> Path:
+        """See `RunSearch`."""
+        return self._search([problem], [seed], [bounds], None, progress)[0]
 
     def many(
         self,
@@ -211,6 +228,23 @@ class RunSideBySide(Protocol):
           progress: Called after each step, with the mean of their lowest losses.
           bounds: Which crops may be tried, for each problem; None: all.
         """
+        limits = bounds or [UNBOUNDED] * len(problems)
+        return self._search(problems, seeds, limits, len(problems), progress)
+
+    @abc.abstractmethod
+    def _search(
+        self,
+        problems: Sequence[Any],
+        seeds: Sequence[int],
+        bounds: Sequence[Bounds],
+        side_by_side: int | None,
+        progress: Progress | None,
+    ) -> list[Path]:
+        """As `many`; `side_by_side` is the number of problems, or None for one by itself."""
+
+    def _as_one(self, problems: Sequence[Any], side_by_side: int | None) -> Any:
+        """What graphs take: the one problem by itself, or all side by side."""
+        return problems[0] if side_by_side is None else self._loss.side_by_side(problems)
 
 
 class Search(Protocol):
