@@ -10,7 +10,9 @@ from tests.experiments import commands
 
 # These read files alone.
 WITHOUT_TENSORFLOW = {"datasets", "mosaics", "table2", "average_sat"}
-WITHOUT_TENSORFLOW |= {f"figures.{name}" for name in ("annotators", "pareto", "side_by_side")}
+WITHOUT_TENSORFLOW |= {
+    f"figures.{name}" for name in ("annotators", "pareto", "side_by_side", "sweeps")
+}
 
 
 def scripts():
