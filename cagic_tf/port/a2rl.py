@@ -14,6 +14,7 @@ from cagic_tf.baselines.a2rl.network import DENSE
 from cagic_tf.networks import checkpoints, vfn
 from cagic_tf.networks.trunks import alexnet
 from cagic_tf.port import output, pickled_arrays, source
+from cagic_tf.system import arguments
 
 POOLED = 6 * 6 * 256  # Inputs of fc6.
 # The trunk's tensors in the file, "c1w" to "c5b", and ours.
@@ -21,7 +22,7 @@ TRUNK = {f"c{name[4]}{'w' if 'kernel' in name else 'b'}": name for name in alexn
 
 
 def read(path: Path) -> tuple[dict[str, np.ndarray], list[str]]:
-    """The network's arrays of a pickle, and the names of what else is in it.
+    """The network's arrays of a pickle, and what else is in it, by names as Python shows them.
 
     Raises:
       checkpoints.CheckpointError: The file is no pickle of named arrays, is damaged, or asks for
@@ -35,12 +36,13 @@ def read(path: Path) -> tuple[dict[str, np.ndarray], list[str]]:
                 raise ValueError(f"it holds a {type(content).__name__}, not a dict")
             known = set(shapes({}))
             found = pickled_arrays.named({n: v for n, v in content.items() if n in known})
+            others = sorted(arguments.shown(name) for name in content if name not in known)
         except (pickle.UnpicklingError, ValueError) as error:
             raise checkpoints.CheckpointError(
                 f"{path} is no pickle of A2-RL's arrays: {error}"
             ) from error
     weights, _ = source.split_training_state(found)
-    return weights, sorted(str(name) for name in content if name not in known)
+    return weights, others
 
 
 def shapes(weights: Mapping[str, np.ndarray]) -> dict[str, tuple[int, ...]]:

@@ -45,7 +45,7 @@ def read(prefix: Path, wanted: Callable[[str], bool] | None = None) -> dict[str,
         reader = tf.train.load_checkpoint(str(prefix))
         names = filter(wanted, sorted(reader.get_variable_to_shape_map()))
         return {name: np.asarray(reader.get_tensor(name)) for name in names}
-    except (ValueError, RuntimeError, tf.errors.OpError) as error:
+    except Exception as error:  # Of a damaged file the reader raises many kinds.
         text = " ".join(str(error).split())
         raise checkpoints.CheckpointError(
             f"no readable TensorFlow 1 checkpoint {prefix} (.index and .data files): {text}"

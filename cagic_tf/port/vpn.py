@@ -15,7 +15,8 @@ from cagic_tf.port import output, saver_files, source
 SCOPE = "ssd_300_vgg/"
 # Parts of the file that score nothing: the demo has both switched off.
 UNUSED = ("fast_rcnn", "bbox_regression")
-SIDE, SCALE = 320, 256  # Of the photos in pixels; of a pixel's range.
+SIDE = 320  # In pixels, of the square that photos become.
+SCALE = 256  # Of a pixel's range: the authors' demo has it in 0..1, and then times 256, not 255.
 MEAN = np.array([0.485, 0.456, 0.406], np.float32)  # Of a pixel's channels in 0..1.
 # The head's layers, ours to the file's, and the shapes of their kernels.
 HEAD = {

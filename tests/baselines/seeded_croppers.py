@@ -107,7 +107,7 @@ def write_vpn(prefix, variables):
             for name, value in (variables | others).items()
         }
         for name, value in (variables | others).items():
-            made[name].load(value, session)
+            session.run(made[name].initializer, {made[name].initial_value: value})
         tf.compat.v1.train.Saver().save(session, str(prefix))
 
 
