@@ -20,6 +20,8 @@ ORIGINS = {
     "lite0": "Ports EfficientNet-Lite0, which the embedded networks stand on.",
     "lexicon": "Ports Lite0's classifier and, from WordNet, the nouns that its classes stand for.",
     "synonyms": "Makes the table of WordNet's words that others are read as.",
+    "a2rl": "Ports the cropper A2-RL of Li et al., one of Table 1's other systems.",
+    "vpn": "Ports the cropper View Proposal Net of Wei et al., another of them.",
 }
 PTH = "The network's .pth file. Without it, the one in the installed package is taken."
 
@@ -52,6 +54,8 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     files = "index.noun, data.noun, noun.exc, index.verb, data.verb, verb.exc and cntlist.rev"
     add_file("synonyms", "--wordnet", f"A folder of WordNet 3.0 with the files {files}.")
     add_file("lexicon", "--synsets", "A text file with ImageNet's 1,000 synsets, one a line.")
+    add_file("a2rl", "--weights", "The pickle with the weights, vfn_rl.pkl.")
+    add_file("vpn", "--weights", "A TensorFlow 1 checkpoint, or a folder that holds just one.")
     for name in origins:
         add_file(name, "--output", "The folder to make. It must not be there yet, or be empty.")
     return parser.parse_args(arguments)
@@ -60,7 +64,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
 def run(options: argparse.Namespace, shown: str) -> list[str]:
     """Runs one port; returns what it found and made, a line each."""
     startup.quiet()
-    from cagic_tf.port import deeprnn, keras_vgg16, lite0, vfn
+    from cagic_tf.port import a2rl, deeprnn, keras_vgg16, lite0, vfn, vpn
 
     record = (options.output, shown, provenance.commit())
     match options.origin:
@@ -68,6 +72,10 @@ def run(options: argparse.Namespace, shown: str) -> list[str]:
             return deeprnn.port(options.weights, options.vocabulary, *record)
         case "vfn":
             return vfn.port(options.weights, options.pooling, *record)
+        case "a2rl":
+            return a2rl.port(options.weights, *record)
+        case "vpn":
+            return vpn.port(options.weights, *record)
         case "keras_vgg16":
             return keras_vgg16.port(options.weights, *record)
         case "lite0":

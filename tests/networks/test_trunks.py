@@ -38,6 +38,37 @@ def test_groups_do_not_see_each_other():
         np.testing.assert_allclose(found[..., 2 * half : 2 * half + 2], expected, rtol=1e-12)
 
 
+@pytest.mark.parametrize(("padding", "dilation", "side"), [("VALID", 1, 5), ("SAME", 2, 7)])
+def test_padding_and_dilation_by_hand(padding, dilation, side):
+    rng = np.random.default_rng(0)
+    x, kernel = rng.standard_normal((1, 7, 7, 2)), rng.standard_normal((3, 3, 2, 4))
+    weights = layers.constants({"c/kernel": kernel, "c/bias": np.ones(4)}, tf.float64)
+    found = layers.convolution(
+        tf.constant(x), weights, "c", activation=tf.identity, padding=padding, dilation=dilation
+    )
+    around = dilation if padding == "SAME" else 0
+    padded = np.pad(x[0], [(around, around), (around, around), (0, 0)])
+    expected = np.ones((side, side, 4))
+    for row in range(3):
+        for column in range(3):
+            top, left = row * dilation, column * dilation
+            expected += padded[top : top + side, left : left + side] @ kernel[row, column]
+    np.testing.assert_allclose(found[0], expected, atol=1e-12)
+
+
+def test_vgg16_gives_its_blocks_and_takes_another_range_of_pixels():
+    tensors = random_tensors(vgg16.shapes()) | {vgg16.PIXEL_MEAN: np.array([1.0, 2, 3])}
+    images = tf.constant(np.random.default_rng(0).uniform(0, 1, (1, 33, 20, 3)))
+    trunk = vgg16.VGG16(tensors, tf.float64)
+    np.testing.assert_array_equal(trunk.pixels(images), images * 255 - [1.0, 2, 3])
+    grids = trunk.blocks(images)
+    sizes = [(33, 20, 64), (17, 10, 128), (9, 5, 256), (5, 3, 512), (3, 2, 512)]
+    assert [grid.shape[1:] for grid in grids] == sizes
+    np.testing.assert_array_equal(trunk(images), tf.reshape(grids[-1], [1, 6, 512]))
+    scaled = vgg16.VGG16(tensors | {vgg16.PIXEL_SCALE: np.array(256.0)}, tf.float64)
+    np.testing.assert_array_equal(scaled.pixels(images), images * 256 - [1.0, 2, 3])
+
+
 def test_alexnet_gradient_is_the_finite_difference():
     trunk = alexnet.AlexNet(random_tensors(alexnet.shapes()), tf.float64)
     rng = np.random.default_rng(1)
