@@ -58,9 +58,10 @@ def lengths(labels: tf.Tensor) -> tf.Tensor:
 
 
 def embed(layers: Layers, labels: tf.Tensor) -> tf.Tensor:
-    """The embedded words `[M, T, W]`: what the LSTM reads and what phrases are made of."""
+    """The embedded words `[M, T, W]`, which the LSTM reads and phrases are made of; 0 at padding."""
     vectors = tf.gather(layers.weight("rnn_encoder/embedding"), labels)
-    return tf.nn.relu(layers.dense(layers.dropout(vectors, DROPOUT), "rnn_encoder/mlp/0"))
+    embedded = tf.nn.relu(layers.dense(layers.dropout(vectors, DROPOUT), "rnn_encoder/mlp/0"))
+    return tf.where((labels != text.PADDING)[..., tf.newaxis], embedded, 0)
 
 
 def encode(
