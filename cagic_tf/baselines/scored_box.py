@@ -1,4 +1,4 @@
-"""What every system of this package answers with."""
+"""What every system of Table 1 answers with."""
 
 from typing import NamedTuple
 

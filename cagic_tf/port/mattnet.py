@@ -121,7 +121,7 @@ def read(path: Path) -> tuple[dict[str, np.ndarray], Mapping[str, Any]]:
       OSError: It cannot be read.
     """
     found = torch_files.read(path, modules=MODULES)
-    options = {}
+    options: Any = {}
     if isinstance(found, dict) and "model" in found:
         found, options = found["model"], found.get("opt") or {}
     if not isinstance(found, dict):
@@ -129,9 +129,9 @@ def read(path: Path) -> tuple[dict[str, np.ndarray], Mapping[str, Any]]:
     if not isinstance(options, dict):
         raise checkpoints.CheckpointError(f"{path} has options that are no dict")
     for name, value in found.items():
-        if not isinstance(value, np.ndarray):
+        if not (isinstance(name, str) and isinstance(value, np.ndarray)):
             raise checkpoints.CheckpointError(
-                f"{path} holds no MAttNet: the entry {str(name)[:80]!r} is no tensor"
+                f"{path} holds no MAttNet: the entry {str(name)[:80]!r} is no named tensor"
             )
     return found, options
 

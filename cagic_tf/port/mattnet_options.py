@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from cagic_tf.baselines.mattnet import sizes, text
 from cagic_tf.networks import checkpoints
+from cagic_tf.system import arguments
 
 PADDING = "<PAD>"  # The word before the first.
 
@@ -91,17 +92,17 @@ def check(
         "bidirectional": 1,
         "variable_lengths": 1,
     }
-    opt = {**stored, **options.opt}
+    in_weights, opt = _simple(stored), _simple({**stored, **options.opt})
     for name in (*needed, "num_cxt", "with_st"):
-        if name in stored and stored[name] != opt[name]:
+        if name in in_weights and in_weights[name] != opt.get(name):
             raise checkpoints.CheckpointError(
-                f"{where} says {name} = {opt[name]!r}, but the weights were trained with "
-                f"{stored[name]!r}: they do not belong together"
+                f"{where} says {name} = {arguments.shown(opt.get(name))}, but the weights were "
+                f"trained with {arguments.shown(in_weights[name])}: they do not belong together"
             )
     for name, value in needed.items():
         if opt.get(name, value) != value:
             raise checkpoints.CheckpointError(
-                f"{where} says {name} = {opt[name]!r}; these weights need {value!r}"
+                f"{where} says {name} = {arguments.shown(opt[name])}; these weights need {value!r}"
             )
     for names, count, what in (
         (options.words, found.words, "words"),
@@ -115,7 +116,12 @@ def check(
     slots, same_kind = opt.get("num_cxt"), opt.get("with_st")
     if type(slots) is not int or slots < 1 or same_kind not in (0, 1):
         raise checkpoints.CheckpointError(
-            f"{where} has num_cxt = {slots!r} and with_st = {same_kind!r}; 1 or more, and 0 or 1 "
-            "are needed"
+            f"{where} has num_cxt = {arguments.shown(slots)} and with_st = "
+            f"{arguments.shown(same_kind)}; 1 or more, and 0 or 1 are needed"
         )
     return {"num_cxt": slots, "with_st": int(same_kind)}
+
+
+def _simple(opt: Mapping[str, Any]) -> dict[str, Any]:
+    """Those options that are a text or a number; all that are read are."""
+    return {name: value for name, value in opt.items() if isinstance(value, str | int | float)}

@@ -15,6 +15,7 @@ GOLDENS = Path(__file__).parent / "goldens"
 PHOTOS = "abcd"
 RELEASED = sizes.Sizes(47, 512, 512, 512, 512, 1024, 2048, 50, 5)  # With the golden's words.
 BATCH_NORMS = ("att_fuse.1", "emb_fc.1", "emb_fc.5")
+SMALL = sizes.Sizes(6, 3, 4, 5, 6, 7, 8, 9, 2)  # A network of another detector.
 # The classes that the released pickle names.
 CLASSES = {
     "": "layers.joint_match.JointMatching",

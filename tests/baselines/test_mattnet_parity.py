@@ -9,7 +9,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from cagic_tf.baselines.mattnet import geometry, language, losses, mattnet, modules, network, objects
+from cagic_tf.baselines.mattnet import (
+    geometry,
+    language,
+    losses,
+    mattnet,
+    modules,
+    network,
+    objects,
+)
 from cagic_tf.baselines.mattnet.layers import Layers
 from cagic_tf.networks import checkpoints
 from cagic_tf.port import __main__ as command

@@ -58,15 +58,13 @@ def lengths(labels: tf.Tensor) -> tf.Tensor:
 
 
 def embed(layers: Layers, labels: tf.Tensor) -> tf.Tensor:
-    """The embedded words `[M, T, W]`, which the LSTM reads and phrases are made of; 0 at padding."""
+    """The embedded words `[M, T, W]`, which the LSTM reads and phrases are of; 0 at padding."""
     vectors = tf.gather(layers.weight("rnn_encoder/embedding"), labels)
     embedded = tf.nn.relu(layers.dense(layers.dropout(vectors, DROPOUT), "rnn_encoder/mlp/0"))
     return tf.where((labels != text.PADDING)[..., tf.newaxis], embedded, 0)
 
 
-def encode(
-    layers: Layers, embedded: tf.Tensor, counts: tf.Tensor
-) -> tuple[tf.Tensor, tf.Tensor]:
+def encode(layers: Layers, embedded: tf.Tensor, counts: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """The bidirectional LSTM, over each text's own words alone.
 
     Args:

@@ -39,9 +39,11 @@ class MAttNet:
         self.vocabulary = text.Vocabulary(manifest["vocabulary"])
         self.attributes = list(manifest["attributes"])
         self._slots, self._same_kind = int(manifest["num_cxt"]), bool(manifest["with_st"])
-        self._alike = sizes.find(tensors).alike
+        self._sizes = sizes.find(tensors)
         self._layers, self._detect = Layers(tensors), detect
-        self._score = tf.function(self._score_each, autograph=False, reduce_retracing=True)
+        described = objects.signature(self._sizes, self._slots)
+        labels = tf.TensorSpec([1, None], tf.int32)
+        self._score = tf.function(self._score_each, [described, labels], autograph=False)
 
     def boxes(self, photo: np.ndarray, phrase: str) -> list[ScoredBox]:
         """All detections of a photo, the one that the phrase means first.
@@ -57,6 +59,7 @@ class MAttNet:
         Raises:
           ValueError: As `comprehend`.
         """
+        self.vocabulary.encode(phrase)  # What is wrong with it is said before the work.
         detections = self._detect(photo)
         if not len(detections.boxes):
             return []
@@ -80,13 +83,13 @@ class MAttNet:
           ValueError: There is no detection; the detections are no such arrays; the phrase has no
             words.
         """
-        objects.check(detections)
+        objects.check(detections, self._sizes)
         if not len(detections.boxes):
             raise ValueError("there are no detections to choose from")
         labels = self.vocabulary.labels([phrase])
         categories = np.asarray(detections.categories)
         around = geometry.context(detections.boxes, categories, self._slots, self._same_kind)
-        described = objects.describe(detections, size, around, self._alike)
+        described = objects.describe(detections, size, around, self._sizes.alike)
         scores, reading = self._score(described, tf.constant(labels))
         slots = scores.slots.numpy()[:, np.newaxis]
         all_related = np.take_along_axis(around, slots, axis=1)[:, 0]

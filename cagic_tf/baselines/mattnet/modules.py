@@ -11,9 +11,7 @@ from cagic_tf.baselines.mattnet.layers import Layers
 DROPOUT = 0.2
 
 
-def attributes(
-    layers: Layers, pool5: tf.Tensor, fc7: tf.Tensor
-) -> tuple[tf.Tensor, tf.Tensor]:
+def attributes(layers: Layers, pool5: tf.Tensor, fc7: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """The subject module's half that no text changes.
 
     Args:
@@ -34,9 +32,7 @@ def attributes(
     return logits, tf.concat([fc7, normalized], axis=2)
 
 
-def subject(
-    layers: Layers, cells: tf.Tensor, phrase: tf.Tensor
-) -> tuple[tf.Tensor, tf.Tensor]:
+def subject(layers: Layers, cells: tf.Tensor, phrase: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Looks where the phrase points to in each box.
 
     Args:

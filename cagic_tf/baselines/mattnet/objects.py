@@ -3,15 +3,18 @@
 import numpy as np
 import tensorflow as tf
 
-from cagic_tf.baselines.mattnet import geometry
+from cagic_tf.baselines.mattnet import geometry, sizes
 from cagic_tf.baselines.mattnet.detections import Detections
 from cagic_tf.baselines.mattnet.network import Objects
 
-NUMBERS = 5  # Each neighbour's, of `geometry.relative`.
 
+def check(detections: Detections, network: sizes.Sizes) -> None:
+    """Holds that detections are what a network can read.
 
-def check(detections: Detections) -> None:
-    """Raises `ValueError` unless the arrays are of the same things, in boxes that have an area."""
+    Raises:
+      ValueError: The arrays are not of the same things, a box has no area, or the channels are not
+        those that the network was trained with; one line.
+    """
     boxes, categories, pool5, fc7 = (np.asarray(part) for part in detections)
     if boxes.ndim != 2 or boxes.shape[1] != 4:
         raise ValueError(f"the detections' boxes are {list(boxes.shape)}; [n, 4] are needed")
@@ -22,9 +25,18 @@ def check(detections: Detections) -> None:
     if pool5.ndim != 4 or fc7.ndim != 4 or pool5.shape[:3] != fc7.shape[:3]:
         found = [list(part.shape) for part in (pool5, fc7)]
         raise ValueError(f"pool5 and fc7 are {found}; [n, 7, 7, C1] and [n, 7, 7, C2] are needed")
+    channels, needed = (pool5.shape[3], fc7.shape[3]), (network.pool5, network.fc7)
+    if channels != needed:
+        raise ValueError(
+            f"the detections have {channels} channels in pool5 and fc7; this MAttNet was trained "
+            f"with {needed}: it needs the detector that it was trained with"
+        )
     wrong = boxes[~(np.isfinite(boxes).all(axis=1) & (boxes[:, 2:] > 0).all(axis=1))]
     if len(wrong):
-        raise ValueError(f"a detection's box {wrong[0].tolist()} has no width or height (x, y, w, h)")
+        raise ValueError(
+            f"a detection's box is {wrong[0].tolist()}; x, y and a width and height above 0 are "
+            "needed"
+        )
 
 
 def describe(
@@ -50,3 +62,21 @@ def describe(
         tf.constant(np.where(present, mean[around], np.float32(0))),
         tf.constant(geometry.relative(boxes, around)),
     )
+
+
+def signature(network: sizes.Sizes, slots: int) -> Objects:
+    """The `tf.TensorSpec`s of a photo's objects, however many.
+
+    Args:
+      network: The sizes of the network that reads them.
+      slots: How many things around a box count.
+    """
+    shapes = Objects(
+        [None, None, None, network.pool5],
+        [None, None, None, network.fc7],
+        [None, sizes.NUMBERS],
+        [None, sizes.NUMBERS * network.alike],
+        [None, slots, network.fc7],
+        [None, slots, sizes.NUMBERS],
+    )
+    return Objects(*(tf.TensorSpec(shape, tf.float32) for shape in shapes))

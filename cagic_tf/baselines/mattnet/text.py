@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from cagic_tf.system import arguments
+
 PADDING = 0  # Label of `<PAD>`, which stands after a text's last word.
 UNKNOWN = "<UNK>"
 
@@ -34,9 +36,10 @@ class Vocabulary:
         """Labels of a phrase's words; those that are not known get that of `<UNK>`.
 
         Raises:
-          ValueError: The phrase has no words, or a word is unknown and there is no `<UNK>`: a
-            vocabulary without rare words has none.
+          ValueError: The phrase is no text, it has no words, or a word is unknown and there is no
+            `<UNK>`: a vocabulary without rare words has none.
         """
+        arguments.check("the phrase", phrase, str, "a text is needed")
         words = tokens(phrase)
         if not words:
             raise ValueError(f"the phrase {phrase!r} has no words; give at least one")
