@@ -16,6 +16,10 @@ PHOTOS = "abcd"
 RELEASED = sizes.Sizes(47, 512, 512, 512, 512, 1024, 2048, 50, 5)  # With the golden's words.
 BATCH_NORMS = ("att_fuse.1", "emb_fc.1", "emb_fc.5")
 SMALL = sizes.Sizes(6, 3, 4, 5, 6, 7, 8, 9, 2)  # A network of another detector.
+WORDS = ["<PAD>", "dog", "left", "the", "<UNK>", "<EOS>"]  # Those of the small one.
+# Boxes in a photo of 100 x 200: five in a row, with equal distances, and one far away.
+ROW = np.array([[10 + 20 * i, 40, 10, 10] for i in range(5)] + [[180, 80, 20, 10]], np.float64)
+KINDS = np.array([1, 2, 1, 1, 2, 7])
 # The classes that the released pickle names.
 CLASSES = {
     "": "layers.joint_match.JointMatching",
@@ -65,6 +69,12 @@ def released_shapes(network=RELEASED):
 def state(seed, network=RELEASED):
     """The released state."""
     return {name: weight(name, shape, seed) for name, shape in released_shapes(network).items()}
+
+
+def small_tensors(**changes):
+    """A small checkpoint; changes have "__" for the "/" of a name."""
+    found = mattnet.convert(state(1, SMALL), Path("small"))
+    return found | {name.replace("__", "/"): value for name, value in changes.items()}
 
 
 def features(photo, count, channels, seed):

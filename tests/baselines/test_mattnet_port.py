@@ -10,10 +10,9 @@ from cagic_tf.networks import checkpoints
 from cagic_tf.port import __main__ as command
 from cagic_tf.port import mattnet
 from tests.baselines import seeded_mattnet
-from tests.baselines.seeded_mattnet import SMALL
+from tests.baselines.seeded_mattnet import SMALL, WORDS
 from tests.port import torch_writer
 
-WORDS = ["<PAD>", "dog", "left", "the", "<UNK>", "<EOS>"]
 ATTRIBUTES = [f"attribute {number}" for number in range(SMALL.attributes)]
 OPT = {
     "id": "mrcn_cmr_with_st",

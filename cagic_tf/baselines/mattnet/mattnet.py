@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from cagic_tf.baselines import released
 from cagic_tf.baselines.mattnet import answer, geometry, language, network, objects, sizes, text
 from cagic_tf.baselines.mattnet.detections import Detections
 from cagic_tf.baselines.mattnet.layers import Layers
@@ -57,8 +58,9 @@ class MAttNet:
           empty where nothing is detected.
 
         Raises:
-          ValueError: As `comprehend`.
+          ValueError: As `comprehend`, or the photo is no such array.
         """
+        released.check_photo(photo)
         self.vocabulary.encode(phrase)  # What is wrong with it is said before the work.
         detections = self._detect(photo)
         if not len(detections.boxes):
