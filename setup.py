@@ -22,6 +22,7 @@ setup(
         "cagic_tf.baselines",
         "cagic_tf.baselines.a2rl",
         "cagic_tf.baselines.vpn",
+        "cagic_tf.baselines.mattnet",
         "cagic_tf.batch",
         "cagic_tf.beyond",
         "cagic_tf.cropping",

@@ -16,6 +16,7 @@ each of them needs.
 ORIGINS = {
     "deeprnn": "Ports the captioner Show, Attend and Tell of DeepRNN's image_captioning.",
     "vfn": "Ports the aesthetic scorer of Chen et al., the View Finding Network.",
+    "mattnet": "Ports Yu et al.'s MAttNet, which finds the thing that a phrase means.",
     "keras_vgg16": "Ports the VGG16 of keras.applications; its classifier is left out.",
     "lite0": "Ports EfficientNet-Lite0, which the embedded networks stand on.",
     "lexicon": "Ports Lite0's classifier and, from WordNet, the nouns that its classes stand for.",
@@ -46,6 +47,8 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         choices=("spp-max", "spp-avg"),
         help="How the network pools. It is needed only where the file's name does not say so.",
     )
+    add_file("mattnet", "--weights", "The .pth file, such as mrcn_cmr_with_st.pth.")
+    add_file("mattnet", "--options", "The .json file of the same name, with words and options.")
     add_file("keras_vgg16", "--weights", "The .h5 file, as Keras downloads or saves it.")
     add_file("lite0", "--weights", PTH, required=False)
     add_file("lexicon", "--weights", PTH, required=False)
@@ -64,7 +67,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
 def run(options: argparse.Namespace, shown: str) -> list[str]:
     """Runs one port; returns what it found and made, a line each."""
     startup.quiet()
-    from cagic_tf.port import a2rl, deeprnn, keras_vgg16, lite0, vfn, vpn
+    from cagic_tf.port import a2rl, deeprnn, keras_vgg16, lite0, mattnet, vfn, vpn
 
     record = (options.output, shown, provenance.commit())
     match options.origin:
@@ -76,6 +79,8 @@ def run(options: argparse.Namespace, shown: str) -> list[str]:
             return a2rl.port(options.weights, *record)
         case "vpn":
             return vpn.port(options.weights, *record)
+        case "mattnet":
+            return mattnet.port(options.weights, options.options, *record)
         case "keras_vgg16":
             return keras_vgg16.port(options.weights, *record)
         case "lite0":
