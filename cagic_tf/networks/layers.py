@@ -36,8 +36,10 @@ def convolution(
     stride: int = 1,
     groups: int = 1,
     activation: Callable[[tf.Tensor], tf.Tensor] = tf.nn.relu,
+    padding: str = "SAME",
+    dilation: int = 1,
 ) -> tf.Tensor:
-    """A 'SAME' convolution with bias.
+    """A convolution with bias.
 
     Args:
       x: `[N, H, W, C]`.
@@ -46,19 +48,24 @@ def convolution(
       stride: Step in pixels, both ways.
       groups: Channels are cut into this many equal parts that do not see each other.
       activation: Applied after the bias.
+      padding: "SAME" or "VALID", as TensorFlow has them.
+      dilation: Step in pixels between the places that a kernel reads, both ways.
 
     Returns:
-      `[N, ceil(H / stride), ceil(W / stride), D]`.
+      `[N, ceil(H / stride), ceil(W / stride), D]`; with "VALID" what the kernel fits into.
     """
     kernel = weight(weights, f"{name}/kernel")
     x = tf.cast(x, kernel.dtype)  # What comes before a trunk's first layer is full precision's.
     if groups == 1 and kernel.shape[:2] == (1, 1) and stride == 1 and devices.compiles():
         x = fused.pointwise(x, kernel)
     elif groups == 1:
-        x = tf.nn.conv2d(x, kernel, stride, "SAME")
+        x = tf.nn.conv2d(x, kernel, stride, padding, dilations=dilation)
     else:  # One call a group: TensorFlow has no gradient of grouped convolutions on the CPU.
         parts = zip(tf.split(x, groups, axis=3), tf.split(kernel, groups, axis=3), strict=True)
-        x = tf.concat([tf.nn.conv2d(part, own, stride, "SAME") for part, own in parts], axis=3)
+        convolved = [
+            tf.nn.conv2d(part, own, stride, padding, dilations=dilation) for part, own in parts
+        ]
+        x = tf.concat(convolved, axis=3)
     return activation(tf.nn.bias_add(x, weight(weights, f"{name}/bias")))
 
 
