@@ -21,6 +21,7 @@ setup(
         "cagic_tf",
         "cagic_tf.baselines",
         "cagic_tf.baselines.a2rl",
+        "cagic_tf.baselines.gaic",
         "cagic_tf.baselines.vpn",
         "cagic_tf.batch",
         "cagic_tf.beyond",

@@ -17,6 +17,7 @@ ORIGINS = {
     "deeprnn": "Ports the captioner Show, Attend and Tell of DeepRNN's image_captioning.",
     "vfn": "Ports the aesthetic scorer of Chen et al., the View Finding Network.",
     "keras_vgg16": "Ports the VGG16 of keras.applications; its classifier is left out.",
+    "gaic": "Ports GAIC, the cropper of Zeng et al. that chooses from a grid of crops.",
     "lite0": "Ports EfficientNet-Lite0, which the embedded networks stand on.",
     "lexicon": "Ports Lite0's classifier and, from WordNet, the nouns that its classes stand for.",
     "synonyms": "Makes the table of WordNet's words that others are read as.",
@@ -45,6 +46,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         help="How the network pools. It is needed only where the file's name does not say so.",
     )
     add_file("keras_vgg16", "--weights", "The .h5 file, as Keras downloads or saves it.")
+    add_file("gaic", "--weights", "The .pth file of any of its trunks.")
     add_file("lite0", "--weights", PTH, required=False)
     add_file("lexicon", "--weights", PTH, required=False)
     files = "index.noun, data.noun and noun.exc"
@@ -60,7 +62,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
 def run(options: argparse.Namespace, shown: str) -> list[str]:
     """Runs one port; returns what it found and made, a line each."""
     startup.quiet()
-    from cagic_tf.port import deeprnn, keras_vgg16, lite0, vfn
+    from cagic_tf.port import deeprnn, gaic, keras_vgg16, lite0, vfn
 
     record = (options.output, shown, provenance.commit())
     match options.origin:
@@ -70,6 +72,8 @@ def run(options: argparse.Namespace, shown: str) -> list[str]:
             return vfn.port(options.weights, options.pooling, *record)
         case "keras_vgg16":
             return keras_vgg16.port(options.weights, *record)
+        case "gaic":
+            return gaic.port(options.weights, *record)
         case "lite0":
             return lite0.port(options.weights, *record)
         case "lexicon":
