@@ -11,6 +11,29 @@ from cagic_tf.networks import layers
 COARSE = 0.5  # What the coarsest scale is multiplied by.
 
 
+def resized(grid: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
+    """A grid `[N, H, W, C]` bilinearly resized such that corner pixels stay corner pixels.
+
+    Args:
+      grid: Of at least 1 x 1 pixels.
+      size: `[2]` int32, rows and columns of the result, at least 2.
+
+    Returns:
+      `[N, rows, columns, C]`: row i is read at i (H - 1) / (rows - 1).
+    """
+    shape = tf.shape(grid)
+    rows, columns = (tf.cast(_shares(shape[1 + axis], size[axis]), grid.dtype) for axis in range(2))
+    return tf.einsum("iy,nyxc,jx->nijc", rows, grid, columns)
+
+
+def _shares(old: tf.Tensor, new: tf.Tensor) -> tf.Tensor:
+    """The part `[new, old]` that each old pixel of an axis has in a new one, float64."""
+    step = tf.cast(old - 1, tf.float64) / tf.cast(new - 1, tf.float64)
+    places = tf.range(new)[:, None]
+    distance = tf.cast(places, tf.float64) * step - tf.cast(tf.range(old), tf.float64)
+    return tf.nn.relu(1 - tf.abs(distance))
+
+
 class GridAnchorHead:
     """Reduction to a few channels, RoIAlign and RoDAlign of each crop, three layers.
 
@@ -33,17 +56,10 @@ class GridAnchorHead:
         self.points = self._weights["fc1/kernel"].shape[0] + 1
 
     def joined(self, scales: tuple[tf.Tensor, tf.Tensor, tf.Tensor]) -> tf.Tensor:
-        """Grids of strides 8, 16 and 32 as one of stride 16: `[N, H, W, C]`, C all their channels.
-
-        They are resized bilinearly such that corner pixels stay corner pixels.
-        """
+        """Grids of strides 8, 16 and 32 as one of stride 16: `[N, H, W, C]`, C in all."""
         fine, middle, coarse = scales
         size = tf.shape(middle)[1:3]
-        resized = [
-            tf.raw_ops.ResizeBilinear(images=grid, size=size, align_corners=True)
-            for grid in (fine, coarse)
-        ]
-        return tf.concat([resized[0], middle, COARSE * resized[1]], axis=3)
+        return tf.concat([resized(fine, size), middle, COARSE * resized(coarse, size)], axis=3)
 
     def reduced(self, scales: tuple[tf.Tensor, tf.Tensor, tf.Tensor]) -> tf.Tensor:
         """The map that crops are read from, `[N, H, W, R]`; it has no ReLU."""
