@@ -69,6 +69,44 @@ def convolution(
     return activation(tf.nn.bias_add(x, weight(weights, f"{name}/bias")))
 
 
+def depthwise(
+    x: tf.Tensor,
+    weights: Weights,
+    name: str,
+    stride: int = 1,
+    activation: Callable[[tf.Tensor], tf.Tensor] = tf.nn.relu,
+    padding: str = "SAME",
+) -> tf.Tensor:
+    """A convolution of each channel by itself, with bias.
+
+    Args:
+      x: `[N, H, W, C]`.
+      weights: Holds NAME/kernel `[h, w, C, 1]` and NAME/bias `[C]`.
+      name: The NAME.
+      stride: Step in pixels, both ways.
+      activation: Applied after the bias.
+      padding: "SAME" or "VALID", as TensorFlow has them.
+
+    Returns:
+      `[N, ceil(H / stride), ceil(W / stride), C]`; with "VALID" what the kernel fits into.
+    """
+    kernel = weight(weights, f"{name}/kernel")
+    if devices.compiles() and padding == "SAME":
+        x = fused.depthwise(x, kernel, stride)
+    else:
+        x = tf.nn.depthwise_conv2d(x, kernel, [1, stride, stride, 1], padding)
+    return activation(tf.nn.bias_add(x, weight(weights, f"{name}/bias")))
+
+
+def padded(x: tf.Tensor, value: float = 0.0) -> tf.Tensor:
+    """A grid `[N, H, W, C]` with a border one pixel wide: `[N, H + 2, W + 2, C]`.
+
+    With stride 2 and an even side PyTorch pads a 3 x 3 kernel's grid so, and 'SAME' at its end
+    alone.
+    """
+    return tf.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]], constant_values=tf.cast(value, x.dtype))
+
+
 def annotation_vectors(grid: tf.Tensor) -> tf.Tensor:
     """A grid `[N, H, W, D]` as `[N, H * W, D]`, its rows one after the other."""
     return tf.reshape(grid, [-1, grid.shape[1] * grid.shape[2], grid.shape[3]])

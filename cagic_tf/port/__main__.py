@@ -18,6 +18,7 @@ ORIGINS = {
     "vfn": "Ports the aesthetic scorer of Chen et al., the View Finding Network.",
     "mattnet": "Ports Yu et al.'s MAttNet, which finds the thing that a phrase means.",
     "keras_vgg16": "Ports the VGG16 of keras.applications; its classifier is left out.",
+    "gaic": "Ports GAIC, the cropper of Zeng et al. that chooses from a grid of crops.",
     "lite0": "Ports EfficientNet-Lite0, which the embedded networks stand on.",
     "lexicon": "Ports Lite0's classifier and, from WordNet, the nouns that its classes stand for.",
     "synonyms": "Makes the table of WordNet's words that others are read as.",
@@ -50,6 +51,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     add_file("mattnet", "--weights", "The .pth file, such as mrcn_cmr_with_st.pth.")
     add_file("mattnet", "--options", "The .json file of the same name, with words and options.")
     add_file("keras_vgg16", "--weights", "The .h5 file, as Keras downloads or saves it.")
+    add_file("gaic", "--weights", "The .pth file of any of its trunks.")
     add_file("lite0", "--weights", PTH, required=False)
     add_file("lexicon", "--weights", PTH, required=False)
     files = "index.noun, data.noun and noun.exc"
@@ -67,7 +69,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
 def run(options: argparse.Namespace, shown: str) -> list[str]:
     """Runs one port; returns what it found and made, a line each."""
     startup.quiet()
-    from cagic_tf.port import a2rl, deeprnn, keras_vgg16, lite0, mattnet, vfn, vpn
+    from cagic_tf.port import a2rl, deeprnn, gaic, keras_vgg16, lite0, mattnet, vfn, vpn
 
     record = (options.output, shown, provenance.commit())
     match options.origin:
@@ -83,6 +85,8 @@ def run(options: argparse.Namespace, shown: str) -> list[str]:
             return mattnet.port(options.weights, options.options, *record)
         case "keras_vgg16":
             return keras_vgg16.port(options.weights, *record)
+        case "gaic":
+            return gaic.port(options.weights, *record)
         case "lite0":
             return lite0.port(options.weights, *record)
         case "lexicon":

@@ -80,3 +80,15 @@ class VGG16:
                 x = layers.convolution(x, self._weights, f"conv{block}_{layer}")
             grids.append(x)
         return grids
+
+    def scales(self, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """What the network knows at three scales: conv4_3, conv5_3, and the pooling behind that.
+
+        Args:
+          images: `[N, H, W, 3]`, RGB in [0, 1]; sides are multiples of 32.
+
+        Returns:
+          Grids `[N, H / 8, W / 8, 512]`, `[N, H / 16, W / 16, 512]`, `[N, H / 32, W / 32, 512]`.
+        """
+        *_, fine, middle = self.blocks(images)
+        return fine, middle, tf.nn.max_pool2d(middle, 2, 2, "SAME")
