@@ -36,6 +36,18 @@ class Unpickler(pickle._Unpickler):
             )
         return self._allowed[module, name]
 
+    def load(self) -> Any:
+        """Loads one pickle; see the function of this name for what it raises."""
+        try:
+            return super().load()
+        except OSError:
+            raise
+        except pickle.UnpicklingError as error:
+            raise pickle.UnpicklingError(" ".join(str(error).split())) from error
+        except Exception as error:  # Damaged pickles raise nearly every kind.
+            text = " ".join(f"{type(error).__name__}: {error}".split())
+            raise pickle.UnpicklingError(f"it is damaged ({text})") from error
+
     def load_build(self) -> None:
         """Gives an object its state, but leaves alone what stands in for a name."""
         if callable(self.stack[-2]):
@@ -75,12 +87,4 @@ def load(
       pickle.UnpicklingError: The pickle is damaged or asks for more than is allowed; one line.
       OSError: The file cannot be read.
     """
-    try:
-        return Unpickler(file, allowed or {}, encoding=encoding, errors=errors).load()
-    except OSError:
-        raise
-    except pickle.UnpicklingError as error:
-        raise pickle.UnpicklingError(" ".join(str(error).split())) from error
-    except Exception as error:  # Damaged pickles raise nearly every kind.
-        text = " ".join(f"{type(error).__name__}: {error}".split())
-        raise pickle.UnpicklingError(f"it is damaged ({text})") from error
+    return Unpickler(file, allowed or {}, encoding=encoding, errors=errors).load()
