@@ -19,6 +19,9 @@ setup(
     python_requires=">=3.11",
     packages=[
         "cagic_tf",
+        "cagic_tf.baselines",
+        "cagic_tf.baselines.mattnet",
+        "cagic_tf.baselines.mattnet.detector",
         "cagic_tf.batch",
         "cagic_tf.beyond",
         "cagic_tf.cropping",

@@ -16,6 +16,7 @@ each of them needs.
 ORIGINS = {
     "deeprnn": "Ports the captioner Show, Attend and Tell of DeepRNN's image_captioning.",
     "vfn": "Ports the aesthetic scorer of Chen et al., the View Finding Network.",
+    "mattnet_detector": "Ports MAttNet's detector of objects, a Mask R-CNN, without masks.",
     "keras_vgg16": "Ports the VGG16 of keras.applications; its classifier is left out.",
     "lite0": "Ports EfficientNet-Lite0, which the embedded networks stand on.",
     "lexicon": "Ports Lite0's classifier and, from WordNet, the nouns that its classes stand for.",
@@ -44,6 +45,8 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         choices=("spp-max", "spp-avg"),
         help="How the network pools. It is needed only where the file's name does not say so.",
     )
+    file = "res101_mask_rcnn_iter_1250000.pth"
+    add_file("mattnet_detector", "--weights", f"The .pth file with the weights, {file}.")
     add_file("keras_vgg16", "--weights", "The .h5 file, as Keras downloads or saves it.")
     add_file("lite0", "--weights", PTH, required=False)
     add_file("lexicon", "--weights", PTH, required=False)
@@ -60,7 +63,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
 def run(options: argparse.Namespace, shown: str) -> list[str]:
     """Runs one port; returns what it found and made, a line each."""
     startup.quiet()
-    from cagic_tf.port import deeprnn, keras_vgg16, lite0, vfn
+    from cagic_tf.port import deeprnn, keras_vgg16, lite0, mattnet_detector, vfn
 
     record = (options.output, shown, provenance.commit())
     match options.origin:
@@ -68,6 +71,8 @@ def run(options: argparse.Namespace, shown: str) -> list[str]:
             return deeprnn.port(options.weights, options.vocabulary, *record)
         case "vfn":
             return vfn.port(options.weights, options.pooling, *record)
+        case "mattnet_detector":
+            return mattnet_detector.port(options.weights, *record)
         case "keras_vgg16":
             return keras_vgg16.port(options.weights, *record)
         case "lite0":

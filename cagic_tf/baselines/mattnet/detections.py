@@ -1,4 +1,4 @@
-"""What MAttNet chooses among: objects in a photo, and what its networks know of each."""
+"""What MAttNet needs of a detector."""
 
 from typing import NamedTuple
 
@@ -6,13 +6,14 @@ import numpy as np
 
 
 class Detections(NamedTuple):
-    """Objects that were found in a photo.
+    """A photo's detected things; ids are places in these arrays.
 
     Attributes:
-      boxes: `[n, 4]` floats, x, y, width and height in pixels of the photo.
-      categories: `[n]` ints, what each is: COCO's category ids.
-      pool5: `[n, 7, 7, C1]` float32, the trunk's features within each box.
-      fc7: `[n, 7, 7, C2]` float32, what the trunk's last stage makes of them.
+      boxes: `[n, 4]`, float: x, y of the top left corner, width and height in pixels of the photo.
+      categories: `[n]`, int: the detector's categories. Which they are does not matter, only which
+        boxes have the same.
+      pool5: `[n, 7, 7, C1]`, float32: what the detector's trunk has in each box.
+      fc7: `[n, 7, 7, C2]`, float32: the same one block further.
     """
 
     boxes: np.ndarray

@@ -44,7 +44,9 @@ class BoxHead:
         return probabilities, tf.reshape(deltas, [-1, probabilities.shape[1], 4]) * DELTA_SCALE
 
     def _dense(self, x: tf.Tensor, name: str) -> tf.Tensor:
-        kernel, bias = (layers.weight(self._weights, f"{name}/{part}") for part in ("kernel", "bias"))
+        kernel, bias = (
+            layers.weight(self._weights, f"{name}/{part}") for part in ("kernel", "bias")
+        )
         return x @ kernel + bias
 
 

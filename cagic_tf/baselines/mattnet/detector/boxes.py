@@ -31,27 +31,21 @@ def decode(boxes: np.ndarray, deltas: np.ndarray) -> np.ndarray:
 
 
 def clip(boxes: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Regions, with every end moved into a picture; `[..., 4]` float32."""
-    ends = np.array([width, height, width, height], np.float32) - 1
-    return np.clip(boxes, np.float32(0), ends)
+    """Moves every end of boxes into a picture of that size in pixels.
 
-
-def clip_outer(boxes: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Detections, with x1 and y1 at least 0 and x2 and y2 at most the picture's last pixel.
-
-    As the original clips them. So a box that lies wholly outside stays outside.
+    The original does so with regions. Of detections it keeps x1 and y1 from being too small, and x2
+    and y2 from being too large; that differs only where a box lies wholly outside.
 
     Args:
-      boxes: `[..., 4]`.
-      height: Of the picture, in pixels.
+      boxes: `[..., 4]` float32.
+      height: Of the picture.
       width: Likewise.
 
     Returns:
       `[..., 4]` float32.
     """
-    ends = np.array([width, height], np.float32) - 1
-    first = np.maximum(boxes[..., :2], np.float32(0))
-    return np.concatenate([first, np.minimum(boxes[..., 2:], ends)], axis=-1)
+    ends = np.array([width, height, width, height], np.float32) - 1
+    return np.clip(boxes, np.float32(0), ends)
 
 
 def overlaps(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
@@ -85,7 +79,8 @@ def distinct(
       Indices, ints.
     """
     too_much = np.greater_equal if at_limit else np.greater
-    order, kept = np.argsort(-scores, kind="stable"), []
+    kept: list[int] = []
+    order = np.argsort(-scores, kind="stable")
     while order.size and len(kept) != most:
         best, rest = order[0], order[1:]
         kept.append(best)

@@ -11,8 +11,8 @@ def crop(grid: tf.Tensor, boxes: tf.Tensor) -> tf.Tensor:
     """Samples 7 x 7 places of the grid in each box, bilinearly, 0 outside the grid.
 
     The places go from a box's first end to its last one, both included, so they are no centres of
-    bins; place i of the grid lies at 16 i pixels, without the half that a pixel's centre is off. The
-    original cuts so with a spatial transformer under the rules of PyTorch 0.2 (`align_corners`).
+    bins. Place i of the grid lies at 16 i pixels, without the half that a pixel's centre is off.
+    The original cuts so by a spatial transformer under the rules of PyTorch 0.2 (`align_corners`).
 
     Args:
       grid: `[1, H, W, C]`.

@@ -49,7 +49,11 @@ class View(NamedTuple):
 
 
 class Detector:
-    """Finds objects, and gives the features of boxes, found by it or by others."""
+    """Finds objects, and gives the features of boxes, found by it or by others.
+
+    Attributes:
+      trunk: What it stands on.
+    """
 
     def __init__(self, trunk: Trunk, tensors: Mapping[str, Any], categories: Sequence[int]):
         """Puts the networks together.
@@ -60,7 +64,7 @@ class Detector:
             `box_head.BoxHead`.
           categories: Which category each class after the background is.
         """
-        self._trunk, self._categories = trunk, np.array(categories)
+        self.trunk, self._categories = trunk, np.array(categories)
         self._proposals = regions.RegionProposals(tensors)
         self._head = box_head.BoxHead(tensors)
         channels = tensors["rpn/hidden/kernel"].shape[2]
@@ -84,11 +88,11 @@ class Detector:
           The objects, category by category.
         """
         view = self._view(photo)
-        proposals = self._propose(view.grid)
-        chosen = regions.choose(*(part.numpy() for part in proposals), view.grid.shape[1:3], view.size)
+        likely, moves = (part.numpy() for part in self._propose(view.grid))
+        _, rows, columns, _ = view.grid.shape
+        chosen = regions.choose(likely, moves, (rows, columns), view.size)
         probabilities, deltas = _in_parts(self._judge, view.grid, chosen)
-        candidates = boxes.decode(chosen / view.scale, deltas)
-        candidates = boxes.clip_outer(candidates, *photo.shape[:2])
+        candidates = boxes.clip(boxes.decode(chosen / view.scale, deltas), *photo.shape[:2])
         found = box_head.select(probabilities, candidates)
         first, last = found.boxes[:, :2], found.boxes[:, 2:]
         sizes = (last - first).astype(np.float64) + 1
@@ -96,9 +100,7 @@ class Detector:
             view, np.concatenate([first, sizes], axis=1), self._categories[found.classes - 1]
         )
 
-    def describe(
-        self, photo: np.ndarray, boxes: np.ndarray, categories: np.ndarray
-    ) -> Detections:
+    def describe(self, photo: np.ndarray, boxes: np.ndarray, categories: np.ndarray) -> Detections:
         """Given objects of a photo, with their features.
 
         Args:
@@ -125,7 +127,7 @@ class Detector:
 
     def _features(self, grid: tf.Tensor, boxes: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         cut = crops.crop(grid, boxes)
-        return cut, self._trunk.region_features(cut)
+        return cut, self.trunk.region_features(cut)
 
 
 def _graph(function: Any, *signature: tf.TensorSpec) -> Any:
@@ -146,7 +148,7 @@ def load(directory: str | os.PathLike) -> Detector:
       checkpoints.CheckpointError: There is no checkpoint, or it is damaged or of another kind.
     """
     folder = Path(directory)
-    if not folder.is_dir():
+    if not (folder / checkpoints.MANIFEST).exists():
         raise checkpoints.CheckpointError(
             f"no checkpoint of MAttNet's detector in {folder}: get res101_mask_rcnn_iter_1250k.zip "
             "(the README of https://github.com/lichengunc/MAttNet links to it), unpack it, and run "

@@ -61,7 +61,7 @@ def choose(
       size: The picture's height and width, in pixels.
 
     Returns:
-      At most 300 boxes `[n, 4]` float32, most likely first: x1, y1, x2, y2 in pixels of the picture.
+      At most 300 boxes `[n, 4]` float32, x1, y1, x2, y2 in the picture's pixels, most likely first.
     """
     order = np.argsort(-probabilities, kind="stable")[:MOST_SCORED]
     moved = boxes.clip(boxes.decode(anchors.on_grid(*grid)[order], deltas[order]), *size)

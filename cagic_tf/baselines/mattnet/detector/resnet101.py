@@ -39,7 +39,9 @@ class ResNet101:
           and rounded up each time.
         """
         # TensorFlow's 'SAME' would pad less before than after; here it is as in PyTorch.
-        kernel, bias = (layers.weight(self._weights, f"conv1/{part}") for part in ("kernel", "bias"))
+        kernel, bias = (
+            layers.weight(self._weights, f"conv1/{part}") for part in ("kernel", "bias")
+        )
         x = tf.nn.conv2d(pictures - self._weights[PIXEL_MEAN], kernel, 2, _both_sides(3))
         x = tf.nn.relu(tf.nn.bias_add(x, bias))
         x = tf.nn.max_pool2d(x, 3, 2, _both_sides(1))

@@ -16,7 +16,6 @@ from cagic_tf.baselines.mattnet.detections import Detections
 from cagic_tf.baselines.mattnet.detector import box_head
 from cagic_tf.baselines.mattnet.detector.detector import Detector
 
-
 # COCO's names of photos: of 2014 with the part that they are of, of 2017 without.
 _NUMBERED = re.compile("(?:COCO_[a-z]+[0-9]{4}_)?([0-9]{1,18})")
 _FORMAT = (
