@@ -1,1 +1,1 @@
-"""The other systems of Table 1, for inference: one folder for each."""
+"""The other systems of Table 1, as their authors released them: each gives boxes of a photo."""

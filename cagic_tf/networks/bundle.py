@@ -19,7 +19,9 @@ from cagic_tf.networks.protocols import Captioner, Scorer, Trunk
 from cagic_tf.networks.sat import ShowAttendTell
 from cagic_tf.networks.trunks.alexnet import AlexNet
 from cagic_tf.networks.trunks.lite0 import Lite0
+from cagic_tf.networks.trunks.mobilenetv2 import MobileNetV2
 from cagic_tf.networks.trunks.resnet50 import ResNet50
+from cagic_tf.networks.trunks.shufflenetv2 import ShuffleNetV2
 from cagic_tf.networks.trunks.vgg16 import VGG16
 from cagic_tf.networks.vfn import ViewFindingNetwork
 from cagic_tf.system import resources
@@ -31,7 +33,9 @@ Network = TypeVar("Network")
 TRUNKS: dict[str, Callable[[Checkpoint, tf.DType], Trunk]] = {
     "alexnet": lambda checkpoint, dtype: AlexNet(checkpoint.tensors, dtype),
     "lite0": lambda checkpoint, dtype: Lite0(checkpoint.tensors, dtype),
+    "mobilenetv2": lambda checkpoint, dtype: MobileNetV2(checkpoint.tensors, dtype),
     "resnet50": lambda checkpoint, dtype: ResNet50(checkpoint.tensors, dtype),
+    "shufflenetv2": lambda checkpoint, dtype: ShuffleNetV2(checkpoint.tensors, dtype),
     "vgg16": lambda checkpoint, dtype: VGG16(checkpoint.tensors, dtype),
 }
 CAPTIONERS: dict[str, Callable[[Checkpoint, tf.DType], Captioner]] = {

@@ -31,6 +31,17 @@ class Trunk(Protocol):
         """Annotation vectors `[N, L, D]` of `[N, height, width, 3]` pictures, RGB in [0, 1]."""
 
 
+@runtime_checkable
+class MultiScaleTrunk(Protocol):
+    """A trunk that gives its features at three scales, too, and of pictures of other sizes."""
+
+    def scales(self, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Grids at strides 8, 16 and 32 of `[N, H, W, 3]` pictures, RGB in [0, 1].
+
+        Sides are multiples of 32; each grid has channels of its own.
+        """
+
+
 class Captioner(Protocol):
     """Captions pictures by their annotation vectors: `f` of Eq. 4."""
 

@@ -12,21 +12,13 @@ import numpy as np
 from cagic_tf.baselines.mattnet.detector import anchors, box_head, detector, resnet101
 from cagic_tf.networks.trunks import bottlenecks
 from cagic_tf.networks.trunks.vgg16 import PIXEL_MEAN
-from cagic_tf.port import output, source, torch_files
+from cagic_tf.port import output, source, torch_files, torch_layers
 
 # What is taken from the pixels, in the file's order: blue, green, red.
 BGR_MEAN = np.array([102.9801, 115.9465, 122.7717], np.float32)
-BATCH_NORM_EPSILON = 1e-5
-NORM_PARTS = ("weight", "bias", "running_mean", "running_var")
 LEFT_OUT = ("resnet.fc.", "mask_up_sampling.", "mask_pred_net.")
-# The heads: our name to the released one.
-HEADS = {
-    "rpn/hidden": "rpn_net",
-    "rpn/scores": "rpn_cls_score_net",
-    "rpn/deltas": "rpn_bbox_pred_net",
-    "box/scores": "cls_score_net",
-    "box/deltas": "bbox_pred_net",
-}
+# The dense layers: our name to the released one.
+DENSE = {"box/scores": "cls_score_net", "box/deltas": "bbox_pred_net"}
 
 
 def released_names(convolution: str) -> tuple[str, str]:
@@ -44,40 +36,41 @@ def released_names(convolution: str) -> tuple[str, str]:
     return f"{place}.conv{number}", f"{place}.bn{number}"
 
 
+def trunk_layers() -> list[torch_layers.Layer]:
+    """The trunk's convolutions, none with a bias of its own, each before a batch norm."""
+    shapes = bottlenecks.kernel_shapes(resnet101.STAGES)
+    return [
+        torch_layers.Layer(ours, shape, *released_names(ours), has_bias=False)
+        for ours, shape in shapes.items()
+    ]
+
+
+def region_layers() -> list[torch_layers.Layer]:
+    """The convolutions of the region proposal network."""
+    count = len(anchors.first_anchors())
+    return [
+        torch_layers.Layer("rpn/hidden", (3, 3, 1024, 512), "rpn_net"),
+        torch_layers.Layer("rpn/scores", (1, 1, 512, 2 * count), "rpn_cls_score_net"),
+        torch_layers.Layer("rpn/deltas", (1, 1, 512, 4 * count), "rpn_bbox_pred_net"),
+    ]
+
+
 def shapes() -> dict[str, tuple[int, ...]]:
-    """Name to shape of the released tensors that are needed; kernels are `[out, in, h, w]`."""
+    """Name to shape of the released tensors that are needed."""
     found: dict[str, tuple[int, ...]] = {}
-    for ours, (height, width, inputs, outputs) in bottlenecks.kernel_shapes(
-        resnet101.STAGES
-    ).items():
-        convolution, norm = released_names(ours)
-        found[f"{convolution}.weight"] = (outputs, inputs, height, width)
-        found |= {f"{norm}.{part}": (outputs,) for part in NORM_PARTS}
-    count, classes = len(anchors.first_anchors()), len(box_head.CATEGORIES) + 1
-    kernels = {
-        "rpn_net": (512, 1024, 3, 3),
-        "rpn_cls_score_net": (2 * count, 512, 1, 1),
-        "rpn_bbox_pred_net": (4 * count, 512, 1, 1),
-        "cls_score_net": (classes, 2048),
-        "bbox_pred_net": (4 * classes, 2048),
-    }
-    for theirs, shape in kernels.items():
-        found |= {f"{theirs}.weight": shape, f"{theirs}.bias": shape[:1]}
+    for layer in trunk_layers() + region_layers():
+        found |= layer.shapes()
+    classes = len(box_head.CATEGORIES) + 1
+    for theirs, outputs in (("cls_score_net", classes), ("bbox_pred_net", 4 * classes)):
+        found |= {f"{theirs}.weight": (outputs, 2048), f"{theirs}.bias": (outputs,)}
     return found
 
 
 def trunk_tensors(state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The tensors of a "resnet101" checkpoint: batch norms folded, kernels `[h, w, in, out]`."""
+    """The tensors of a "resnet101" checkpoint, batch norms folded."""
     tensors = {PIXEL_MEAN: BGR_MEAN[::-1].copy()}
-    for ours in bottlenecks.kernel_shapes(resnet101.STAGES):
-        convolution, norm = released_names(ours)
-        gamma, beta, mean, variance = (
-            state[f"{norm}.{part}"].astype(np.float64) for part in NORM_PARTS
-        )
-        gain = gamma / np.sqrt(variance + BATCH_NORM_EPSILON)
-        kernel = state[f"{convolution}.weight"].transpose(2, 3, 1, 0) * gain
-        tensors[f"{ours}/kernel"] = kernel.astype(np.float32)
-        tensors[f"{ours}/bias"] = (beta - mean * gain).astype(np.float32)
+    for layer in trunk_layers():
+        tensors |= layer.convert(state)
     # The released network reads blue, green and red.
     tensors["conv1/kernel"] = tensors["conv1/kernel"][:, :, ::-1]
     return tensors
@@ -85,11 +78,11 @@ def trunk_tensors(state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 def head_tensors(state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The tensors of a "mattnet_detector" checkpoint."""
-    tensors = {}
-    for ours, theirs in HEADS.items():
-        kernel = state[f"{theirs}.weight"]
-        axes = (2, 3, 1, 0) if kernel.ndim == 4 else (1, 0)
-        tensors[f"{ours}/kernel"] = kernel.transpose(axes)
+    tensors: dict[str, np.ndarray] = {}
+    for layer in region_layers():
+        tensors |= layer.convert(state)
+    for ours, theirs in DENSE.items():
+        tensors[f"{ours}/kernel"] = state[f"{theirs}.weight"].T
         tensors[f"{ours}/bias"] = state[f"{theirs}.bias"]
     return tensors
 
@@ -129,7 +122,7 @@ def port(weights_file: Path, folder: Path, command: str, commit: str) -> list[st
         f"dropped {len(dropped)} tensors: {', '.join(sorted(dropped)) or 'none'}",
     ]
     trunk = "resnet101", trunk_tensors(state)
-    head = detector.KIND, head_tensors(state)
+    head = detector.RELEASE.kind, head_tensors(state)
     return output.save_with_trunk(
         folder,
         trunk,

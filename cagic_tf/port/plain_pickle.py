@@ -2,7 +2,7 @@
 
 A pickle is a program: an ordinary `pickle.load` calls whatever function the file names. Here a file
 can name only what its reader allows. With nothing allowed it can build what the language has built
-in, and no more: dicts, lists, tuples, sets, texts, bytes, numbers, booleans and None.
+in, and no more: dicts, lists, tuples, sets, texts, bytes, bytearrays, numbers, booleans and None.
 """
 
 import pickle
@@ -13,6 +13,7 @@ from typing import IO, Any, ClassVar
 Allowed = Mapping[tuple[str, str], Callable[..., Any]]
 # Opcode to the method that carries it out.
 _OPCODES: dict[int, Any] = dict(pickle._Unpickler.dispatch)
+_PIECE = 2**20  # Bytes that are read at a time.
 
 
 class Unpickler(pickle._Unpickler):
@@ -22,7 +23,10 @@ class Unpickler(pickle._Unpickler):
     its objects high.
     """
 
-    stack: list[Any]  # What is being built, as the base class calls it.
+    # As the base class calls them: what is being built, how it grows, and bytes of the file.
+    stack: list[Any]
+    append: Callable[[Any], None]
+    read: Callable[[int], bytes]
 
     def __init__(self, file: IO[bytes], allowed: Allowed, *, encoding: str, errors: str) -> None:
         super().__init__(file, encoding=encoding, errors=errors)
@@ -54,18 +58,28 @@ class Unpickler(pickle._Unpickler):
             raise pickle.UnpicklingError("it changes a class or function")
         _OPCODES[pickle.BUILD[0]](self)
 
-    def refuse(self) -> None:
-        """Stands in for what plain data never needs.
+    def load_bytearray8(self) -> None:
+        """Reads a bytearray piece by piece: bytes that are not there take no memory.
 
-        Extension codes are names of the running program's; a bytearray's memory is taken before it
-        is known whether the file has so many bytes.
+        The base class takes it all at once, and then looks whether the file has so many.
         """
-        raise pickle.UnpicklingError("it has a bytearray or an extension code")
+        length = int.from_bytes(self.read(8), "little")
+        data = bytearray()
+        while len(data) < length:
+            piece = self.read(min(length - len(data), _PIECE))
+            if not piece:
+                raise pickle.UnpicklingError("it has a bytearray that is longer than the file")
+            data += piece
+        self.append(data)
+
+    def refuse(self) -> None:
+        """Stands in for extension codes: names of the running program's, which data never needs."""
+        raise pickle.UnpicklingError("it has an extension code")
 
     dispatch: ClassVar[dict[int, Any]] = {
         **_OPCODES,
         pickle.BUILD[0]: load_build,
-        pickle.BYTEARRAY8[0]: refuse,
+        pickle.BYTEARRAY8[0]: load_bytearray8,
         pickle.EXT1[0]: refuse,
         pickle.EXT2[0]: refuse,
         pickle.EXT4[0]: refuse,

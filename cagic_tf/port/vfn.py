@@ -8,11 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-import tensorflow as tf
 
 from cagic_tf.networks import checkpoints, vfn
 from cagic_tf.networks.trunks import alexnet
-from cagic_tf.port import output, source
+from cagic_tf.port import output, saver_files, source
 
 HEAD = ("ranker/fc6w", "ranker/fc6b", "ranker/W")
 CHANNELS = 256  # Of an annotation vector.
@@ -20,44 +19,6 @@ CHANNELS = 256  # Of an annotation vector.
 LEARNING_RATE = "Variable_10"
 # Command-line name to the reduction, where the pyramid's 49 bins do not tell.
 POOLINGS = {"spp-max": "max", "spp-avg": "mean"}
-
-
-def find_prefix(weights: Path) -> Path:
-    """The Saver prefix that a path means: itself, one of its files, or the only one in a folder.
-
-    Raises:
-      checkpoints.CheckpointError: There is none, or a folder holds several.
-    """
-    if weights.is_dir():
-        prefixes = sorted(path.with_suffix("") for path in weights.glob("*.index"))
-        if len(prefixes) != 1:
-            names = ", ".join(path.name for path in prefixes) or "none"
-            raise checkpoints.CheckpointError(
-                f"{weights} holds these TensorFlow 1 checkpoints: {names}; give one as "
-                f"--weights={weights}/NAME"
-            )
-        return prefixes[0]
-    name = weights.name
-    for ending in (".index", ".meta", ".data-00000-of-00001"):
-        name = name.removesuffix(ending)
-    return weights.with_name(name)
-
-
-def read(prefix: Path) -> dict[str, np.ndarray]:
-    """Every tensor of a TensorFlow 1 checkpoint.
-
-    Raises:
-      checkpoints.CheckpointError: There is no readable checkpoint.
-    """
-    try:
-        reader = tf.train.load_checkpoint(str(prefix))
-        names = reader.get_variable_to_shape_map()
-        return {name: np.asarray(reader.get_tensor(name)) for name in names}
-    except (ValueError, RuntimeError, tf.errors.OpError) as error:
-        text = " ".join(str(error).split())
-        raise checkpoints.CheckpointError(
-            f"no readable TensorFlow 1 checkpoint {prefix} (.index and .data files): {text}"
-        ) from error
 
 
 def unnamed(order: int) -> str:
@@ -106,7 +67,7 @@ def port(
     """Writes the ranker to `folder` and AlexNet to a folder inside it.
 
     Args:
-      weights_path: See `find_prefix`.
+      weights_path: See `saver_files.find_prefix`.
       pooling: See `choose_pooling`.
       folder: Where to write; must not be there yet.
       command: The command, for the manifest.
@@ -120,8 +81,8 @@ def port(
         another shape; the pooling is open; `folder` exists.
       OSError: A file cannot be written.
     """
-    prefix = find_prefix(weights_path)
-    weights, dropped = source.split_training_state(read(prefix))
+    prefix = saver_files.find_prefix(weights_path)
+    weights, dropped = source.split_training_state(saver_files.read(prefix))
     if np.shape(weights.get(LEARNING_RATE, np.zeros(1))) == ():
         del weights[LEARNING_RATE]
         dropped.append(f"{LEARNING_RATE} (learning rate)")
@@ -131,12 +92,7 @@ def port(
     inputs, hidden = weights[HEAD[0]].shape
     reduction, bins = choose_pooling(inputs // CHANNELS, prefix.name, pooling)
 
-    digests = [
-        f"{path.name}, SHA-256 {source.sha256(path)}"
-        for path in sorted(prefix.parent.glob(f"{prefix.name}.*"))
-        if path.suffix == ".index" or ".data-" in path.name
-    ]
-    origin = f"Chen et al., view-finding-network, {'; '.join(digests)}"
+    origin = f"Chen et al., view-finding-network, {saver_files.digests(prefix)}"
     facts = [
         "trunk alexnet, 169 annotation vectors of 256; "
         + ", ".join(f"{theirs} is {name}" for theirs, name in ours.items()),

@@ -2,33 +2,17 @@
 
 import collections
 import zlib
-from pathlib import Path
 
 import numpy as np
 
 from cagic_tf.port import mattnet_detector
 from tests.port import torch_writer
 
-GOLDENS = Path(__file__).parent / "goldens"
-
-
-def golden(seed):
-    """The detector's arrays of MAttNet's golden, by name."""
-    with np.load(GOLDENS / f"mattnet_seed{seed}.npz") as archive:
-        return {name: archive[name] for name in archive.files if name.startswith("roi_")}
-
 
 def feature_map(seed):
     """The grid `[1, 38, 50, 8]` that the golden's crops are of."""
     values = np.random.default_rng(seed + 5000).standard_normal((1, 8, 38, 50))
     return np.maximum(values, 0).astype(np.float32).transpose(0, 2, 3, 1)
-
-
-def pool5(seed, photo, box):
-    """The crop `[7, 7, 1024]` of a box of a photo of the golden."""
-    rng = np.random.default_rng([seed + 1000, ord(photo), box, 1024])
-    levels, places = rng.standard_normal((1024, 1, 1)), rng.standard_normal((1024, 7, 7))
-    return np.maximum(levels + 0.5 * places, 0).astype(np.float32).transpose(1, 2, 0)
 
 
 def weight(name, shape, seed):

@@ -1,9 +1,12 @@
 """The detector's networks with few channels, against NumPy; and all of it together."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from cagic_tf.baselines.mattnet import mattnet
 from cagic_tf.baselines.mattnet.detector import (
     box_head,
     crops,
@@ -12,8 +15,9 @@ from cagic_tf.baselines.mattnet.detector import (
     regions,
     resnet101,
 )
+from cagic_tf.port import mattnet as mattnet_port
 from cagic_tf.port import mattnet_detector
-from tests.baselines import detector_reference, seeded_detector
+from tests.baselines import detector_reference, seeded_detector, seeded_mattnet
 
 
 @pytest.fixture(scope="module")
@@ -202,3 +206,31 @@ def test_odd_photos_have_objects_within(size, found):
     ends = made.boxes[:, :2] + made.boxes[:, 2:]
     assert (ends <= np.array(size[::-1]) + 1e-3).all()
     assert np.isfinite(made.fc7).all() and set(made.categories) <= set(box_head.CATEGORIES)
+
+
+def test_mattnet_chooses_among_what_is_found(found):
+    """The one's features are what the other reads; here with few channels."""
+    network = seeded_mattnet.SMALL._replace(pool5=64, fc7=128)
+    tensors = mattnet_port.convert(seeded_mattnet.state(1, network), Path("small"))
+    manifest = {
+        "vocabulary": seeded_mattnet.WORDS,
+        "attributes": [str(number) for number in range(network.attributes)],
+        "num_cxt": 5,
+        "with_st": 1,
+    }
+    system = mattnet.MAttNet(tensors, manifest, found.detect)
+    image = photo(24, 256)
+    made = system.boxes(image, "the left dog")
+    assert sorted(box for box, _ in made) == sorted(map(tuple, found.detect(image).boxes))
+    assert made[0].score == max(score for _, score in made)
+
+
+@pytest.mark.parametrize(
+    "wrong", [np.zeros((4, 4), np.uint8), np.zeros((4, 4, 3), np.float32), "photo.jpg"]
+)
+def test_other_photos_are_one_line(wrong, found):
+    calls = [found.detect, lambda photo: found.describe(photo, np.ones((1, 4)), np.ones(1, int))]
+    for call in calls:
+        with pytest.raises(ValueError, match="of uint8 is needed, RGB") as caught:
+            call(wrong)
+        assert "\n" not in str(caught.value)

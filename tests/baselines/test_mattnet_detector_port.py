@@ -8,12 +8,12 @@ from cagic_tf.baselines.mattnet.detector import box_head, crops, detector
 from cagic_tf.networks import checkpoints
 from cagic_tf.port import __main__ as command
 from cagic_tf.port import mattnet_detector
-from tests.baselines import seeded_detector
+from tests.baselines import seeded_detector, seeded_mattnet
 
 
 @pytest.mark.parametrize("seed", [1])
 def test_crops_are_the_authors(seed):
-    golden = seeded_detector.golden(seed)
+    golden = seeded_mattnet.golden(seed)
     grid = tf.constant(seeded_detector.feature_map(seed))
     found = crops.crop(grid, tf.constant(golden["roi_boxes"][:, 1:])).numpy()
     np.testing.assert_allclose(
@@ -44,9 +44,9 @@ def ported(tmp_path_factory):
 @pytest.mark.slow
 def test_the_last_stage_is_the_authors(ported):
     network = detector.load(ported[0])
-    given = np.stack([seeded_detector.pool5(1, "a", box) for box in (0, 1)])
+    given = seeded_mattnet.features("a", 2, 1024, 1)
     found = network.trunk.region_features(tf.constant(given)).numpy()
-    expected = seeded_detector.golden(1)["roi_fc7"]
+    expected = seeded_mattnet.golden(1)["roi_fc7"]
     sampled = found.transpose(0, 3, 1, 2)[:, ::64, ::2, ::2]
     np.testing.assert_allclose(sampled, expected, rtol=0, atol=2e-4)  # Values up to 12.
 
@@ -54,7 +54,7 @@ def test_the_last_stage_is_the_authors(ported):
 @pytest.mark.slow
 def test_what_the_port_makes(ported):
     made, tensors = ported
-    head = checkpoints.load(made, detector.KIND)
+    head = checkpoints.load(made, detector.RELEASE.kind)
     trunk = checkpoints.load(made / "resnet101", "resnet101")
     assert head.manifest["trunk"] == "resnet101"
     assert head.manifest["trunk_sha256"] == trunk.sha256

@@ -8,7 +8,7 @@ import pytest
 
 from cagic_tf.networks import checkpoints, sat_sizes
 from cagic_tf.port import __main__ as command
-from cagic_tf.port import deeprnn, npy, output, source, vfn
+from cagic_tf.port import deeprnn, npy, output, saver_files, source, vfn
 from tests import seeded
 
 ONE_LAYER = sat_sizes.Sizes(
@@ -189,7 +189,7 @@ def test_vfn_pooling(bins, name, pooling, expected):
 def test_vfn_tensors_that_do_not_fit(changes, message, vfn_folder, tmp_path, monkeypatch):
     variables = seeded.vfn_variables(49, 3, hidden=20) | changes
     kept = {name: value for name, value in variables.items() if value is not None}
-    monkeypatch.setattr(vfn, "read", lambda prefix: kept)
+    monkeypatch.setattr(saver_files, "read", lambda prefix: kept)
     with pytest.raises(checkpoints.CheckpointError, match=message):
         port_vfn(vfn_folder, tmp_path / "out")
     assert list(tmp_path.iterdir()) == []

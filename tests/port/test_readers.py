@@ -79,7 +79,7 @@ def test_npy_refuses_hand_made_pickles(opcodes, tmp_path):
         npy.read(tmp_path / "weights.npy")
 
 
-@pytest.mark.parametrize("protocol", [0, 2, 3, 4])
+@pytest.mark.parametrize("protocol", [0, 2, 3, 4, 5])
 def test_npy_reads_numbers_of_every_pickle_protocol(protocol, tmp_path):
     rng = np.random.default_rng(0)
     content = {

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import tensorflow as tf
 
-from cagic_tf.networks import fused, layers
+from cagic_tf.networks import layers
 from cagic_tf.system import devices
 
 # Stages of the B0 layout: kernel, stride, expansion, output channels, repeats.
@@ -25,6 +25,7 @@ STAGES = (
 # The first blocks have the largest tensors. On a CPU a batch goes through them in this many groups:
 # of ten pictures, what two leave stays in its cache.
 FIRST_BLOCKS, GROUPS = 5, 5
+MIDDLE_BLOCKS = 11  # So many have a stride of 16 or less, and the first ones one of 8 or less.
 
 
 def blocks() -> list[tuple[int, int, int, int]]:
@@ -61,6 +62,19 @@ class Lite0:
         x = self._blocks(self._begin(images), FIRST_BLOCKS, len(blocks()))
         return layers.annotation_vectors(self._convolution(x, "head"))
 
+    def scales(self, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """What the network knows at three scales.
+
+        Args:
+          images: `[N, H, W, 3]`, RGB in [0, 1]; sides are multiples of 32.
+
+        Returns:
+          Grids `[N, H / 8, W / 8, 40]`, `[N, H / 16, W / 16, 112]`, `[N, H / 32, W / 32, 320]`.
+        """
+        fine = self._begin(images)
+        middle = self._blocks(fine, FIRST_BLOCKS, MIDDLE_BLOCKS)
+        return fine, middle, self._blocks(middle, MIDDLE_BLOCKS, len(blocks()))
+
     def _begin(self, images: tf.Tensor) -> tf.Tensor:
         """Up to the end of the first blocks, on a CPU in groups; the bits are the same."""
         if devices.on_gpu() or devices.compiles():
@@ -89,7 +103,9 @@ class Lite0:
             name, block_input = f"block{index:02d}", x
             if expansion != 1:
                 x = self._convolution(x, f"{name}/expand")
-            x = self._depthwise(x, f"{name}/depthwise", stride)
+            x = layers.depthwise(
+                x, self._weights, f"{name}/depthwise", stride, activation=tf.nn.relu6
+            )
             x = self._convolution(x, f"{name}/project", activation=tf.identity)
             if stride == 1 and block_input.shape[-1] == channels:
                 x += block_input
@@ -103,11 +119,3 @@ class Lite0:
         activation: Callable[[tf.Tensor], tf.Tensor] = tf.nn.relu6,
     ) -> tf.Tensor:
         return layers.convolution(x, self._weights, name, stride, activation=activation)
-
-    def _depthwise(self, x: tf.Tensor, name: str, stride: int) -> tf.Tensor:
-        kernel = layers.weight(self._weights, f"{name}/kernel")
-        if devices.compiles():
-            x = fused.depthwise(x, kernel, stride)
-        else:
-            x = tf.nn.depthwise_conv2d(x, kernel, [1, stride, stride, 1], "SAME")
-        return tf.nn.relu6(tf.nn.bias_add(x, layers.weight(self._weights, f"{name}/bias")))

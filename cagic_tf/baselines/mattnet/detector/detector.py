@@ -12,12 +12,18 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import tensorflow as tf
 
+from cagic_tf.baselines import released
 from cagic_tf.baselines.mattnet.detections import Detections
 from cagic_tf.baselines.mattnet.detector import box_head, boxes, crops, pictures, regions
 from cagic_tf.baselines.mattnet.detector.resnet101 import ResNet101
 from cagic_tf.networks import bundle, checkpoints
 
-KIND = "mattnet_detector"
+RELEASE = released.Release(
+    "mattnet_detector",
+    "res101_mask_rcnn_iter_1250000.pth, which is in res101_mask_rcnn_iter_1250k.zip",
+    "https://github.com/lichengunc/MAttNet",
+    "mattnet_detector --weights=res101_mask_rcnn_iter_1250000.pth",
+)
 TRUNKS = {"resnet101": ResNet101}
 REGIONS_AT_ONCE = 50  # Bounds memory: the features of each take megabytes on their way.
 
@@ -86,7 +92,11 @@ class Detector:
 
         Returns:
           The objects, category by category.
+
+        Raises:
+          ValueError: The photo is no such array.
         """
+        released.check_photo(photo)
         view = self._view(photo)
         likely, moves = (part.numpy() for part in self._propose(view.grid))
         _, rows, columns, _ = view.grid.shape
@@ -105,12 +115,16 @@ class Detector:
 
         Args:
           photo: `[H, W, 3]` uint8, RGB.
-          boxes: `[n, 4]`, x, y, width and height in pixels.
+          boxes: `[n, 4]`, x, y, width and height in pixels, n at least 1.
           categories: `[n]` ints.
 
         Returns:
           The objects, in their order.
+
+        Raises:
+          ValueError: The photo is no such array.
         """
+        released.check_photo(photo)
         return self._with_features(
             self._view(photo), np.asarray(boxes, np.float64), np.asarray(categories)
         )
@@ -147,15 +161,7 @@ def load(directory: str | os.PathLike) -> Detector:
     Raises:
       checkpoints.CheckpointError: There is no checkpoint, or it is damaged or of another kind.
     """
-    folder = Path(directory)
-    if not (folder / checkpoints.MANIFEST).exists():
-        raise checkpoints.CheckpointError(
-            f"no checkpoint of MAttNet's detector in {folder}: get res101_mask_rcnn_iter_1250k.zip "
-            "(the README of https://github.com/lichengunc/MAttNet links to it), unpack it, and run "
-            "python -m cagic_tf.port mattnet_detector "
-            f"--weights=res101_mask_rcnn_iter_1250000.pth --output={folder}"
-        )
-    head = checkpoints.load(folder, KIND)
+    head, folder = released.load_head(directory, RELEASE), Path(directory)
     trunk = bundle.load_trunk(folder, head)
     if trunk.kind not in TRUNKS:
         raise checkpoints.CheckpointError(

@@ -39,12 +39,9 @@ class ResNet101:
           and rounded up each time.
         """
         # TensorFlow's 'SAME' would pad less before than after; here it is as in PyTorch.
-        kernel, bias = (
-            layers.weight(self._weights, f"conv1/{part}") for part in ("kernel", "bias")
-        )
-        x = tf.nn.conv2d(pictures - self._weights[PIXEL_MEAN], kernel, 2, _both_sides(3))
-        x = tf.nn.relu(tf.nn.bias_add(x, bias))
-        x = tf.nn.max_pool2d(x, 3, 2, _both_sides(1))
+        x = tf.pad(pictures - self._weights[PIXEL_MEAN], [[0, 0], [3, 3], [3, 3], [0, 0]])
+        x = layers.convolution(x, self._weights, "conv1", stride=2, padding="VALID")
+        x = tf.nn.max_pool2d(layers.padded(x), 3, 2, "VALID")  # None is negative: 0 is no maximum.
         for block, stride in bottlenecks.blocks(STAGES[:3]):
             x = bottlenecks.bottleneck(x, self._weights, block, stride)
         return x
@@ -54,7 +51,3 @@ class ResNet101:
         for block, stride in bottlenecks.blocks(STAGES[3:], first=5):
             crops = bottlenecks.bottleneck(crops, self._weights, block, stride)
         return crops
-
-
-def _both_sides(count: int) -> list[list[int]]:
-    return [[0, 0], [count, count], [count, count], [0, 0]]

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from cagic_tf.baselines import released
 from cagic_tf.baselines.mattnet.detections import Detections
 from cagic_tf.baselines.mattnet.detector import box_head
 from cagic_tf.baselines.mattnet.detector.detector import Detector
@@ -71,7 +72,9 @@ class ResultsFile:
 
         Raises:
           ResultsFileError: The file has none of this photo, or a box that is not in it.
+          ValueError: The photo is no such array.
         """
+        released.check_photo(photo)
         entries = self.find(image)
         height, width = photo.shape[:2]
         for x, y, w, h in (entry.box for entry in entries):
@@ -100,9 +103,10 @@ class ResultsFile:
             if name in self._entries:
                 return self._entries[name]
         known = ", ".join(repr(name) for name in list(self._entries)[:3])
+        has = f"its image_id are such as {known}" if known else "it is empty"
         raise ResultsFileError(
-            f"{self._path} has no detections of {_name(image)!r}; its image_id are such as "
-            f"{known or 'none, it is empty'}: give a photo by its number or by its file's name"
+            f"{self._path} has no detections of {_name(image)!r}, {has}; a photo is found by its "
+            "number in COCO or by its file's name"
         )
 
 

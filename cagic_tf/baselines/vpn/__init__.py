@@ -1,0 +1,1 @@
+"""View Proposal Net: one pass scores 895 predefined boxes."""
