@@ -23,6 +23,7 @@ setup(
         "cagic_tf.baselines.a2rl",
         "cagic_tf.baselines.gaic",
         "cagic_tf.baselines.mattnet",
+        "cagic_tf.baselines.mattnet.detector",
         "cagic_tf.baselines.vpn",
         "cagic_tf.batch",
         "cagic_tf.beyond",

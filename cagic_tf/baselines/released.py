@@ -27,11 +27,11 @@ class Release(NamedTuple):
     command: str
 
 
-def load(directory: str | os.PathLike, release: Release) -> tuple[checkpoints.Checkpoint, Trunk]:
-    """A system's own checkpoint, and the trunk that its manifest names.
+def load_head(directory: str | os.PathLike, release: Release) -> checkpoints.Checkpoint:
+    """A system's own checkpoint, without its trunk.
 
     Args:
-      directory: The checkpoint's folder; the trunk is inside, or under `checkpoints/`.
+      directory: The checkpoint's folder.
       release: Where the authors' own comes from.
 
     Raises:
@@ -45,7 +45,20 @@ def load(directory: str | os.PathLike, release: Release) -> tuple[checkpoints.Ch
             f"{release.repository} links to), then run python -m cagic_tf.port {release.command} "
             f"--output={folder}"
         )
-    head = checkpoints.load(folder, release.kind)
+    return checkpoints.load(folder, release.kind)
+
+
+def load(directory: str | os.PathLike, release: Release) -> tuple[checkpoints.Checkpoint, Trunk]:
+    """A system's own checkpoint, and the trunk that its manifest names.
+
+    Args:
+      directory: The checkpoint's folder; the trunk is inside, or under `checkpoints/`.
+      release: Where the authors' own comes from.
+
+    Raises:
+      checkpoints.CheckpointError: As `load_head`, of both.
+    """
+    head, folder = load_head(directory, release), Path(directory)
     return head, bundle.build_trunk(bundle.load_trunk(folder, head))
 
 

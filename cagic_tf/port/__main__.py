@@ -17,6 +17,7 @@ ORIGINS = {
     "deeprnn": "Ports the captioner Show, Attend and Tell of DeepRNN's image_captioning.",
     "vfn": "Ports the aesthetic scorer of Chen et al., the View Finding Network.",
     "mattnet": "Ports Yu et al.'s MAttNet, which finds the thing that a phrase means.",
+    "mattnet_detector": "Ports the Mask R-CNN that finds MAttNet's things, without its masks.",
     "keras_vgg16": "Ports the VGG16 of keras.applications; its classifier is left out.",
     "gaic": "Ports GAIC, the cropper of Zeng et al. that chooses from a grid of crops.",
     "lite0": "Ports EfficientNet-Lite0, which the embedded networks stand on.",
@@ -50,6 +51,8 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     )
     add_file("mattnet", "--weights", "The .pth file, such as mrcn_cmr_with_st.pth.")
     add_file("mattnet", "--options", "The .json file of the same name, with words and options.")
+    file = "res101_mask_rcnn_iter_1250000.pth"
+    add_file("mattnet_detector", "--weights", f"The .pth file, such as {file}.")
     add_file("keras_vgg16", "--weights", "The .h5 file, as Keras downloads or saves it.")
     add_file("gaic", "--weights", "The .pth file of any of its trunks.")
     add_file("lite0", "--weights", PTH, required=False)
@@ -69,7 +72,17 @@ def parse(arguments: list[str]) -> argparse.Namespace:
 def run(options: argparse.Namespace, shown: str) -> list[str]:
     """Runs one port; returns what it found and made, a line each."""
     startup.quiet()
-    from cagic_tf.port import a2rl, deeprnn, gaic, keras_vgg16, lite0, mattnet, vfn, vpn
+    from cagic_tf.port import (
+        a2rl,
+        deeprnn,
+        gaic,
+        keras_vgg16,
+        lite0,
+        mattnet,
+        mattnet_detector,
+        vfn,
+        vpn,
+    )
 
     record = (options.output, shown, provenance.commit())
     match options.origin:
@@ -83,6 +96,8 @@ def run(options: argparse.Namespace, shown: str) -> list[str]:
             return vpn.port(options.weights, *record)
         case "mattnet":
             return mattnet.port(options.weights, options.options, *record)
+        case "mattnet_detector":
+            return mattnet_detector.port(options.weights, *record)
         case "keras_vgg16":
             return keras_vgg16.port(options.weights, *record)
         case "gaic":

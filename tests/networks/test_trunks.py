@@ -5,7 +5,15 @@ import pytest
 import tensorflow as tf
 
 from cagic_tf.networks import checkpoints, layers, protocols
-from cagic_tf.networks.trunks import alexnet, lite0, mobilenetv2, resnet50, shufflenetv2, vgg16
+from cagic_tf.networks.trunks import (
+    alexnet,
+    bottlenecks,
+    lite0,
+    mobilenetv2,
+    resnet50,
+    shufflenetv2,
+    vgg16,
+)
 from cagic_tf.system import resources
 
 LITE0 = resources.path("checkpoints") / "lite0"
@@ -101,7 +109,7 @@ def test_vgg16_has_the_sizes_of_its_table():
 def test_resnet50_has_53_convolutions_and_16_blocks():
     """He et al., Table 1: 49 convolutions and four projections; 25.5 million parameters with fc."""
     shapes = resnet50.kernel_shapes()
-    assert len(shapes) == 53 and len(list(resnet50.blocks())) == 16
+    assert len(shapes) == 53 and len(list(bottlenecks.blocks(resnet50.STAGES))) == 16
     kernels = sum(int(np.prod(shape)) for shape in shapes.values())
     norms = sum(2 * shape[3] for shape in shapes.values())
     assert kernels + norms == 25_557_032 - (2048 * 1000 + 1000)

@@ -4,38 +4,22 @@ He et al., "Deep Residual Learning for Image Recognition", CVPR 2016 (Table 1, 5
 DeepRNN's `image_captioning` builds it: strides in the first 1 x 1 convolution of a stage.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 import tensorflow as tf
 
 from cagic_tf.networks import layers
+from cagic_tf.networks.trunks import bottlenecks
+from cagic_tf.networks.trunks.bottlenecks import Stage
 from cagic_tf.networks.trunks.vgg16 import PIXEL_MEAN
 
-# Blocks and inner channels of stages 2 to 5; a block puts out four times as many channels.
-STAGES = ((3, 64), (4, 128), (6, 256), (3, 512))
-
-
-def blocks() -> Iterator[tuple[str, int, int, int]]:
-    """Each block's name, such as "2a", its stride, its input and its inner channels."""
-    channels = 64
-    for stage, (count, inner) in enumerate(STAGES, 2):
-        for index in range(count):
-            stride = 2 if index == 0 and stage > 2 else 1
-            yield f"{stage}{'abcdef'[index]}", stride, channels, inner
-            channels = 4 * inner
+STAGES = (Stage(3, 64, 1), Stage(4, 128, 2), Stage(6, 256, 2), Stage(3, 512, 2))
 
 
 def kernel_shapes() -> dict[str, tuple[int, int, int, int]]:
     """Name to kernel shape of each convolution; a bias has the kernel's last dimension."""
-    found = {"conv1": (7, 7, 3, 64)}
-    for block, _, channels, inner in blocks():
-        if channels != 4 * inner:
-            found[f"res{block}_branch1"] = (1, 1, channels, 4 * inner)
-        found[f"res{block}_branch2a"] = (1, 1, channels, inner)
-        found[f"res{block}_branch2b"] = (3, 3, inner, inner)
-        found[f"res{block}_branch2c"] = (1, 1, inner, 4 * inner)
-    return found
+    return bottlenecks.kernel_shapes(STAGES)
 
 
 class ResNet50:
@@ -66,14 +50,6 @@ class ResNet50:
         x = images * 255 - self._weights[PIXEL_MEAN]
         x = layers.convolution(x, self._weights, "conv1", stride=2)
         x = tf.nn.max_pool2d(x, 3, 2, "SAME")
-        for block, stride, channels, inner in blocks():
-            name, shortcut = f"res{block}_branch", x
-            if channels != 4 * inner:
-                shortcut = self._linear(x, f"{name}1", stride)
-            x = layers.convolution(x, self._weights, f"{name}2a", stride)
-            x = layers.convolution(x, self._weights, f"{name}2b")
-            x = tf.nn.relu(shortcut + self._linear(x, f"{name}2c"))
+        for block, stride in bottlenecks.blocks(STAGES):
+            x = bottlenecks.bottleneck(x, self._weights, block, stride)
         return layers.annotation_vectors(x)
-
-    def _linear(self, x: tf.Tensor, name: str, stride: int = 1) -> tf.Tensor:
-        return layers.convolution(x, self._weights, name, stride, activation=tf.identity)
