@@ -17,7 +17,7 @@ from tqdm import tqdm
 from cagic_tf.system import files
 from experiments.training.teacher import Teacher
 
-PART = 50  # Photos.
+PART = 10  # Photos.
 
 # A photo's file name, width and height to the boxes `[N, 4]`, whole pixels, rows `(x, y, w, h)`.
 Rule = Callable[[str, int, int], np.ndarray]
