@@ -190,14 +190,12 @@ def measure_test(
     }
     for name, label in (("random", "random moves"), ("as long", "as many random moves")):
         difference = means["agent"] - means[name]
-        low, high = resampling.mean_interval(difference, names) or (math.nan, math.nan)
-        figures |= {
-            f"score of {label}": float(means[name].mean()),
-            f"above {label}": float(difference.mean()),
-            f"above {label}, 95 % from": low,
-            f"above {label}, 95 % to": high,
-            f"above {label}, p": resampling.paired_p(difference, names),
-        }
+        figures[f"score of {label}"] = float(means[name].mean())
+        figures[f"above {label}"] = float(difference.mean())
+        if interval := resampling.mean_interval(difference, names):
+            for end, value in zip(("from", "to"), interval, strict=True):
+                figures[f"above {label}, 95 % {end}"] = value
+            figures[f"above {label}, p"] = resampling.paired_p(difference, names)
     return {f"test, {name} ({len(photos)} photos)": value for name, value in figures.items()}
 
 
@@ -279,11 +277,11 @@ def train(teacher: Teacher, seen: SeenWindows) -> dict[str, float]:
 def main() -> None:
     """Trains, then measures what ships."""
     devices.prepare(FLAGS.device, FLAGS.threads)
-    teacher = Teacher()
+    teacher, test = Teacher(), read_photos("test", None)
     metrics = train(teacher, SeenWindows(Path(FLAGS.work_dir), teacher))
     tensors = checkpoints.load(FLAGS.output, "a2rl").tensors
     stored = {name: value.astype(np.float16) for name, value in tensors.items()}
-    metrics |= measure_test(stored, teacher, read_photos("test", None))
+    metrics |= measure_test(stored, teacher, test)
     save(stored, metrics, teacher)
     for name, value in metrics.items():
         print(f"{name}: {value:.4g}")
