@@ -36,7 +36,7 @@ from experiments.training.teacher import Teacher
 FLAGS = flags.FLAGS
 CHANNELS = 1280  # Of the trunk.
 USED, LEAST_USED = 0.01, 8  # An action counts as used from this share on; so many have to be.
-WALKS = 5  # Of a dev or test photo, by chance; and episodes of a test photo.
+WALKS = 5  # Episodes of a dev or test photo, and walks by chance.
 # Flags that say what is trained, in the manifest's command beside the folders.
 SETTINGS = (
     "photos dev_photos rounds batch features width states learning_rate entropy seed threads"
@@ -120,20 +120,22 @@ def measure_dev(
     tensors: Mapping[str, np.ndarray], seen: SeenWindows, photos: Sequence[Photo]
 ) -> dict[str, float]:
     """What crops of dev photos score, in windows as the agent sees them, and random ones."""
-    draws, last = episodes.Episodes(seed=FLAGS.seed), actor_critic.MOST_STEPS
-    choosers = [draws.chooser(photo.pixels) for photo in photos]
-    found = episodes.run(actor_critic.Eyes(agent_of(tensors), seen), photos, choosers, last)
-    ends = [steps[-1].window for steps in found]
-    used = random_moves.shares([step.action for steps in found for step in steps])
-    by_chance = []
-    for number in range(WALKS):
-        random = np.random.default_rng([FLAGS.seed, number])
-        by_chance += list(seen.look(photos, [random_moves.walk(random, last) for _ in photos])[1])
+    last, eyes = actor_critic.MOST_STEPS, actor_critic.Eyes(agent_of(tensors), seen)
+    scores, by_chance, actions, lengths = [], [], [], []
+    for seed in range(WALKS):
+        draws = episodes.Episodes(seed=seed)
+        found = episodes.run(eyes, photos, [draws.chooser(photo.pixels) for photo in photos], last)
+        scores.append(seen.look(photos, [steps[-1].window for steps in found])[1].mean())
+        actions += [step.action for steps in found for step in steps]
+        lengths += [len(steps) for steps in found]
+        random = np.random.default_rng([FLAGS.seed, seed])
+        ends = [random_moves.walk(random, last) for _ in photos]
+        by_chance.append(seen.look(photos, ends)[1].mean())
     return {
-        "score": float(seen.look(photos, ends)[1].mean()),
+        "score": float(np.mean(scores)),
         "random moves' score": float(np.mean(by_chance)),
-        "actions used": int((used >= USED).sum()),
-        "steps": float(np.mean([len(steps) for steps in found])),
+        "actions used": int((random_moves.shares(actions) >= USED).sum()),
+        "steps": float(np.mean(lengths)),
     }
 
 

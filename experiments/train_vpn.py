@@ -104,7 +104,7 @@ def measured_photos(
     """Features of a split's photos at their own size (all or the first ones), and all scores."""
     photos = photos_of(split)[0][:count]
     every = scored(photos, len(anchors.anchors()), teacher)
-    features = anchor_scores.features(Path(FLAGS.work_dir), split, photos, teacher)
+    features = anchor_scores.features(Path(FLAGS.work_dir), split, photos, teacher.trunk)
     return features.astype(np.float32), every
 
 
@@ -122,12 +122,13 @@ def mean_scores(lessons: Lessons) -> np.ndarray:
 def initial(means: np.ndarray) -> dict[str, tf.Variable]:
     """The head before training: it gives every photo the mean scores and little else."""
     random, width, hidden = np.random.default_rng(FLAGS.seed), FLAGS.width, FLAGS.hidden
+    left = (anchor_scores.GRID - 3) // 2 + 1  # Places a side that block8 leaves.
     shapes = {
         "conv6": (1, 1, anchor_scores.CHANNELS, width),
         "conv7": (1, 1, width, width),
         "block8/conv1x1": (1, 1, width, width // 2),
         "block8/conv3x3": (3, 3, width // 2, width),
-        "prediction/hidden": (3, 3, width, hidden),
+        "prediction/hidden": (left, left, width, hidden),
         "prediction/scores": (1, 1, hidden, len(means)),
     }
     tensors: dict[str, np.ndarray] = {}
@@ -146,7 +147,7 @@ def scores_of(tensors: dict[str, np.ndarray], features: np.ndarray) -> np.ndarra
 
 
 def train(
-    features: tuple[np.ndarray, np.ndarray],
+    features: np.ndarray,
     lessons: Lessons,
     dev_features: np.ndarray,
     dev_scores: Sequence[np.ndarray],
@@ -154,7 +155,7 @@ def train(
     """Fits the head.
 
     Args:
-      features: `[photos, 49, 1280]` of the training photos and of their mirror images.
+      features: `[photos, 100, 1280]` of the training photos.
       lessons: What the teacher says of them.
       dev_features: Of the dev photos, float32.
       dev_scores: The teacher's `[895]` of each.
@@ -192,12 +193,12 @@ def train(
         order, losses = random.permutation(len(lessons.scores)), []
         for at in range(0, len(order) - FLAGS.batch + 1, FLAGS.batch):
             rows = np.sort(order[at : at + FLAGS.batch])
-            mirrored = bool(random.random() < 0.5)
-            lesson = Lessons(*(each[rows] for each in lessons))
-            if mirrored:
+            lesson, vectors = Lessons(*(each[rows] for each in lessons)), features[rows]
+            if random.random() < 0.5:
+                vectors = anchor_scores.mirrored(vectors)
                 numbers = anchor_scores.mirrored_numbers()[lesson.numbers]
                 lesson = lesson._replace(numbers=numbers)
-            vectors = features[mirrored][rows].astype(np.float32)
+            vectors = vectors.astype(np.float32)
             losses.append(float(step(vectors, Lessons(*map(tf.constant, lesson)))))
         found = {name: value.numpy().astype(np.float16) for name, value in variables.items()}
         correlation = agreement.mean_rank_correlation(scores_of(found, dev_features), dev_scores)
@@ -255,11 +256,8 @@ def main() -> None:
     teacher = Teacher()
     dev_features, dev = measured_photos("dev", FLAGS.dev_photos, teacher)
     photos, lessons = training_lessons(teacher)
-    work = Path(FLAGS.work_dir)
-    plain, mirrored = (
-        anchor_scores.features(work, "train", photos, teacher, turned) for turned in (False, True)
-    )
-    tensors, _ = train((plain, mirrored), lessons, dev_features, [each.scores for each in dev])
+    features = anchor_scores.features(Path(FLAGS.work_dir), "train", photos, teacher.trunk)
+    tensors, _ = train(features, lessons, dev_features, [each.scores for each in dev])
     means, metrics = mean_scores(lessons), {}
     for split, measured in (
         ("dev", (dev_features, dev)),
@@ -277,7 +275,7 @@ def main() -> None:
         commit=provenance.commit(),
         metrics=metrics,
         extra={
-            "side": 224,
+            "side": anchor_scores.SIDE,
             "trunk": teacher.trunk.name,
             "trunk_sha256": teacher.trunk.sha256,
             "teacher_sha256": teacher.sha256[0],

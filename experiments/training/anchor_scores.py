@@ -7,7 +7,7 @@ many photos a few boxes each are scored, drawn at random.
 import functools
 import hashlib
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,11 +15,12 @@ import numpy as np
 import tensorflow as tf
 
 from cagic_tf.baselines.vpn import anchors, cropper
+from cagic_tf.networks import bundle, checkpoints
 from experiments.training import scored_boxes, views
 from experiments.training.scored_boxes import Rule, ScoredBoxes
-from experiments.training.teacher import Teacher
 
-PLACES, CHANNELS = 49, 1280  # Of the trunk's annotation vectors.
+SIDE = 320  # Of the square that photos become, in pixels; the original's.
+GRID, CHANNELS = 10, 1280  # Of the trunk's annotation vectors then.
 
 
 class Lessons(NamedTuple):
@@ -81,33 +82,35 @@ def mirrored_numbers() -> np.ndarray:
 
 
 def features(
-    folder: Path, label: str, photos: Sequence[Path], teacher: Teacher, mirrored: bool = False
+    folder: Path, label: str, photos: Sequence[Path], trunk: checkpoints.Checkpoint
 ) -> np.ndarray:
-    """Annotation vectors `[photos, 49, 1280]` float16 of photos as the network gets them.
+    """Annotation vectors `[photos, 100, 1280]` float16 of photos as the network gets them.
 
     Args:
       folder: Where they are kept.
       label: What the photos are, for the file's name.
       photos: Files.
-      teacher: Its trunk is the student's.
-      mirrored: Whether the photos are mirrored left to right first.
+      trunk: The teacher's and the student's.
     """
-    depends_on = [teacher.trunk.sha256, mirrored]
-    depends_on += [(path.name, path.stat().st_size) for path in photos]
+    depends_on = [trunk.sha256, SIDE, *((path.name, path.stat().st_size) for path in photos)]
     digest = hashlib.sha256(repr(depends_on).encode()).hexdigest()[:12]
-    seen: Callable[[int, int], np.ndarray] = functools.partial(_see, photos, teacher, mirrored)
+    see = tf.function(
+        bundle.build_trunk(trunk),
+        input_signature=[tf.TensorSpec([None, SIDE, SIDE, 3], tf.float32)],
+        autograph=False,
+    )
+
+    def compute(start: int, stop: int) -> np.ndarray:
+        squares = [cropper.resize(scored_boxes.read(path), SIDE) for path in photos[start:stop]]
+        return see(np.stack(squares).astype(np.float32) / 255).numpy()
+
     path = folder / f"vpn_{label}_{digest}.npy"
-    return views.cached_features(path, len(photos), (PLACES, CHANNELS), seen)
+    return views.cached_features(path, len(photos), (GRID * GRID, CHANNELS), compute)
 
 
-def _see(
-    photos: Sequence[Path], teacher: Teacher, mirrored: bool, start: int, stop: int
-) -> np.ndarray:
-    squares = [
-        cropper.resize(scored_boxes.read(path), views.SIZE[0]) for path in photos[start:stop]
-    ]
-    pictures = np.stack(squares)[:, :, :: -1 if mirrored else 1].astype(np.float32) / 255
-    return teacher.vectors(pictures).numpy()
+def mirrored(vectors: np.ndarray) -> np.ndarray:
+    """Annotation vectors `[N, 100, 1280]` with the grid mirrored left to right."""
+    return vectors.reshape(-1, GRID, GRID, CHANNELS)[:, :, ::-1].reshape(vectors.shape)
 
 
 def pairwise_squared_error(lesson: Lessons, predicted: tf.Tensor) -> tf.Tensor:

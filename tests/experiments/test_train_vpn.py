@@ -90,27 +90,29 @@ def test_agreement():
 
 
 def test_it_learns_what_photos_say(flags):
-    """Of photos whose first channels say where the good boxes are, left or right."""
+    """The good boxes of a photo are where some of its channels are high, left or right."""
     flags("--epochs=20", "--batch=8", "--width=32", "--hidden=32", "--learning_rate=0.003")
     random = np.random.default_rng(0)
     boxes = anchors.anchors()
     centers = (boxes[:, 0] + boxes[:, 2]) / 2 - 0.5
     sides = random.choice([-1, 1], 136)
-    grid = random.uniform(0, 1, (136, 7, 7, 1280)).astype(np.float32)
-    grid[..., :40] += 3 * (sides > 0)[:, None, None, None]
-    grid[..., 40:80] += 3 * (sides < 0)[:, None, None, None]
-    features = grid.reshape(-1, 49, 1280)
-    turned = grid[..., [*range(40, 80), *range(40), *range(80, 1280)]].reshape(-1, 49, 1280)
+    grid = random.uniform(0, 1, (136, 10, 10, 1280)).astype(np.float32)
+    grid[sides > 0, :, 5:, :80] += 3
+    grid[sides < 0, :, :5, :80] += 3
+    features = grid.reshape(-1, 100, 1280)
     every = 10 * sides[:, None] * centers + 5 * (boxes[:, 3] - boxes[:, 1])
     numbers = np.stack([random.permutation(895)[:60] for _ in range(128)]).astype(np.int32)
     scores = np.take_along_axis(every[:128], numbers, axis=1).astype(np.float32)
     lessons = Lessons(numbers, scores, np.ones_like(scores))
-    pair = features[:128].astype(np.float16), turned[:128].astype(np.float16)
-    tensors, reached = train_vpn.train(pair, lessons, features[128:], list(every[128:]))
+    halves = features[:128].astype(np.float16)
+    tensors, reached = train_vpn.train(halves, lessons, features[128:], list(every[128:]))
     assert all(value.dtype == np.float16 for value in tensors.values())
     found = train_vpn.scores_of(tensors, features[128:])
     assert found.shape == (8, 895) and (found > 0).all()
     assert agreement.mean_rank_correlation(found, every[128:]) == pytest.approx(reached)
+    turned = train_vpn.scores_of(tensors, anchor_scores.mirrored(features[128:]))
+    assert (stats.spearmanr(turned[0], found[0]).statistic) < 0.8
+    assert stats.spearmanr(turned[0, anchor_scores.mirrored_numbers()], found[0]).statistic > 0.95
     blind = agreement.mean_rank_correlation([train_vpn.mean_scores(lessons)] * 8, every[128:])
     assert reached > 0.9 > blind + 0.2
 
@@ -130,7 +132,7 @@ def test_the_network_begins_with_the_mean_scores(flags):
     flags("--width=16", "--hidden=16")
     means = np.random.default_rng(0).normal(size=895)
     network = ViewProposalNet(train_vpn.initial(means))
-    found = network(tf.zeros([1, 49, 1280])).numpy()[0]
+    found = network(tf.zeros([1, 100, 1280])).numpy()[0]
     assert found == pytest.approx(means - means.min() + train_vpn.LIFT, abs=1e-4)
 
 
