@@ -65,8 +65,8 @@ def define_flags() -> None:
     flags.DEFINE_float(
         "entropy",
         0.2,
-        "How much the policy's entropy counts. Re-implementations of the paper have 0.05; with it this "
-        "agent learns to stop at once.",
+        "How much the policy's entropy counts. Re-implementations of the paper have 0.05, with "
+        "which this agent learns to stop at once.",
     )
     flags.DEFINE_integer("seed", 1, "The seed of initial weights, photos and actions.")
     devices.define_flags()
