@@ -55,14 +55,19 @@ def define_flags() -> None:
     flags.DEFINE_string("output", None, "The folder to write the checkpoint to.")
     flags.DEFINE_integer("photos", 400, "How many training photos.")
     flags.DEFINE_integer("dev_photos", 40, "How many dev photos the checkpoint is chosen by.")
-    flags.DEFINE_integer("rounds", 600, "How many times episodes are run on a batch of photos.")
+    flags.DEFINE_integer("rounds", 300, "How many times episodes are run on a batch of photos.")
     flags.DEFINE_integer("every", 20, "After how many rounds it is measured, and the state saved.")
     flags.DEFINE_integer("batch", 32, "How many episodes run side by side.")
     flags.DEFINE_integer("features", 128, "How many features of a window the agent sees.")
     flags.DEFINE_integer("width", 256, "How many units each of the three dense layers has.")
     flags.DEFINE_integer("states", 256, "How many states the LSTM has.")
     flags.DEFINE_float("learning_rate", 5e-4, "The learning rate of Adam.")
-    flags.DEFINE_float("entropy", 0.05, "How much the policy's entropy counts.")
+    flags.DEFINE_float(
+        "entropy",
+        0.2,
+        "How much the policy's entropy counts. Re-implementations of the paper have 0.05, with "
+        "which this agent learns to stop at once.",
+    )
     flags.DEFINE_integer("seed", 1, "The seed of initial weights, photos and actions.")
     devices.define_flags()
     flags.mark_flags_as_required(["data_dir", "entities", "work_dir", "output"])

@@ -57,7 +57,7 @@ def define_flags() -> None:
     flags.DEFINE_integer("dev_photos", 40, "How many dev photos the epoch is chosen by.")
     flags.DEFINE_integer("width", 256, "How many channels conv6, conv7 and block8 have.")
     flags.DEFINE_integer("hidden", 256, "How many units the last hidden layer has.")
-    flags.DEFINE_integer("epochs", 20, "How many epochs; the learning rate falls to zero.")
+    flags.DEFINE_integer("epochs", 12, "How many epochs; the learning rate falls to zero.")
     flags.DEFINE_integer("batch", 32, "How many photos a step takes.")
     flags.DEFINE_float("learning_rate", 1e-3, "The highest learning rate of Adam.")
     flags.DEFINE_float("weight_decay", 1e-2, "The decoupled weight decay.")

@@ -20,7 +20,6 @@ SETTINGS = (
     "--width=8",
     "--states=8",
     "--learning_rate=0.01",
-    "--threads=1",
 )
 
 
