@@ -4,9 +4,9 @@
         --work_dir=WORK --output=checkpoints/gaic-lite0
 
 The original learns what people think of the crops of its grid; this one what the embedded scorer
-does. Its scores, less their mean and divided by their deviation, take the place of the opinions;
-the loss is the original's, Huber's, on photos and their mirror images. Of the epochs the one is
-kept whose scores of dev photos' crops are most in the teacher's order.
+does. Its scores, less their mean in the photo and divided by their deviation, take the place of the
+opinions; the loss is the original's, Huber's, on photos and their mirror images. Of the epochs the
+one is kept whose scores of dev photos' crops are most in the teacher's order.
 
 Scores and features are cached, and a run that was stopped goes on from there.
 """
@@ -15,7 +15,7 @@ import collections
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -40,7 +40,7 @@ SETTINGS = (
 
 
 def define_flags() -> None:
-    """Flags of this script; sizes are the original's."""
+    """Flags of this script; the original has --reduced=8 --width=768."""
     flags.DEFINE_string(
         "data_dir", None, "The folder of Flickr8k; experiments/data/flickr8k.py says what is in it."
     )
@@ -51,10 +51,10 @@ def define_flags() -> None:
     flags.DEFINE_string("output", None, "The folder to write the checkpoint to.")
     flags.DEFINE_integer("photos", 6000, "How many training photos, those of an own size first.")
     flags.DEFINE_integer(
-        "boxes", 30, "How many crops the teacher scores of a photo that is not at its own size."
+        "boxes", 16, "How many crops the teacher scores of a photo that is not at its own size."
     )
-    flags.DEFINE_integer("reduced", 8, "How many channels the reduction leaves.")
-    flags.DEFINE_integer("width", 768, "How many units the first layer has.")
+    flags.DEFINE_integer("reduced", 32, "How many channels the reduction leaves.")
+    flags.DEFINE_integer("width", 384, "How many units the first layer has.")
     flags.DEFINE_integer("hidden", 128, "How many units the second layer has.")
     flags.DEFINE_integer("epochs", 20, "How many epochs; the learning rate falls to zero.")
     flags.DEFINE_integer("batch", 8, "How many photos, of one size, a step takes at most.")
@@ -82,16 +82,18 @@ class Examples(NamedTuple):
 
 def read(photos: Sequence[GridPhoto], count: int, teacher: Teacher, turned: bool) -> Examples:
     """Photos with so many crops each, as they are or mirrored."""
-    work = Path(FLAGS.work_dir)
-    lessons = grid_crops.lessons(work / "gaic_scores", photos, teacher, count, FLAGS.seed)
+    lessons = told(photos, count, teacher)
     if turned:
         pairs = zip(lessons, photos, strict=True)
         lessons = [grid_crops.mirrored(lesson, photo.looked_at) for lesson, photo in pairs]
-    return Examples(
-        photos,
-        grid_crops.features(work / "gaic_features", photos, teacher, turned),
-        lessons,
-    )
+    folder = Path(FLAGS.work_dir) / "gaic_features"
+    return Examples(photos, grid_crops.features(folder, photos, teacher, turned), lessons)
+
+
+def told(photos: Sequence[GridPhoto], count: int, teacher: Any) -> list[Lesson]:
+    """What the teacher, or another, says of so many crops of each photo."""
+    folder = Path(FLAGS.work_dir) / "gaic_scores"
+    return grid_crops.lessons(folder, photos, teacher, count, FLAGS.seed)
 
 
 def own_size_examples(split: str, teacher: Teacher, turned: bool = False) -> Examples:
@@ -151,10 +153,8 @@ def train(sides: Sequence[Examples], dev: Examples) -> tuple[dict[str, np.ndarra
     """
     photos, random = sides[0].photos, np.random.default_rng(FLAGS.seed)
     tf.random.set_seed(FLAGS.seed)
-    seen, said = (
-        grid_head.scale_of_features(sides[0].features),
-        grid_head.scale_of_scores(sides[0].lessons),
-    )
+    seen = grid_head.scale_of_features(sides[0].features)
+    deviation = grid_head.deviation_of_scores(sides[0].lessons)
     sizes = len(seen.mean), FLAGS.reduced, FLAGS.width, FLAGS.hidden
     variables = grid_head.initial(*sizes, random)
     head, weights = GridAnchorHead(variables), list(variables.values())
@@ -170,7 +170,7 @@ def train(sides: Sequence[Examples], dev: Examples) -> tuple[dict[str, np.ndarra
             shape = [tf.shape(grids)[0], 1, 1, sizes[0]]
             grids = (grids - seen.mean) / seen.deviation
             grids = tf.nn.dropout(grids, FLAGS.dropout, noise_shape=shape)
-            wanted = lesson._replace(scores=(lesson.scores - said.mean) / said.deviation)
+            wanted = lesson._replace(scores=lesson.scores / deviation)
             loss = grid_head.smooth_l1(wanted, grid_head.scores(head, grids, where)) / FLAGS.batch
         optimizer.apply_gradients(zip(tape.gradient(loss, weights), weights, strict=True))
         return loss
@@ -195,14 +195,33 @@ def train(sides: Sequence[Examples], dev: Examples) -> tuple[dict[str, np.ndarra
     return best, reached
 
 
-def measure(tensors: Mapping[str, np.ndarray], examples: Examples) -> dict[str, float]:
-    """How the student, and the crops' area alone, agree with the teacher."""
-    teacher, student = [each.scores for each in examples.lessons], all_scores(tensors, examples)
+def measure(
+    tensors: Mapping[str, np.ndarray], examples: Examples, others: Sequence[Lesson]
+) -> dict[str, float]:
+    """How the student, and others, agree with the teacher.
+
+    Args:
+      tensors: The student's.
+      examples: Photos with all of their crops.
+      others: What the teacher says of the same crops of the mirrored photos. It should be the same;
+        how far it is not says how near a student can come.
+    """
+    teacher, mirrored = ([each.scores for each in told] for told in (examples.lessons, others))
+    student = all_scores(tensors, examples)
     corners = [grid_crops.grid(photo.looked_at) for photo in examples.photos]
     areas = [np.prod(each[:, 2:] - each[:, :2], axis=1) for each in corners]
+    means = [(one + other) / 2 for one, other in zip(teacher, mirrored, strict=True)]
+    correlation = agreement.mean_rank_correlation
     figures = {
-        agreement.CORRELATION: agreement.mean_rank_correlation(student, teacher),
-        f"{agreement.CORRELATION}, the area alone": agreement.mean_rank_correlation(areas, teacher),
+        agreement.CORRELATION: correlation(student, teacher),
+        f"{agreement.CORRELATION}, the area alone": correlation(areas, teacher),
+        f"{agreement.CORRELATION}, the teacher of the mirrored photo": correlation(
+            mirrored, teacher
+        ),
+        f"{agreement.CORRELATION}, with the mean of both": correlation(student, means),
+        f"{agreement.CORRELATION}, the area alone, with the mean of both": correlation(
+            areas, means
+        ),
         **agreement.best_boxes(student, teacher),
         "teacher's score of the largest crop": float(
             np.mean([judged[np.argmax(own)] for own, judged in zip(areas, teacher, strict=True)])
@@ -228,9 +247,9 @@ def main() -> None:
     tensors, _ = train(sides, dev)
     metrics = {}
     for split, examples in (("dev", dev), ("test", own_size_examples("test", teacher))):
-        figures = measure(tensors, examples)
+        others = told(examples.photos, grid_crops.MOST, grid_crops.InTheMirror(teacher))
+        figures = measure(tensors, examples, others)
         metrics |= {f"{split}, {name}": value for name, value in figures.items()}
-    scale = grid_head.scale_of_scores(sides[0].lessons)
     checkpoints.save(
         FLAGS.output,
         "gaic",
@@ -244,7 +263,7 @@ def main() -> None:
             "trunk": teacher.trunk.name,
             "trunk_sha256": teacher.trunk.sha256,
             "teacher_sha256": teacher.sha256[0],
-            "teacher_scores": scale._asdict(),
+            "teacher_deviation": grid_head.deviation_of_scores(sides[0].lessons),
         },
     )
     for name, value in metrics.items():

@@ -55,6 +55,24 @@ class Lesson(NamedTuple):
     counted: np.ndarray
 
 
+class InTheMirror:
+    """A teacher that is shown each photo, and its boxes, mirrored left to right.
+
+    Attributes:
+      sha256: Of the teacher, and what it is shown.
+    """
+
+    def __init__(self, teacher: Teacher):
+        self._teacher = teacher
+        self.sha256 = *teacher.sha256, "mirrored"
+
+    def scores(self, photo: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+        """What the teacher says, `[N]`, of boxes `[N, 4]` of the photo before it is mirrored."""
+        x, y, width, height = boxes.T
+        turned = np.stack([photo.shape[1] - x - width, y, width, height], axis=1)
+        return self._teacher.scores(photo[:, ::-1], turned)
+
+
 def own_size_photos(data_dir: Path, entities_dir: Path, split: str) -> list[GridPhoto]:
     """The photos of a split that Flickr30k Entities has at their own size."""
     names = flickr8k.split_names(data_dir, split)
@@ -123,14 +141,14 @@ def pixel_boxes(photo: GridPhoto, width: int, height: int) -> np.ndarray:
 
 
 def lessons(
-    folder: Path, photos: Sequence[GridPhoto], teacher: Teacher, count: int, seed: int
+    folder: Path, photos: Sequence[GridPhoto], teacher: Any, count: int, seed: int
 ) -> list[Lesson]:
     """What the teacher says of so many crops of each photo, now or in an earlier run.
 
     Args:
       folder: Where scores are kept.
       photos: Of different names.
-      teacher: Scores the crops.
+      teacher: A `Teacher`, or another that scores boxes of photos.
       count: How many are drawn of a photo; all where it has no more.
       seed: What they are drawn by.
     """

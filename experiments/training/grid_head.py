@@ -15,20 +15,20 @@ ALIGNED = 9  # Places a side of what the first layer sees of a crop.
 
 
 class Scale(NamedTuple):
-    """What numbers are counted from, and in what: their mean and standard deviation."""
+    """What a trunk's channels are counted from, and in what: mean and deviation, `[C]` float32."""
 
-    mean: Any
-    deviation: Any
+    mean: np.ndarray
+    deviation: np.ndarray
 
 
-def scale_of_scores(lessons: Sequence[Lesson]) -> Scale:
-    """Of the teacher's scores of all crops that it saw."""
-    scores = np.concatenate([each.scores[each.counted > 0] for each in lessons]).astype(np.float64)
-    return Scale(float(scores.mean()), float(scores.std()))
+def deviation_of_scores(lessons: Sequence[Lesson]) -> float:
+    """Of the teacher's scores of crops that it saw, a photo's counted from their own mean."""
+    seen = [each.scores[each.counted > 0].astype(np.float64) for each in lessons]
+    return float(np.concatenate([scores - scores.mean() for scores in seen]).std())
 
 
 def scale_of_features(features: Sequence[np.ndarray]) -> Scale:
-    """Of each channel of `[H, W, C]` grids: `[C]` float32 both."""
+    """Of each channel of `[H, W, C]` grids."""
     total, squares, pixels = 0.0, 0.0, 0
     for grid in features:
         wide = grid.reshape(-1, grid.shape[2]).astype(np.float64)
@@ -88,10 +88,15 @@ def scores(head: GridAnchorHead, grids: tf.Tensor, where: alignment.Points) -> t
 def smooth_l1(lesson: Lesson, predicted: tf.Tensor) -> tf.Tensor:
     """The sum over photos of the mean of Huber's loss, with delta 1, of the crops that count.
 
+    Scores of a photo are counted from their mean, in both: how good a photo is as a whole, which is
+    most of what the teacher's scores say, does not help to choose among its crops.
+
     Args:
       lesson: Of B photos, `[B, N]` each.
       predicted: `[B, N]` scores.
     """
-    off = tf.abs(predicted - lesson.scores)
+    counts = tf.reduce_sum(lesson.counted, axis=1, keepdims=True)
+    errors = predicted - lesson.scores
+    off = tf.abs(errors - tf.reduce_sum(errors * lesson.counted, axis=1, keepdims=True) / counts)
     losses = tf.where(off < 1, 0.5 * tf.square(off), off - 0.5) * lesson.counted
-    return tf.reduce_sum(tf.reduce_sum(losses, axis=1) / tf.reduce_sum(lesson.counted, axis=1))
+    return tf.reduce_sum(losses / counts)
