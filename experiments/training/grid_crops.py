@@ -168,6 +168,27 @@ def lessons(
     return found
 
 
+def mean_scores(
+    photos: Sequence[GridPhoto], told: Sequence[Lesson]
+) -> dict[tuple[int, int], np.ndarray]:
+    """What is known of crops without a look at the photo: their scores in the mean, by its size.
+
+    Each photo's scores are counted from its own mean.
+
+    Returns:
+      `looked_at` to `[N]` in the grid's order, 0 for a crop that was never scored.
+    """
+    found = {}
+    for size in sorted({photo.looked_at for photo in photos}):
+        own = [each for photo, each in zip(photos, told, strict=True) if photo.looked_at == size]
+        centred = [
+            (each.scores - np.average(each.scores, weights=each.counted)) * each.counted
+            for each in own
+        ]
+        found[size] = sum(centred) / np.maximum(sum(each.counted for each in own), 1)
+    return found
+
+
 def features(
     folder: Path, photos: Sequence[GridPhoto], teacher: Teacher, turned: bool = False
 ) -> list[np.ndarray]:

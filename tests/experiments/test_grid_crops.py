@@ -162,3 +162,16 @@ def test_the_mirrored_teacher_sees_the_same_crops():
     for (x, y, w, h), crop in zip(boxes, seen, strict=True):
         assert (crop == photo[y : y + h, x : x + w][:, ::-1]).all()
     assert teacher.sha256[:2] == Looking.sha256 and teacher.sha256 != Looking.sha256
+
+
+def test_mean_scores_are_by_size_and_counted_from_the_photos_mean():
+    photos = [photo_of(name, size) for name, size in (("a", WIDE), ("b", TALL), ("c", WIDE))]
+    told = []
+    for photo, scores in zip(photos, ([1, 3], [7, 8], [10, 20]), strict=True):
+        lesson = Lesson(*np.zeros((2, len(grid_crops.grid(photo.looked_at))), np.float32))
+        lesson.scores[:2], lesson.counted[:2] = scores, 1
+        told.append(lesson)
+    found = grid_crops.mean_scores(photos, told)
+    assert found[WIDE].shape == (87,) and found[TALL].shape == (83,)
+    assert found[WIDE][:3] == pytest.approx([-3, 3, 0])
+    assert found[TALL][:3] == pytest.approx([-0.5, 0.5, 0])

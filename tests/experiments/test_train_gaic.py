@@ -141,13 +141,15 @@ def test_it_learns_what_photos_say(flags):
     tensors, reached = train_gaic.train(sides, dev)
     assert all(value.dtype == np.float16 for value in tensors.values())
     backwards = [lesson._replace(scores=-lesson.scores) for lesson in dev.lessons]
-    figures = train_gaic.measure(tensors, dev, backwards)
+    blind = grid_crops.mean_scores(sides[0].photos, sides[0].lessons)
+    figures = train_gaic.measure(tensors, blind, dev, backwards)
 
     def correlation(who=""):
         return figures[f"{agreement.CORRELATION}{who} (8 photos)"]
 
     assert correlation() == pytest.approx(reached) and reached > 0.9
     assert abs(correlation(", the area alone")) < 0.3
+    assert abs(correlation(", mean scores of the crops")) < 0.6
     assert correlation(", the teacher of the mirrored photo") == pytest.approx(-1)
     assert correlation(", with the mean of both") == 0  # It is 0 everywhere.
     # Its own scores have a deviation of about 1.
