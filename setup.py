@@ -44,6 +44,7 @@ setup(
         "cagic_tf.samples": ["*"],
         f"{DATA}.checkpoints": [
             "README.md",
+            "gaic-lite0/*",
             "lexicon/*",
             "lite0/*",
             "sat/*",
