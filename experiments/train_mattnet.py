@@ -32,7 +32,8 @@ FLAGS = flags.FLAGS
 KIND = "mattnet"
 # Flags that say what is trained, in the manifest's command beside the folders.
 SETTINGS = (
-    "most least_words attributes slots word units joint epochs batch learning_rate seed threads"
+    "most overlap least_words attributes slots word units joint epochs batch learning_rate seed "
+    "threads"
 ).split()
 LONGEST_STEP = 1.0  # Length of the gradient, at most.
 
@@ -51,7 +52,8 @@ def define_flags() -> None:
     flags.DEFINE_string("work_dir", None, "The folder for the cached grids.")
     flags.DEFINE_string("output", None, "The folder to write the checkpoint to.")
     flags.DEFINE_string("trunk", "checkpoints/lite0", "The trunk's checkpoint.")
-    flags.DEFINE_integer("most", 100, "How many proposals of a photo there are to choose from.")
+    flags.DEFINE_integer("most", 20, "How many proposals of a photo there are to choose from.")
+    flags.DEFINE_float("overlap", 0.5, "The IoU above which two proposals are one.")
     flags.DEFINE_integer("least_words", 3, "How often a word is there, if it is in the vocabulary.")
     flags.DEFINE_integer("attributes", 50, "How many of the most frequent words are attributes.")
     flags.DEFINE_integer("slots", 5, "How many things around a box count.")
@@ -99,7 +101,7 @@ class Data:
             found = []
             for number in tqdm(range(len(photos)), desc="proposals", disable=None):
                 photo = photos[number]
-                corners = detector.propose(*grids[np.array([number])])
+                corners = detector.propose(*grids[[number]])
                 found.append(phrase_triples.candidates(corners, photo.size, FLAGS.slots))
                 self.rows += phrase_triples.rows(number, side, photo, corners, known, names)
             self._found.append(found)
@@ -108,7 +110,7 @@ class Data:
         """A step's batch of rows by their numbers."""
         rows = [self.rows[number] for number in chosen]
         triples = phrase_triples.draw(rows, self.rows, self._attributes, rng)
-        grids = [self._sides[row.side][np.array([row.photo])] for row in rows]
+        grids = [self._sides[row.side][[row.photo]] for row in rows]
         fine, coarse = (np.concatenate(each) for each in zip(*grids, strict=True))
         found = [self._found[row.side][row.photo] for row in rows]
         return mattnet_training.gather((fine, coarse), found, triples)
@@ -191,8 +193,7 @@ def main() -> None:
     region = checkpoints.load(FLAGS.proposals, proposals.KIND)
     checkpoint = checkpoints.load(FLAGS.trunk, "lite0")
     trunk = Lite0(checkpoint.tensors)
-    settings = {"side": region.manifest["side"], "overlap": region.manifest["overlap"]}
-    settings["most"] = FLAGS.most
+    settings = {"side": region.manifest["side"], "most": FLAGS.most, "overlap": FLAGS.overlap}
     detector = lite_detector.LiteDetector(trunk, region.tensors, settings)
     photos = photo_grids.split(*folders, "train")
     sides = [
@@ -216,24 +217,25 @@ def main() -> None:
         len(words), FLAGS.word, FLAGS.word, FLAGS.units, FLAGS.joint, *channels, len(counts),
         FLAGS.slots,
     )  # fmt: skip
-    shown = {
-        split: phrase_accuracy.read(folders[1], photo_grids.split(*folders, split))
-        for split in ("dev", "test")
-    }
+    dev = photo_grids.split(*folders, "dev")
+    to_choose = phrase_accuracy.read(*folders, dev)
 
     def network(tensors: dict[str, np.ndarray]) -> mattnet.MAttNet:
         wide = {name: value.astype(np.float32) for name, value in tensors.items()}
         return mattnet.MAttNet(wide, extra, detector)
 
-    tensors, _ = train(
+    tensors, accuracy = train(
         data,
         mattnet_training.initial(dimensions, FLAGS.seed),
         list(counts.values()),
-        lambda tensors: phrase_accuracy.by_proposals(network(tensors), detector, shown["dev"]),
+        lambda tensors: phrase_accuracy.by_proposals(network(tensors), detector, to_choose),
     )
-    metrics = {}
-    for split, each in shown.items():
-        found = phrase_accuracy.measure(network(tensors), detector, each)
+    metrics = {"all dev phrases, proposals: MAttNet": accuracy}
+    for split, of_split in (("dev", dev), ("test", photo_grids.split(*folders, "test"))):
+        own = photo_grids.own_size(folders[1], of_split)
+        found = phrase_accuracy.measure(
+            network(tensors), detector, phrase_accuracy.read(*folders, own)
+        )
         metrics |= {f"{split} phrases, {name}": value for name, value in found.items()}
     half = {name: value.astype(np.float16) for name, value in region.tensors.items()}
     checkpoints.save(

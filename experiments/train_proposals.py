@@ -107,11 +107,11 @@ def recall(
     """
     hits: dict[str, list[bool]] = {"boxes": [], "phrases": []}
     for number, photo in enumerate(photos):
-        chosen = detector.propose(*found[np.array([number])])[:best]
+        chosen = detector.propose(*found[[number]])[:best]
         phrases = np.array([each.corners for each in photo.descriptions]).reshape(-1, 4)
         for name, truth in (("boxes", photo.boxes), ("phrases", phrases)):
             hits[name] += (proposal_targets.iou(truth, chosen) >= GOOD).any(axis=1).tolist()
-    return {name: float(np.mean(values)) for name, values in hits.items()}
+    return {name: float(np.mean(values)) for name, values in hits.items() if values}
 
 
 def detector_of(trunk: Lite0, tensors: Mapping[str, Any]) -> lite_detector.LiteDetector:

@@ -15,7 +15,10 @@ import tensorflow as tf
 from cagic_tf.baselines.mattnet import lite_detector
 from cagic_tf.networks.trunks.lite0 import Lite0
 from experiments.data import entities, flickr8k
+from experiments.data.annotations import DataError
 from experiments.training import regions, views
+
+PART = 500  # Photos whose grids are in one file.
 
 
 class Thing(NamedTuple):
@@ -78,22 +81,20 @@ def mirrored(boxes: np.ndarray) -> np.ndarray:
 
 
 class Grids:
-    """Two grids of each of some photos, from a file.
+    """Two grids of each of some photos, from files of `PART` photos each.
 
     Attributes:
       shapes: `(H, W, C)` of the fine and of the coarse one.
     """
 
-    def __init__(self, rows: np.ndarray, shapes: Sequence[tuple[int, int, int]]):
-        """Takes `[photos, fine and coarse values]` float16."""
-        self._rows, self.shapes = rows, shapes
+    def __init__(self, parts: Sequence[np.ndarray], shapes: Sequence[tuple[int, int, int]]):
+        """Takes parts `[photos, fine and coarse values]` float16."""
+        self._parts, self.shapes = parts, shapes
 
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def __getitem__(self, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def __getitem__(self, numbers: Sequence[int] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """`[N, H, W, C]` float32 of photos by their numbers, fine and coarse."""
-        rows = self._rows[numbers].astype(np.float32)
+        found = [self._parts[number // PART][number % PART] for number in numbers]
+        rows = np.stack(found).astype(np.float32)
         parts = np.split(rows, [int(np.prod(self.shapes[0]))], axis=1)
         fine, coarse = (
             part.reshape(-1, *shape) for part, shape in zip(parts, self.shapes, strict=True)
@@ -112,6 +113,8 @@ def load(
 ) -> Grids:
     """The grids of photos, computed and saved first where they are not yet.
 
+    A run that is stopped goes on after the last part that it finished.
+
     Args:
       work_dir: Where they are kept.
       data_dir: The folder of Flickr8k.
@@ -125,23 +128,30 @@ def load(
     see = tf.function(
         lambda shown: trunk.grids(shown, lite_detector.BLOCKS), [spec], autograph=False
     )
-    grids = see.get_concrete_function().outputs
-    shapes = [tuple(grid.shape[1:]) for grid in grids]
-
-    def compute(start: int, stop: int) -> np.ndarray:
-        shown = []
-        for photo in photos[start:stop]:
-            picture = regions.read_photo(data_dir, entities_dir, photo.name)
-            picture = picture[:, ::-1] if is_mirrored else picture
-            shown.append(lite_detector.picture(np.ascontiguousarray(picture), side))
-        found = see(tf.stack(shown))
-        return np.concatenate([grid.numpy().reshape(stop - start, -1) for grid in found], axis=1)
-
-    names = [photo.name for photo in photos]
-    digest = hashlib.sha256(repr((names, side, is_mirrored)).encode()).hexdigest()[:12]
-    path = work_dir / f"grids_{side}_{digest}.npy"
+    shapes = [tuple(grid.shape[1:]) for grid in see.get_concrete_function().outputs]
     width = sum(int(np.prod(shape)) for shape in shapes)
-    return Grids(views.cached_features(path, len(photos), (width,), compute), shapes)
+
+    def compute(names: Sequence[str]) -> np.ndarray:
+        shown = []
+        for name in names:
+            pixels = regions.read_photo(data_dir, entities_dir, name)
+            pixels = pixels[:, ::-1] if is_mirrored else pixels
+            shown.append(lite_detector.picture(np.ascontiguousarray(pixels), side))
+        found = see(tf.stack(shown))
+        return np.concatenate([grid.numpy().reshape(len(names), -1) for grid in found], axis=1)
+
+    parts = []
+    for at in range(0, len(photos), PART):
+        names = [photo.name for photo in photos[at : at + PART]]
+        digest = hashlib.sha256(repr((names, side, is_mirrored)).encode()).hexdigest()[:12]
+        part = views.cached_features(
+            work_dir / f"grids_{side}_{digest}.npy",
+            len(names),
+            (width,),
+            lambda start, stop, names=names: compute(names[start:stop]),  # type: ignore[misc]
+        )
+        parts.append(part)
+    return Grids(parts, shapes)
 
 
 def own_size(entities_dir: Path, photos: Sequence[Photo]) -> list[Photo]:
@@ -150,5 +160,12 @@ def own_size(entities_dir: Path, photos: Sequence[Photo]) -> list[Photo]:
 
 
 def split(data_dir: Path, entities_dir: Path, name: str) -> list[Photo]:
-    """The photos of a split of Flickr8k that have boxes."""
-    return read(entities_dir, flickr8k.split_names(data_dir, name))
+    """The photos of a split of Flickr8k that have boxes.
+
+    Raises:
+      DataError: There are none.
+    """
+    found = read(entities_dir, flickr8k.split_names(data_dir, name))
+    if not found:
+        raise DataError(f"{entities_dir} has boxes of no photo of {data_dir / name}.txt")
+    return found

@@ -9,8 +9,7 @@ import numpy as np
 from cagic_tf.baselines.mattnet.detections import Detections
 from cagic_tf.baselines.mattnet.lite_detector import LiteDetector
 from cagic_tf.baselines.mattnet.mattnet import MAttNet
-from cagic_tf.photos import reading
-from experiments.training import photo_grids, proposal_targets
+from experiments.training import proposal_targets, regions
 from experiments.training.photo_grids import Photo
 
 GOOD = 0.5  # IoU with which a box is what a phrase means.
@@ -18,25 +17,24 @@ FIRST = "the likeliest"  # Of proposals, whatever the phrase.
 
 
 class Shown(NamedTuple):
-    """A photo at its own size, `[H, W, 3]` uint8, and what is said of it."""
+    """A photo `[H, W, 3]` uint8, and what is said of it."""
 
     pixels: np.ndarray
     photo: Photo
 
 
-def read(entities_dir: Path, photos: Sequence[Photo]) -> list[Shown]:
-    """Those of the photos that are at hand at their own size and have phrases to measure with."""
-    own = photo_grids.own_size(entities_dir, photos)
+def read(data_dir: Path, entities_dir: Path, photos: Sequence[Photo]) -> list[Shown]:
+    """Those of the photos that have phrases to measure with; see `regions.read_photo`."""
     return [
-        Shown(reading.read(entities_dir / "images" / photo.name), photo)
-        for photo in own
+        Shown(regions.read_photo(data_dir, entities_dir, photo.name), photo)
+        for photo in photos
         if photo.descriptions
     ]
 
 
 def by_proposals(network: MAttNet, detector: LiteDetector, shown: Sequence[Shown]) -> float:
-    """Accuracy with the photo's proposals to choose from."""
-    return _shares(network, shown, lambda each: detector(each.pixels))["MAttNet"]
+    """Accuracy with a photo's proposals to choose from; 0 where there are no phrases."""
+    return _shares(network, shown, lambda each: detector(each.pixels)).get("MAttNet", 0.0)
 
 
 def measure(network: MAttNet, detector: LiteDetector, shown: Sequence[Shown]) -> dict[str, float]:
@@ -52,7 +50,7 @@ def measure(network: MAttNet, detector: LiteDetector, shown: Sequence[Shown]) ->
     for label, detect in choices.items():
         shares = _shares(network, shown, detect)
         if label != "proposals":
-            del shares[FIRST]  # Here the order says nothing.
+            shares.pop(FIRST, None)  # Here the order says nothing.
         found |= {f"{label}: {name}": share for name, share in shares.items()}
     return found
 
