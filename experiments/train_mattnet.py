@@ -36,6 +36,7 @@ SETTINGS = (
     "threads"
 ).split()
 LONGEST_STEP = 1.0  # Length of the gradient, at most.
+DEV_STEP = 3  # Of this many dev photos one chooses the epoch: all would take as long as to train.
 
 
 def define_flags() -> None:
@@ -218,7 +219,7 @@ def main() -> None:
         FLAGS.slots,
     )  # fmt: skip
     dev = photo_grids.split(*folders, "dev")
-    to_choose = phrase_accuracy.read(*folders, dev)
+    to_choose = phrase_accuracy.read(*folders, dev[::DEV_STEP])
 
     def network(tensors: dict[str, np.ndarray]) -> mattnet.MAttNet:
         wide = {name: value.astype(np.float32) for name, value in tensors.items()}
@@ -230,7 +231,7 @@ def main() -> None:
         list(counts.values()),
         lambda tensors: phrase_accuracy.by_proposals(network(tensors), detector, to_choose),
     )
-    metrics = {"all dev phrases, proposals: MAttNet": accuracy}
+    metrics = {"a third of all dev phrases, proposals: MAttNet": accuracy}
     for split, of_split in (("dev", dev), ("test", photo_grids.split(*folders, "test"))):
         own = photo_grids.own_size(folders[1], of_split)
         found = phrase_accuracy.measure(

@@ -57,7 +57,7 @@ def define_flags() -> None:
     flags.DEFINE_integer("hidden", 96, "How many units the hidden layer has.")
     flags.DEFINE_float("background", 3.0, "How much anchors without anything count in the loss.")
     flags.DEFINE_integer(
-        "epochs", 8, "How many epochs to train; the learning rate falls to zero over them."
+        "epochs", 12, "How many epochs to train; the learning rate falls to zero over them."
     )
     flags.DEFINE_integer("batch", 16, "How many photos a step takes.")
     flags.DEFINE_float("learning_rate", 1e-3, "The highest learning rate of Adam.")
