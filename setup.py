@@ -46,6 +46,7 @@ setup(
             "README.md",
             "lexicon/*",
             "lite0/*",
+            "mattnet-lite0/*",
             "sat/*",
             "sat-regions/*",
             "synonyms/*",

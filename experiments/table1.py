@@ -17,14 +17,11 @@ from absl import app, flags
 
 from experiments import command
 from experiments.methods import grid_search
-from experiments.methods.named import METHODS, OF_SYSTEMS
+from experiments.methods.named import METHODS, WITH_NETWORKS, WITHOUT_NETWORKS
 from experiments.tables import comparison, method_runs, networks, table_files
 
 FLAGS = flags.FLAGS
-# The paper's ten, in its order; CAGIC's is paper_quick.gin, as paper.gin takes minutes a photo.
-SYSTEMS = ["a2rl", "vpn", "gaic", "grad_cam+a2rl", "grad_cam+gaic", "grad_cam+vpn"]
-DEFAULT = ["whole", *SYSTEMS, "grad_cam", "mattnet"]
-SEARCH, RELEASED_SEARCH = "paper_quick.gin", "original.gin"
+DEFAULT = [*WITHOUT_NETWORKS, *WITH_NETWORKS, method_runs.GRID, "fast.gin"]
 # Table 1 of the paper: "Mean ± Std." of the IoU.
 PAPER = {
     "Original": "0.2869 ± 0.0280",
@@ -53,27 +50,16 @@ FAST = (
     "scanned crops it takes the one that overlaps likely ones most. The paper has no figure for it."
 )
 
-STAND_INS = (
-    "a2rl, vpn, gaic and mattnet are this project's stand-ins: small networks, trained here in the "
-    "place of the authors' own. Their figures are not those systems'."
-)
-
 
 def define_flags() -> None:
     """Flags of this script."""
     method_runs.define_flags()
     flags.DEFINE_list(
         "methods",
-        None,
+        DEFAULT,
         "The methods in the table's order, with commas between them: "
-        f"{', '.join([*METHODS, method_runs.GRID])} and gin files. By default they are the paper's "
-        f"ten: {', '.join(DEFAULT)} and {SEARCH}, or with --released {RELEASED_SEARCH}.",
-    )
-    flags.DEFINE_bool(
-        "released",
-        False,
-        "Take the authors' own weights for all of them, which python -m cagic_tf.port makes of the "
-        "files that they released. By default a2rl, vpn, gaic and mattnet are small stand-ins.",
+        f"{', '.join([*METHODS, method_runs.GRID])} and gin files. a2rl, gaic, vpn and mattnet "
+        "need their authors' weights; docs/baselines.md says how to get them.",
     )
     flags.DEFINE_multi_string(
         "predictions",
@@ -94,13 +80,10 @@ def define_flags() -> None:
 def main() -> None:
     """Runs what is missing, then writes the table."""
     setup = method_runs.read_setup()
-    names = FLAGS.methods or [*DEFAULT, RELEASED_SEARCH if FLAGS.released else SEARCH]
-    methods = method_runs.from_names(
-        setup, names, FLAGS.predictions, FLAGS.grid_stride, FLAGS.released
-    )
+    methods = method_runs.from_names(setup, FLAGS.methods, FLAGS.predictions, FLAGS.grid_stride)
     directory = Path(FLAGS.output_dir or "outputs/table1")
     records = comparison.run(methods, setup.rows, directory)
-    reference = next((name for name in names if name.endswith(".gin")), None)
+    reference = next((name for name in FLAGS.methods if name.endswith(".gin")), None)
     frame, _ = comparison.figures(records, setup, reference)
     formats = {"method": "", **comparison.METRICS, comparison.p_column(reference): ".2g"}
     frame[THEIRS] = [paper_cell(name) for name in frame["method"]]
@@ -108,7 +91,6 @@ def main() -> None:
     notes = comparison.notes(setup, records, used)
     notes.append("The paper's: its Table 1, mean IoU ± Std.; rows without figures were not run.")
     notes += [FAST] * ("fast.gin" in records)
-    notes += [STAND_INS] * (not FLAGS.released and any(name in OF_SYSTEMS for name in names))
     table_files.write(
         directory,
         pd.concat([frame, rows_not_run(records)], ignore_index=True),

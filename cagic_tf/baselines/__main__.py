@@ -10,9 +10,8 @@ from cagic_tf.system import files, startup
 
 DESCRIPTION = """
 Crops a photo as one of the four networks does that the paper compares itself with. The best crop
-and the next distinct ones are written, with their boxes and scores. The networks that come with the
-program are small stand-ins trained by this project; --released takes the authors' own, which
-"python -m cagic_tf.port" makes of the files that they released.
+and the next distinct ones are written, with their boxes and scores. The weights are the authors'
+own, which "python -m cagic_tf.port" makes of the files that they released.
 """
 EXAMPLE = """
   python -m cagic_tf.baselines vpn photo.jpg
@@ -32,7 +31,6 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("photo", type=Path, help="The photo's file.")
     parser.add_argument("phrase", nargs="?", default="", help="What MAttNet shall find.")
     parser.add_argument("--checkpoint", type=Path, help="A folder with other weights.")
-    parser.add_argument("--released", action="store_true", help="Take the authors' own weights.")
     parser.add_argument(
         "--count", type=int, default=3, help="How many distinct crops to write, by default 3."
     )
@@ -63,7 +61,7 @@ def run(options: argparse.Namespace) -> list[str]:
     from cagic_tf.system import devices
 
     devices.prepare()
-    system = systems.load(options.system, options.checkpoint, options.released, _episodes(options))
+    system = systems.load(options.system, options.checkpoint, _episodes(options))
     photo = reading.read(options.photo)
     height, width, _ = photo.shape
     found = systems.distinct(system.boxes(photo, options.phrase), options.count)

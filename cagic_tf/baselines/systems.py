@@ -25,7 +25,6 @@ NAMES = {
     "mattnet": "MAttNet (Yu et al. 2018), which finds the thing that a phrase means",
 }
 BY_PHRASE = ("mattnet",)
-DETECTOR = "original-mattnet-detector"
 MOST_OVERLAP = 0.5  # IoU; boxes that overlap more are one.
 
 
@@ -44,15 +43,14 @@ class System(NamedTuple):
     settings: str = ""
 
 
-def folder(name: str, released: bool = False) -> Path:
-    """Where a system's checkpoint is: its authors', ported, or the stand-in that ships."""
-    return resources.path("checkpoints") / (f"original-{name}" if released else f"{name}-lite0")
+def folder(name: str) -> Path:
+    """Where a system's checkpoint is: its authors' weights, ported."""
+    return resources.path("checkpoints") / f"original-{name}"
 
 
 def load(
     name: str,
     directory: Path | None = None,
-    released: bool = False,
     episodes: Episodes | None = None,
 ) -> System:
     """Loads a system.
@@ -60,15 +58,14 @@ def load(
     Args:
       name: One of `NAMES`.
       directory: Its checkpoint's folder; None: see `folder`.
-      released: Whether the default is the authors' checkpoint, not the stand-in.
       episodes: How A2-RL goes about; None: as its defaults have it.
 
     Raises:
       checkpoints.CheckpointError: A checkpoint is missing, damaged or of another kind.
     """
-    directory = directory or folder(name, released)
+    directory = directory or folder(name)
     if name == "mattnet":
-        return _mattnet(directory, released)
+        return _mattnet(directory)
     if name == "a2rl":
         settings = episodes or Episodes()
         found: Any = a2rl.load(directory, settings)
@@ -104,10 +101,8 @@ def _blind(system: Any) -> Callable[[np.ndarray, str], list[ScoredBox]]:
     return lambda photo, phrase: system.boxes(photo)
 
 
-def _mattnet(directory: Path, released: bool) -> System:
-    if not released:
-        return System(mattnet.load(directory).boxes, _used(directory))
-    below = resources.path("checkpoints") / DETECTOR
+def _mattnet(directory: Path) -> System:
+    below = folder("mattnet-detector")
     head = mattnet.load(directory, detector.load(below).detect)
     return System(head.boxes, _used(directory) | _used(below))
 

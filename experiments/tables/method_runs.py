@@ -159,7 +159,6 @@ def from_names(
     names: Sequence[str],
     files: Sequence[str] = (),
     grid_stride: float = grid_search.GridSearch.stride,
-    released: bool = False,
 ) -> list[MethodRun]:
     """The runs of `--methods` and `--predictions`, in their order.
 
@@ -169,7 +168,6 @@ def from_names(
         names, the other methods those of the first one; see `networks.SharedNetworks.of`.
       files: `NAME=FILE` of boxes that other methods wrote.
       grid_stride: How fine the grid of "grid" is, see `grid_search.GridSearch`.
-      released: Whether the systems of `cagic_tf.baselines` have their authors' weights.
 
     Raises:
       ExperimentError: A name is unknown, occurs twice, or its method or file cannot be used.
@@ -178,7 +176,7 @@ def from_names(
     shared = networks.SharedNetworks()
     searches = {name: shared.load_cropper(name) for name in names if name.endswith(".gin")}
     first = list(searches)[:1]
-    load = functools.cache(functools.partial(systems.load, released=released))
+    load = functools.cache(systems.load)
     runs = []
     for name in names:
         if name in searches:

@@ -29,7 +29,7 @@ def test_pixels_by_hand():
 @pytest.mark.parametrize("name", systems.NAMES)
 def test_what_to_get_where_the_released_weights_are_missing(name, tmp_path):
     with pytest.raises(checkpoints.CheckpointError) as caught:
-        systems.load(name, tmp_path / "none", released=True)
+        systems.load(name, tmp_path / "none")
     message = str(caught.value)
     assert "https://github.com/" in message and "python -m cagic_tf.port " in message
     assert "\n" not in message
@@ -48,8 +48,8 @@ def loaded(monkeypatch):
     """Puts a system in the place of all, and keeps what it is asked for."""
     asked = []
 
-    def load(name, directory, released, episodes):
-        asked.append((name, directory, released, episodes))
+    def load(name, directory, episodes):
+        asked.append((name, directory, episodes))
 
         def boxes(photo, phrase):
             asked.append((photo.shape, phrase))
@@ -80,7 +80,7 @@ def test_crops_and_a_record_are_written(photo, loaded, tmp_path, capsys):
 def test_settings_of_a2rl(photo, loaded, tmp_path):
     given = ["--seed=7", "--most_steps=9", "--greedy", "--count=1", f"--output_dir={tmp_path}"]
     assert command.main(["a2rl", str(photo), *given]) == 0
-    episodes = loaded[0][3]
+    episodes = loaded[0][2]
     assert (episodes.seed, episodes.most_steps, episodes.greedy) == (7, 9, True)
     assert not (tmp_path / "photo_a2rl_2.png").exists()
 
