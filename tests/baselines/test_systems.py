@@ -10,6 +10,7 @@ from cagic_tf.baselines import __main__ as command
 from cagic_tf.baselines import systems
 from cagic_tf.baselines.scored_box import ScoredBox
 from cagic_tf.networks import checkpoints
+from cagic_tf.system import devices
 
 
 def test_distinct_boxes_by_hand():
@@ -58,6 +59,7 @@ def loaded(monkeypatch):
         return systems.System(boxes, {"a": "12"}, "some settings")
 
     monkeypatch.setattr(systems, "load", load)
+    monkeypatch.setattr(devices, "prepare", lambda: None)  # It lasts as long as the process.
     return asked
 
 
