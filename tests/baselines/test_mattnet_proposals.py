@@ -7,6 +7,7 @@ import tensorflow as tf
 from cagic_tf.baselines.mattnet import lite_detector, mattnet, proposals
 from cagic_tf.networks import checkpoints
 from cagic_tf.networks.trunks.lite0 import Lite0
+from cagic_tf.photos import reading
 from cagic_tf.system import resources
 from tests.baselines import small_proposals
 
@@ -149,3 +150,15 @@ def test_without_proposals_a_detector_is_needed(tmp_path):
     with pytest.raises(checkpoints.CheckpointError, match="no proposals of its own") as error:
         mattnet.load(folder)
     assert str(folder) in str(error.value) and "\n" not in str(error.value)
+
+
+def test_the_stand_in_that_ships():
+    """On a sample photo: the woman fills most of it."""
+    folder = resources.path("checkpoints") / "mattnet-lite0"
+    assert sum(path.stat().st_size for path in folder.iterdir()) < 8e6
+    photo = reading.read(resources.package_path("samples") / "astronaut.jpg")
+    found = mattnet.load(folder).boxes(photo, "a woman")
+    assert 1 < len(found) <= 20
+    x, y, w, h = found[0].box
+    shared = max(min(x + w, 370) - max(x, 20), 0) * max(min(y + h, 512) - max(y, 15), 0)
+    assert shared / (w * h + 350 * 497 - shared) > 0.4
