@@ -55,7 +55,8 @@ class GridAnchorHead:
         self._weights = layers.constants(tensors, dtype)
         self.points = self._weights["fc1/kernel"].shape[0] + 1
 
-    def joined(self, scales: tuple[tf.Tensor, tf.Tensor, tf.Tensor]) -> tf.Tensor:
+    @staticmethod
+    def joined(scales: tuple[tf.Tensor, tf.Tensor, tf.Tensor]) -> tf.Tensor:
         """Grids of strides 8, 16 and 32 as one of stride 16: `[N, H, W, C]`, C in all."""
         fine, middle, coarse = scales
         size = tf.shape(middle)[1:3]
@@ -63,7 +64,11 @@ class GridAnchorHead:
 
     def reduced(self, scales: tuple[tf.Tensor, tf.Tensor, tf.Tensor]) -> tf.Tensor:
         """The map that crops are read from, `[N, H, W, R]`; it has no ReLU."""
-        return self._layer(self.joined(scales), "reduction", tf.identity)
+        return self.reduction(self.joined(scales))
+
+    def reduction(self, joined: tf.Tensor) -> tf.Tensor:
+        """As `reduced`, of a grid that `joined` gave."""
+        return self._layer(joined, "reduction", tf.identity)
 
     def hidden(self, crops: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """The first two layers, `[N, D]` and `[N, E]`, of what `alignment.features` gives."""
@@ -73,7 +78,11 @@ class GridAnchorHead:
 
     def scores(self, grid: tf.Tensor, where: alignment.Points) -> tf.Tensor:
         """Scores `[N]` of crops, read off a map `[H, W, R]`."""
-        _, second = self.hidden(alignment.features(grid, where))
+        return self.judged(alignment.features(grid, where))
+
+    def judged(self, crops: tf.Tensor) -> tf.Tensor:
+        """Scores `[N]` of what `alignment.features` gives of crops."""
+        _, second = self.hidden(crops)
         return self._layer(second[:, None, None], "fc3", tf.identity)[:, 0, 0, 0]
 
     def _layer(self, x: tf.Tensor, name: str, activation: Any) -> tf.Tensor:
