@@ -32,8 +32,8 @@ FLAGS = flags.FLAGS
 KIND = "mattnet"
 # Flags that say what is trained, in the manifest's command beside the folders.
 SETTINGS = (
-    "most overlap least_words attributes slots word units joint epochs batch wrong_boxes "
-    "learning_rate seed threads"
+    "most overlap least_words attributes slots word units joint epochs batch learning_rate seed "
+    "threads"
 ).split()
 LONGEST_STEP = 1.0  # Length of the gradient, at most.
 DEV_STEP = 3  # Of this many dev photos one chooses the epoch: all would take as long as to train.
@@ -62,12 +62,9 @@ def define_flags() -> None:
     flags.DEFINE_integer("units", 128, "How many units the LSTM has in one direction.")
     flags.DEFINE_integer("joint", 128, "In how many dimensions boxes and phrases are compared.")
     flags.DEFINE_integer(
-        "epochs", 10, "How many epochs to train; the learning rate falls to zero over them."
+        "epochs", 8, "How many epochs to train; the learning rate falls to zero over them."
     )
     flags.DEFINE_integer("batch", 64, "How many phrases a step takes.")
-    flags.DEFINE_integer(
-        "wrong_boxes", 3, "Of how many wrong boxes a phrase's best-fitting one counts in a step."
-    )
     flags.DEFINE_float("learning_rate", 1e-3, "The highest learning rate of Adam.")
     flags.DEFINE_integer("seed", 1, "The seed of initial weights, order, draws and dropout.")
     devices.define_flags()
@@ -113,7 +110,7 @@ class Data:
     def batch(self, chosen: np.ndarray, rng: np.random.Generator) -> mattnet_training.Batch:
         """A step's batch of rows by their numbers."""
         rows = [self.rows[number] for number in chosen]
-        triples = phrase_triples.draw(rows, self.rows, self._attributes, FLAGS.wrong_boxes, rng)
+        triples = phrase_triples.draw(rows, self.rows, self._attributes, rng)
         grids = [self._sides[row.side][[row.photo]] for row in rows]
         fine, coarse = (np.concatenate(each) for each in zip(*grids, strict=True))
         found = [self._found[row.side][row.photo] for row in rows]

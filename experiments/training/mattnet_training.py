@@ -59,10 +59,10 @@ class Batch(NamedTuple):
     Attributes:
       fine: `[N, H, W, C1]`, the photos' grids.
       coarse: `[N, H, W, C2]`, likewise.
-      corners: `[M, 4]`, M = N + N W: the right boxes, then each row's W wrong ones.
-      place: `[M, 5]`.
-      near: `[M, K, 4]`, corners of what is nearest; whatever where there is none.
-      relative: `[M, K, 5]`, zeros where there is none.
+      corners: `[2 N, 4]`, the right boxes, then the wrong ones.
+      place: `[2 N, 5]`.
+      near: `[2 N, K, 4]`, corners of what is nearest; whatever where there is none.
+      relative: `[2 N, K, 5]`, zeros where there is none.
       phrases: `[2 N, T]`.
       attributes: `[N, A]`.
     """
@@ -83,9 +83,8 @@ def gather(
     """A step's batch of triples, their photos' grids and their photos' candidates."""
     pairs = [
         (each, box)
-        for chosen in (triples.right[:, np.newaxis], triples.wrong)
-        for each, boxes in zip(found, chosen, strict=True)
-        for box in boxes
+        for chosen in (triples.right, triples.wrong)
+        for each, box in zip(found, chosen, strict=True)
     ]
     return Batch(
         *grids,
@@ -99,10 +98,9 @@ def gather(
 
 
 def objects(batch: Batch) -> network.Objects:
-    """The M boxes as the modules see them: what `objects.describe` makes of detections."""
+    """The 2 N boxes as the modules see them: what `objects.describe` makes of detections."""
     count, slots = tf.shape(batch.corners)[0], batch.near.shape[1]
-    rows = tf.shape(batch.fine)[0]
-    picture = tf.concat([tf.range(rows), tf.repeat(tf.range(rows), count // rows - 1)], axis=0)
+    picture = tf.tile(tf.range(count // 2), [2])
     fine, coarse = (
         proposals.crop(grid, batch.corners, picture, lite_detector.CROP)
         for grid in (batch.fine, batch.coarse)
@@ -126,22 +124,16 @@ def objects(batch: Batch) -> network.Objects:
 
 
 def loss(layers: Layers, batch: Batch, attribute_weights: tf.Tensor) -> tf.Tensor:
-    """Ranking by a margin, and the attributes of the right boxes; a scalar.
-
-    Of a row's wrong boxes the one that fits its phrase best counts.
-    """
-    count, boxes = tf.shape(batch.attributes)[0], objects(batch)
-    wrong = tf.shape(batch.corners)[0] // count - 1
-    seen = network.Objects(*(tf.concat([part, part[:count]], axis=0) for part in boxes))
+    """Ranking by a margin, and the attributes of the right boxes; a scalar."""
+    count = tf.shape(batch.attributes)[0]
+    seen = network.Objects(*(tf.concat([part, part[:count]], axis=0) for part in objects(batch)))
     reading = language.read(layers, batch.phrases)
-    own = language.Reading(*(part[:count] for part in reading))
-    other = language.Reading(*(part[count:] for part in reading))
-    parts = zip(own, own.repeated(wrong), other, strict=True)
-    scores = network.score(layers, seen, language.Reading(*(tf.concat(each, 0) for each in parts)))
-    right, others, misread = tf.split(scores.scores, [count, count * wrong, count])
-    best = tf.reduce_max(tf.reshape(others, [count, wrong]), axis=1)
+    said = language.Reading(
+        *(tf.concat([part[:count], part[:count], part[count:]], axis=0) for part in reading)
+    )
+    scores = network.score(layers, seen, said)
     named = losses.attributes(scores.attributes[:count], batch.attributes, attribute_weights)
-    return losses.ranking(tf.concat([right, best, misread], axis=0)) + named
+    return losses.ranking(scores.scores) + named
 
 
 def variables(tensors: Mapping[str, np.ndarray]) -> dict[str, tf.Variable]:

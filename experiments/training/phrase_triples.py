@@ -67,7 +67,7 @@ class Triples(NamedTuple):
     Attributes:
       photos: `[N]`, numbers of photos.
       right: `[N]`, numbers of candidates.
-      wrong: `[N, W]`, likewise.
+      wrong: `[N]`, likewise.
       phrases: `[2 N, T]` int32, labels: the rows' own phrases, then wrong ones.
       attributes: `[N, A]` float32, 0 or 1.
     """
@@ -159,23 +159,18 @@ def rows(
 
 
 def draw(
-    chosen: Sequence[Row],
-    every: Sequence[Row],
-    attributes: int,
-    wrong_boxes: int,
-    rng: np.random.Generator,
+    chosen: Sequence[Row], every: Sequence[Row], attributes: int, rng: np.random.Generator
 ) -> Triples:
-    """Draws a right box, some wrong boxes and a wrong phrase for each of N rows.
+    """Draws a right box, a wrong box and a wrong phrase for each of N rows.
 
-    Half of the wrong boxes are drawn rather among the likeliest proposals, which come first. Where
-    a photo says nothing else, the wrong phrase is another photo's.
+    Half of the wrong boxes are among the likeliest proposals, which come first. Where a photo says
+    nothing else, the wrong phrase is another photo's.
     """
     right, wrong, other = [], [], []
     for row in chosen:
         right.append(rng.choice(row.right))
-        powers = rng.integers(1, 3, wrong_boxes)
-        places = len(row.wrong) * rng.random(wrong_boxes) ** powers
-        wrong.append(row.wrong[places.astype(int)])
+        power = 2 if rng.random() < 0.5 else 1
+        wrong.append(row.wrong[int(len(row.wrong) * rng.random() ** power)])
         if row.others:
             other.append(row.others[rng.integers(len(row.others))])
         else:

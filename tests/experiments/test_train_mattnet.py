@@ -74,17 +74,17 @@ def test_mirrored_rows():
 def test_what_is_drawn():
     every = rows()
     chosen = [every[0], every[2]] * 40
-    found = phrase_triples.draw(chosen, every, 2, 3, np.random.default_rng(0))
+    found = phrase_triples.draw(chosen, every, 2, np.random.default_rng(0))
     assert found.phrases.shape == (160, 3) and found.phrases.dtype == np.int32
     assert found.photos.tolist() == [7] * 80
     for at, row in enumerate(chosen):
-        assert found.right[at] in row.right and set(found.wrong[at]) <= set(row.wrong)
+        assert found.right[at] in row.right and found.wrong[at] in row.wrong
         said, other = (tuple(labels[labels > 0]) for labels in found.phrases[[at, 80 + at]])
         assert said == row.phrase and other in row.others
         assert found.attributes[at].tolist() == [float(row is every[0])] * 2
-    assert set(found.right[::2]) == {1, 2} and set(found.wrong[1::2].flat) == {0, 1, 2, 3}
+    assert set(found.right[::2]) == {1, 2} and set(found.wrong[1::2]) == {0, 1, 2, 3}
     alone = every[0]._replace(others=())
-    assert phrase_triples.draw([alone], [every[2]], 2, 1, np.random.default_rng(0)).phrases[
+    assert phrase_triples.draw([alone], [every[2]], 2, np.random.default_rng(0)).phrases[
         1
     ].tolist() == [1, 4, 0]
 
@@ -101,7 +101,7 @@ def batch(seed=0):
     triples = phrase_triples.Triples(
         np.array([0, 1]),
         np.array([1, 0]),
-        np.array([[4, 0], [1, 0]]),
+        np.array([4, 1]),
         np.array([[1, 2, 0], [3, 0, 0], [2, 2, 2], [4, 1, 0]], np.int32),
         np.array([[1, 0, 0], [0, 0, 0]], np.float32),
     )
@@ -111,7 +111,7 @@ def batch(seed=0):
 def test_training_sees_boxes_as_inference_does():
     made, grids = batch()
     found = mattnet_training.objects(mattnet_training.Batch(*map(tf.constant, made)))
-    for row, (photo, box) in enumerate([(0, 1), (1, 0), (0, 4), (0, 0), (1, 1), (1, 0)]):
+    for row, (photo, box) in enumerate([(0, 1), (1, 0), (0, 4), (1, 1)]):
         corners = CORNERS[: (5, 2)[photo]]
         pictures = np.full(len(corners), photo, np.int32)
         crops = [lite_detector.proposals.crop(grid, corners, pictures, 7).numpy() for grid in grids]
@@ -142,8 +142,7 @@ def test_the_loss_is_that_of_the_three_kinds_of_pairs():
         return network.score(layers, chosen, reading)
 
     right = scored([0, 1], [0, 1])
-    apart = scored([2, 3, 4, 5], [0, 0, 1, 1]).scores.numpy()
-    wrong = apart.reshape(2, 2).max(axis=1), scored([0, 1], [2, 3]).scores
+    wrong = scored([2, 3], [0, 1]).scores, scored([0, 1], [2, 3]).scores
     expected = np.mean(sum(np.maximum(0.1 + each - right.scores, 0) for each in wrong))
     named = losses.attributes(right.attributes, made.attributes, weights)
     assert float(found) == pytest.approx(expected + float(named), rel=1e-5)
