@@ -47,6 +47,7 @@ setup(
             "gaic-lite0/*",
             "lexicon/*",
             "lite0/*",
+            "mattnet-lite0/*",
             "sat/*",
             "sat-regions/*",
             "synonyms/*",

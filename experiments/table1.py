@@ -17,11 +17,11 @@ from absl import app, flags
 
 from experiments import command
 from experiments.methods import grid_search
-from experiments.methods.named import METHODS
+from experiments.methods.named import METHODS, WITH_NETWORKS, WITHOUT_NETWORKS
 from experiments.tables import comparison, method_runs, networks, table_files
 
 FLAGS = flags.FLAGS
-DEFAULT = [*METHODS, method_runs.GRID, "fast.gin"]
+DEFAULT = [*WITHOUT_NETWORKS, *WITH_NETWORKS, method_runs.GRID, "fast.gin"]
 # Table 1 of the paper: "Mean ± Std." of the IoU.
 PAPER = {
     "Original": "0.2869 ± 0.0280",
@@ -37,8 +37,12 @@ PAPER = {
 }
 # Our names of its methods; the whole method stands for CAGIC, the ablations are Table 4's.
 OURS = {"whole": "Original", "grad_cam": "GradCAM", "grad_cam_mask": "GradCAM"}
-OURS |= {"paper.gin": "CAGIC", "original.gin": "CAGIC"}
-OURS |= {name.lower(): name for name in PAPER} | {"gaic": "Anchor"}
+OURS |= dict.fromkeys(("paper.gin", "paper_quick.gin", "original.gin"), "CAGIC")
+OURS |= {name.lower(): name for name in PAPER}
+_IN_PAPER = {"a2rl": "A2-RL", "vpn": "VPN", "gaic": "Anchor"}
+OURS |= _IN_PAPER | {
+    f"grad_cam+{name}": f"GradCAM+{in_paper}" for name, in_paper in _IN_PAPER.items()
+}
 THEIRS = "the paper's"
 FAST = (
     "fast.gin is this project's own search, not the paper's method: its networks have seen "
@@ -54,7 +58,8 @@ def define_flags() -> None:
         "methods",
         DEFAULT,
         "The methods in the table's order, with commas between them: "
-        f"{', '.join([*METHODS, method_runs.GRID])} and gin files.",
+        f"{', '.join([*METHODS, method_runs.GRID])} and gin files. a2rl, gaic, vpn and mattnet "
+        "need their authors' weights; docs/baselines.md says how to get them.",
     )
     flags.DEFINE_multi_string(
         "predictions",

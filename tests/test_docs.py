@@ -13,7 +13,16 @@ from cagic_tf.batch import command_flags  # noqa: F401  It defines the flags.
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = ("cagic_tf", "docs", "experiments", "tests")
-EMBEDDED = ("lexicon", "lite0", "sat", "sat-regions", "synonyms", "vfn", "vfn-regions")
+EMBEDDED = (
+    "lexicon",
+    "lite0",
+    "mattnet-lite0",
+    "sat",
+    "sat-regions",
+    "synonyms",
+    "vfn",
+    "vfn-regions",
+)
 TOPS = {*SOURCES, ".ci", "checkpoints", "gin"}
 LONGEST = 119  # Characters of a line.
 FENCE = re.compile(r"^(```|~~~).*?^\1\s*$", re.MULTILINE | re.DOTALL)

@@ -99,7 +99,7 @@ def draw(sweeps: Sequence[Sweep]) -> Figure:
     axes = figure.subplots(2, len(sweeps), squeeze=False, sharey="row", sharex="col")
     for column, each in enumerate(sweeps):
         _draw_sweep(axes[0, column], axes[1, column], each)
-    axes[0, 0].set_ylabel("mean IoU, 95 % interval over photos")
+    axes[0, 0].set_ylabel("mean IoU, 95 % interval")
     axes[1, 0].set_ylabel("hit rate")
     return figure
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from cagic_tf.baselines import systems
 from cagic_tf.batch import manifest
 from cagic_tf.networks.bundle import Networks
 from experiments.methods import blind, grad_cam, sliding_window
@@ -41,4 +42,7 @@ WITH_NETWORKS: dict[str, Callable[[Networks], Method]] = {
         networks, first=grad_cam.GradCam(networks)
     ),
 }
-METHODS = (*WITHOUT_NETWORKS, *WITH_NETWORKS)
+# Which of `cagic_tf.baselines`, and whether it is given Grad-CAM's crop as a photo of its own.
+OF_SYSTEMS = {name: (name, False) for name in systems.NAMES}
+OF_SYSTEMS |= {f"grad_cam+{name}": (name, True) for name in ("a2rl", "gaic", "vpn")}
+METHODS = (*WITHOUT_NETWORKS, *WITH_NETWORKS, *OF_SYSTEMS)

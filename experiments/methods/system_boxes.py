@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from cagic_tf.baselines import systems
 from cagic_tf.baselines.scored_box import ScoredBox
 from cagic_tf.photos import reading
 from experiments.methods.blind import Box
@@ -39,14 +40,5 @@ class SystemBox:
         found = self.boxes(given, caption)
         if not found:
             return left, top, width, height
-        x0, y0, x1, y1 = pixels(found[0].box, width, height)
-        return left + x0, top + y0, x1 - x0, y1 - y0
-
-
-def pixels(box: tuple[float, ...], width: int, height: int) -> tuple[int, int, int, int]:
-    """The corners of the whole pixels nearest to a box, inside the photo and never none."""
-    x, y, w, h = box
-    x0, y0 = (int(np.clip(round(at), 0, most - 1)) for at, most in ((x, width), (y, height)))
-    x1 = int(np.clip(round(x + w), x0 + 1, width))
-    y1 = int(np.clip(round(y + h), y0 + 1, height))
-    return x0, y0, x1, y1
+        x, y, w, h = systems.pixels(found[0].box, width, height)
+        return left + x, top + y, w, h

@@ -1,5 +1,6 @@
 """The methods of a table, each under its name, ready to crop, with what its crops depend on."""
 
+import functools
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -9,14 +10,16 @@ import tensorflow as tf
 from absl import flags
 
 from cagic_tf import pipeline
+from cagic_tf.baselines import systems
 from cagic_tf.batch import manifest, output_folder, row_seeds
 from cagic_tf.method.search import Progress
 from cagic_tf.networks.bundle import Networks
 from cagic_tf.photos import reading
 from cagic_tf.system import devices, provenance, resources
 from experiments.errors import ExperimentError
-from experiments.methods import grid_search, predictions
-from experiments.methods.named import METHODS, WITH_NETWORKS, WITHOUT_NETWORKS, Setup
+from experiments.methods import grad_cam, grid_search, predictions
+from experiments.methods.named import METHODS, OF_SYSTEMS, WITH_NETWORKS, WITHOUT_NETWORKS, Setup
+from experiments.methods.system_boxes import SystemBox
 from experiments.tables import made_by, networks
 
 FLAGS = flags.FLAGS
@@ -173,6 +176,7 @@ def from_names(
     shared = networks.SharedNetworks()
     searches = {name: shared.load_cropper(name) for name in names if name.endswith(".gin")}
     first = list(searches)[:1]
+    load = functools.cache(systems.load)
     runs = []
     for name in names:
         if name in searches:
@@ -183,7 +187,10 @@ def from_names(
         elif name in WITHOUT_NETWORKS:
             runs.append(_without_networks(setup, name))
         elif name in WITH_NETWORKS:
-            runs.append(_with_networks(shared.of(*first), name))
+            method = WITH_NETWORKS[name](shared.of(*first))
+            runs.append(_with_networks(name, method, shared.of(*first).checkpoints))
+        elif name in OF_SYSTEMS:
+            runs.append(_of_system(name, shared.of(*first), load(OF_SYSTEMS[name][0])))
         else:
             raise ExperimentError(
                 f"unknown method {name!r}; accepted are {', '.join([*METHODS, GRID])} and gin "
@@ -209,17 +216,25 @@ def _without_networks(setup: Setup, name: str) -> MethodRun:
     return MethodRun(name, crop, f"# {method!r}\n", {})
 
 
-def _with_networks(loaded: Networks, name: str) -> MethodRun:
+def _with_networks(name: str, method: Any, checkpoints: dict[str, str]) -> MethodRun:
     """Its records name their checkpoints, as a search's do."""
-    method = WITH_NETWORKS[name](loaded)
 
     def crop(row, progress):
         start = time.monotonic()
         box = method(row.path, row.caption)
         seconds = time.monotonic() - start
-        return {"box": list(box), "seconds": seconds, "checkpoints": loaded.checkpoints}
+        return {"box": list(box), "seconds": seconds, "checkpoints": checkpoints}
 
-    return MethodRun(name, crop, f"# {method!r}\n", loaded.checkpoints)
+    return MethodRun(name, crop, f"# {method!r}\n", checkpoints)
+
+
+def _of_system(name: str, loaded: Networks, system: systems.System) -> MethodRun:
+    """A system alone, or on the crop of the captioner's Grad-CAM."""
+    of, after = OF_SYSTEMS[name]
+    first = grad_cam.GradCam(loaded) if after else None
+    method = SystemBox(f"{of} {system.settings}".strip(), system.boxes, first)
+    checkpoints = system.checkpoints | (loaded.checkpoints if after else {})
+    return _with_networks(name, method, checkpoints)
 
 
 def _grid(reference: pipeline.Cropper, stride: float) -> MethodRun:

@@ -11,7 +11,13 @@ from cagic_tf.batch import manifest
 from cagic_tf.method import geometry
 from cagic_tf.networks.bundle import Networks
 from experiments.methods import blind, grad_cam, sliding_window
-from experiments.methods.named import METHODS, WITH_NETWORKS, WITHOUT_NETWORKS, Setup
+from experiments.methods.named import (
+    METHODS,
+    OF_SYSTEMS,
+    WITH_NETWORKS,
+    WITHOUT_NETWORKS,
+    Setup,
+)
 
 
 @pytest.fixture(scope="module")
@@ -259,7 +265,7 @@ def test_each_name_makes_its_method(networks, tmp_path):
     setup = Setup("rows", rows, dict.fromkeys("12", (60, 40)))
     made = {name: make(setup) for name, make in WITHOUT_NETWORKS.items()}
     made |= {name: make(networks) for name, make in WITH_NETWORKS.items()}
-    assert tuple(made) == METHODS
+    assert (*made, *OF_SYSTEMS) == METHODS
     assert len({repr(method) for method in made.values()}) == len(made)
     assert made["whole"](rows[0].path, "a dog") == (0, 0, 60, 40)
     assert made["centre"](rows[0].path, "a dog") == (15, 10, 30, 20)

@@ -143,3 +143,24 @@ def test_blocks():
         (5, 1, 6, 112),
         (3, 1, 6, 320),
     ]
+
+
+def test_grids_are_what_the_blocks_give(tensors, images, features):
+    trunk = lite0.Lite0(tensors)
+    fine, coarse = trunk.grids(tf.constant(images), (10, 15))
+    assert fine.shape == (2, 14, 14, 112) and coarse.shape == (2, 7, 7, 320)
+    head = trunk._convolution(coarse, "head")
+    np.testing.assert_array_equal(tf.reshape(head, [2, 49, 1280]), features)
+    alone = trunk.grids(tf.constant(images), [10])
+    assert len(alone) == 1
+    np.testing.assert_array_equal(alone[0], fine)
+
+
+@pytest.mark.parametrize("height, width", [(1, 1), (97, 61), (320, 240)])
+def test_grids_of_any_size(tensors, height, width):
+    """Each step halves and rounds up; what a block gives depends on what is near alone."""
+    trunk = lite0.Lite0(tensors)
+    picture = np.random.default_rng(1).uniform(size=(1, height, width, 3)).astype(np.float32)
+    found = trunk.grids(tf.constant(picture), (0, 2, 10, 15))
+    for grid, step, channels in zip(found, (2, 4, 16, 32), (16, 24, 112, 320), strict=True):
+        assert grid.shape == (1, -(-height // step), -(-width // step), channels)

@@ -9,11 +9,22 @@ import numpy as np
 import tensorflow as tf
 
 from cagic_tf.baselines import released
-from cagic_tf.baselines.mattnet import answer, geometry, language, network, objects, sizes, text
+from cagic_tf.baselines.mattnet import (
+    answer,
+    geometry,
+    language,
+    lite_detector,
+    network,
+    objects,
+    proposals,
+    sizes,
+    text,
+)
 from cagic_tf.baselines.mattnet.detections import Detections
 from cagic_tf.baselines.mattnet.layers import Layers
 from cagic_tf.baselines.scored_box import ScoredBox
-from cagic_tf.networks import checkpoints
+from cagic_tf.networks import bundle, checkpoints
+from cagic_tf.networks.trunks.lite0 import Lite0
 
 KIND = "mattnet"
 Detect = Callable[[np.ndarray], Detections]
@@ -127,15 +138,17 @@ class MAttNet:
         return [(self.attributes[number], float(likely[number])) for number in best]
 
 
-def load(directory: str | os.PathLike, detect: Detect) -> MAttNet:
+def load(directory: str | os.PathLike, detect: Detect | None = None) -> MAttNet:
     """The MAttNet of a checkpoint's folder.
 
     Args:
       directory: What `python -m cagic_tf.port mattnet` made, or a training script.
-      detect: What finds things in a photo, with as many channels as the checkpoint was trained on.
+      detect: What finds things in a photo, with as many channels as the checkpoint was trained on;
+        None: the checkpoint's own proposals, which the stand-in has.
 
     Raises:
-      checkpoints.CheckpointError: There is no readable "mattnet" checkpoint.
+      checkpoints.CheckpointError: There is no readable "mattnet" checkpoint, its trunk is not the
+        one that it was trained on, or it has no proposals and no detector is given.
     """
     directory = Path(directory)
     if not (directory / checkpoints.MANIFEST).exists():
@@ -146,4 +159,14 @@ def load(directory: str | os.PathLike, detect: Detect) -> MAttNet:
             f"--options=mrcn_cmr_with_st.json --output={directory}"
         )
     checkpoint = checkpoints.load(directory, KIND)
-    return MAttNet(checkpoint.tensors, checkpoint.manifest, detect)
+    own = {name: value for name, value in checkpoint.tensors.items() if proposals.is_one(name)}
+    if detect is None:
+        if not own:
+            raise checkpoints.CheckpointError(
+                f"the MAttNet in {directory} has no proposals of its own: it needs the detector "
+                "that it was trained with"
+            )
+        trunk = Lite0(bundle.load_trunk(directory, checkpoint).tensors)
+        detect = lite_detector.LiteDetector(trunk, own, checkpoint.manifest)
+    rest = {name: value for name, value in checkpoint.tensors.items() if name not in own}
+    return MAttNet(rest, checkpoint.manifest, detect)

@@ -4,7 +4,7 @@ Tan and Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Net
 the Lite variants drop squeeze-and-excitation and use ReLU6.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -25,7 +25,7 @@ STAGES = (
 # The first blocks have the largest tensors. On a CPU a batch goes through them in this many groups:
 # of ten pictures, what two leave stays in its cache.
 FIRST_BLOCKS, GROUPS = 5, 5
-MIDDLE_BLOCKS = 11  # So many have a stride of 16 or less, and the first ones one of 8 or less.
+LAST_OF_SCALES = (4, 10, 15)  # The last blocks with a stride of 8, 16 and 32.
 
 
 def blocks() -> list[tuple[int, int, int, int]]:
@@ -71,9 +71,27 @@ class Lite0:
         Returns:
           Grids `[N, H / 8, W / 8, 40]`, `[N, H / 16, W / 16, 112]`, `[N, H / 32, W / 32, 320]`.
         """
-        fine = self._begin(images)
-        middle = self._blocks(fine, FIRST_BLOCKS, MIDDLE_BLOCKS)
-        return fine, middle, self._blocks(middle, MIDDLE_BLOCKS, len(blocks()))
+        fine, middle, coarse = self.grids(images, LAST_OF_SCALES)
+        return fine, middle, coarse
+
+    def grids(self, images: tf.Tensor, after: Sequence[int]) -> list[tf.Tensor]:
+        """Computes what some of the blocks give, of pictures of any size.
+
+        Args:
+          images: `[N, H, W, 3]`, RGB in [0, 1].
+          after: Numbers of blocks, ascending, 0 to 15; the steps until then say how coarse a grid
+            is: 16 pixels for blocks 8 to 10, 32 from 11 on.
+
+        Returns:
+          `[N, H', W', C]` for each of those blocks, C as in `blocks`. H' is H halved, and rounded
+          up, as many times as there were steps.
+        """
+        x, start, found = self._stem(images), 0, []
+        for number in after:
+            x = self._blocks(x, start, number + 1)
+            start = number + 1
+            found.append(x)
+        return found
 
     def _begin(self, images: tf.Tensor) -> tf.Tensor:
         """Up to the end of the first blocks, on a CPU in groups; the bits are the same."""
@@ -95,8 +113,10 @@ class Lite0:
         return tf.concat([self._first_blocks(group) for group in groups], axis=0)
 
     def _first_blocks(self, images: tf.Tensor) -> tf.Tensor:
-        x = self._convolution((images * 255 - 127) / 128, "stem", stride=2)
-        return self._blocks(x, 0, FIRST_BLOCKS)
+        return self._blocks(self._stem(images), 0, FIRST_BLOCKS)
+
+    def _stem(self, images: tf.Tensor) -> tf.Tensor:
+        return self._convolution((images * 255 - 127) / 128, "stem", stride=2)
 
     def _blocks(self, x: tf.Tensor, start: int, stop: int) -> tf.Tensor:
         for index, (_, stride, expansion, channels) in list(enumerate(blocks()))[start:stop]:

@@ -1,0 +1,104 @@
+"""A photo's proposals as MAttNet's detections, on the trunk Lite0."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from PIL import Image
+
+from cagic_tf.baselines.mattnet import proposals
+from cagic_tf.baselines.mattnet.detections import Detections
+from cagic_tf.networks.trunks.lite0 import Lite0
+
+BLOCKS = (10, 15)  # Of the trunk, whose grids are seen: a place for every 16 and 32 pixels.
+CROP = 7  # Places a side of a box's features.
+# Training photos were squashed to this square, so every photo is before anything else.
+SQUASHED = 224
+
+
+class LiteDetector:
+    """Finds what may be something, of one category for all, and gives its features."""
+
+    def __init__(self, trunk: Lite0, tensors: Mapping[str, Any], manifest: Mapping[str, Any]):
+        """Takes the trunk, and a checkpoint with the tensors of `proposals.shapes`.
+
+        Args:
+          trunk: The trunk.
+          tensors: Those tensors; others may be among them.
+          manifest: `side`, in pixels, of the square as which the trunk sees a photo; `most`, how
+            many proposals there are; `overlap`, the IoU from which two are one.
+        """
+        self.side = int(manifest["side"])
+        self._most, self._overlap = int(manifest["most"]), float(manifest["overlap"])
+        self._trunk, self._network = trunk, proposals.Proposals(tensors)
+        square = tf.TensorSpec([1, self.side, self.side, 3])
+        self._see = tf.function(self._grids, [square], autograph=False)
+        self._propose = tf.function(self._boxes, autograph=False)
+
+    def __call__(self, photo: np.ndarray) -> Detections:
+        """Finds the proposals of a photo.
+
+        Args:
+          photo: `[H, W, 3]` uint8, RGB.
+
+        Returns:
+          At most `most` of them, the likeliest first, all of category 0.
+        """
+        fine, coarse = self._see(picture(photo, self.side)[np.newaxis])
+        return self._described(photo, fine, coarse, self.propose(fine, coarse))
+
+    def propose(self, fine: tf.Tensor, coarse: tf.Tensor) -> np.ndarray:
+        """The proposals of a photo whose grids are at hand.
+
+        Args:
+          fine: `[1, 2 H, 2 W, C1]`, of the trunk's block 10.
+          coarse: `[1, H, W, C2]`, of block 15.
+
+        Returns:
+          `[n, 4]`: `(x0, y0, x1, y1)` as fractions of the photo's sides, the likeliest first.
+        """
+        logits, boxes = self._propose(fine, coarse)
+        chosen = proposals.choose(logits, boxes, self._most, self._overlap)
+        return boxes.numpy()[chosen]
+
+    def describe(self, photo: np.ndarray, corners: np.ndarray) -> Detections:
+        """Given boxes of a photo with their features, in their order, all of category 0.
+
+        Args:
+          photo: `[H, W, 3]` uint8, RGB.
+          corners: `[n, 4]`: `(x0, y0, x1, y1)` as fractions of the photo's sides.
+        """
+        fine, coarse = self._see(picture(photo, self.side)[np.newaxis])
+        return self._described(photo, fine, coarse, np.asarray(corners, np.float32))
+
+    def _grids(self, pictures: tf.Tensor) -> list[tf.Tensor]:
+        return self._trunk.grids(pictures, BLOCKS)
+
+    def _boxes(self, fine: tf.Tensor, coarse: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        logits, deltas = self._network(fine, coarse)
+        anchors = self._network.anchors(*tf.unstack(tf.shape(fine)[1:3]))
+        return logits[0], proposals.decode(deltas[0], anchors)
+
+    def _described(
+        self, photo: np.ndarray, fine: tf.Tensor, coarse: tf.Tensor, corners: np.ndarray
+    ) -> Detections:
+        picture_of = np.zeros(len(corners), np.int32)
+        pool5, fc7 = (
+            proposals.crop(grid, corners, picture_of, CROP).numpy() for grid in (fine, coarse)
+        )
+        return Detections(in_pixels(corners, photo.shape[:2]), picture_of, pool5, fc7)
+
+
+def picture(photo: np.ndarray, side: int) -> np.ndarray:
+    """A photo `[H, W, 3]` uint8 as the trunk sees it: `[side, side, 3]` float32 in [0, 1]."""
+    image = Image.fromarray(photo)
+    for edge in (SQUASHED, side):
+        image = image.resize((edge, edge), Image.Resampling.BILINEAR)
+    return np.asarray(image, np.float32) / 255
+
+
+def in_pixels(corners: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
+    """Boxes `[n, 4]` float64, x, y, w, h in pixels of a photo of (height, width) `size`."""
+    wide = np.asarray(corners, np.float64) * np.array([size[1], size[0]] * 2)
+    return np.concatenate([wide[:, :2], wide[:, 2:] - wide[:, :2]], axis=1)

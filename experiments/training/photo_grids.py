@@ -1,0 +1,171 @@
+"""Photos with described boxes, and the trunk's grids of them, which are computed once.
+
+What the stand-in of MAttNet is trained with: `train_proposals` finds the boxes, `train_mattnet`
+learns which of them a phrase means.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from cagic_tf.baselines.mattnet import lite_detector
+from cagic_tf.networks.trunks.lite0 import Lite0
+from experiments.data import entities, flickr8k
+from experiments.data.annotations import DataError
+from experiments.training import regions, views
+
+PART = 500  # Photos whose grids are in one file.
+
+
+class Thing(NamedTuple):
+    """What phrases of a photo name.
+
+    Attributes:
+      phrases: The phrases, in lower case.
+      corners: `(x0, y0, x1, y1)`, the smallest box around all of it, as fractions of the sides.
+    """
+
+    phrases: tuple[str, ...]
+    corners: entities.Corners
+
+
+class Photo(NamedTuple):
+    """A photo by its file name.
+
+    Attributes:
+      name: File name.
+      size: Height and width in pixels, perhaps a guess: what boxes' shapes are told from.
+      things: What its phrases name.
+      boxes: `[K, 4]` float32, every box in it: of each thing's parts and around each thing.
+      descriptions: Phrases of a usable size that mean one thing alone: what is measured with.
+    """
+
+    name: str
+    size: tuple[int, int]
+    things: tuple[Thing, ...]
+    boxes: np.ndarray
+    descriptions: tuple[entities.Description, ...]
+
+
+def read(folder: Path, names: Sequence[str]) -> list[Photo]:
+    """The photos of some file names that have boxes."""
+    return [_photo(annotated) for annotated in entities.read(folder, names) if annotated.boxes]
+
+
+def _photo(annotated: entities.AnnotatedPhoto) -> Photo:
+    said: dict[str, dict[str, None]] = {}
+    for sentence in annotated.sentences:
+        for phrase in sentence.phrases:
+            if phrase.number in annotated.boxes:
+                said.setdefault(phrase.number, {})[phrase.text.lower()] = None
+    things = tuple(
+        Thing(tuple(phrases), entities.union(annotated.boxes[number]))
+        for number, phrases in said.items()
+    )
+    every = [box for boxes in annotated.boxes.values() for box in boxes]
+    every += [thing.corners for thing in things]
+    boxes = np.array(list(dict.fromkeys(every)), np.float32)
+    boxes = boxes[(boxes[:, 2:] - boxes[:, :2] > 0).all(axis=1)]
+    described = tuple(entities.phrases(annotated))
+    return Photo(annotated.name, annotated.size[::-1], things, boxes, described)
+
+
+def mirrored(boxes: np.ndarray) -> np.ndarray:
+    """Boxes `[..., 4]` in a picture that is mirrored left to right."""
+    x0, y0, x1, y1 = np.moveaxis(boxes, -1, 0)
+    return np.stack([1 - x1, y0, 1 - x0, y1], axis=-1)
+
+
+class Grids:
+    """Two grids of each of some photos, from files of `PART` photos each.
+
+    Attributes:
+      shapes: `(H, W, C)` of the fine and of the coarse one.
+    """
+
+    def __init__(self, parts: Sequence[np.ndarray], shapes: Sequence[tuple[int, int, int]]):
+        """Takes parts `[photos, fine and coarse values]` float16."""
+        self._parts, self.shapes = parts, shapes
+
+    def __getitem__(self, numbers: Sequence[int] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """`[N, H, W, C]` float32 of photos by their numbers, fine and coarse."""
+        found = [self._parts[number // PART][number % PART] for number in numbers]
+        rows = np.stack(found).astype(np.float32)
+        parts = np.split(rows, [int(np.prod(self.shapes[0]))], axis=1)
+        fine, coarse = (
+            part.reshape(-1, *shape) for part, shape in zip(parts, self.shapes, strict=True)
+        )
+        return fine, coarse
+
+
+def load(
+    work_dir: Path,
+    data_dir: Path,
+    entities_dir: Path,
+    photos: Sequence[Photo],
+    trunk: Lite0,
+    side: int,
+    is_mirrored: bool = False,
+) -> Grids:
+    """The grids of photos, computed and saved first where they are not yet.
+
+    A run that is stopped goes on after the last part that it finished.
+
+    Args:
+      work_dir: Where they are kept.
+      data_dir: The folder of Flickr8k.
+      entities_dir: The folder of Flickr30k Entities.
+      photos: The photos.
+      trunk: The trunk.
+      side: Of the square, in pixels, as which the trunk sees a photo.
+      is_mirrored: Whether it sees them mirrored.
+    """
+    spec = tf.TensorSpec([None, side, side, 3])
+    see = tf.function(
+        lambda shown: trunk.grids(shown, lite_detector.BLOCKS), [spec], autograph=False
+    )
+    shapes = [tuple(grid.shape[1:]) for grid in see.get_concrete_function().outputs]
+    width = sum(int(np.prod(shape)) for shape in shapes)
+
+    def compute(names: Sequence[str]) -> np.ndarray:
+        shown = []
+        for name in names:
+            pixels = regions.read_photo(data_dir, entities_dir, name)
+            pixels = pixels[:, ::-1] if is_mirrored else pixels
+            shown.append(lite_detector.picture(np.ascontiguousarray(pixels), side))
+        found = see(tf.stack(shown))
+        return np.concatenate([grid.numpy().reshape(len(names), -1) for grid in found], axis=1)
+
+    parts = []
+    for at in range(0, len(photos), PART):
+        names = [photo.name for photo in photos[at : at + PART]]
+        digest = hashlib.sha256(repr((names, side, is_mirrored)).encode()).hexdigest()[:12]
+        part = views.cached_features(
+            work_dir / f"grids_{side}_{digest}.npy",
+            len(names),
+            (width,),
+            lambda start, stop, names=names: compute(names[start:stop]),  # type: ignore[misc]
+        )
+        parts.append(part)
+    return Grids(parts, shapes)
+
+
+def own_size(entities_dir: Path, photos: Sequence[Photo]) -> list[Photo]:
+    """Those of the photos that Entities' folder has at their own size: the ones to measure on."""
+    return [photo for photo in photos if (entities_dir / "images" / photo.name).is_file()]
+
+
+def split(data_dir: Path, entities_dir: Path, name: str) -> list[Photo]:
+    """The photos of a split of Flickr8k that have boxes.
+
+    Raises:
+      DataError: There are none.
+    """
+    found = read(entities_dir, flickr8k.split_names(data_dir, name))
+    if not found:
+        raise DataError(f"{entities_dir} has boxes of no photo of {data_dir / name}.txt")
+    return found
