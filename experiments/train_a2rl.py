@@ -26,10 +26,9 @@ from cagic_tf.baselines.a2rl.network import Agent
 from cagic_tf.networks import bundle, checkpoints
 from cagic_tf.system import devices, provenance
 from experiments import command
-from experiments.data import flickr8k
 from experiments.errors import ExperimentError
 from experiments.tables import resampling
-from experiments.training import actor_critic, random_moves, seen_windows
+from experiments.training import actor_critic, random_moves, scored_boxes, seen_windows, stand_ins
 from experiments.training.seen_windows import BINS, Photo, SeenWindows
 from experiments.training.teacher import Teacher
 
@@ -45,14 +44,7 @@ SETTINGS = (
 
 def define_flags() -> None:
     """Flags of this script."""
-    flags.DEFINE_string(
-        "data_dir", None, "The folder of Flickr8k; experiments/data/flickr8k.py says what is in it."
-    )
-    flags.DEFINE_string(
-        "entities", None, "The folder of Flickr30k Entities; its images are at their own size."
-    )
-    flags.DEFINE_string("work_dir", None, "The folder for what is kept of windows, and the state.")
-    flags.DEFINE_string("output", None, "The folder to write the checkpoint to.")
+    stand_ins.define_folder_flags("what is kept of windows, and the state")
     flags.DEFINE_integer("photos", 400, "How many training photos.")
     flags.DEFINE_integer("dev_photos", 40, "How many dev photos the checkpoint is chosen by.")
     flags.DEFINE_integer("rounds", 300, "How many times episodes are run on a batch of photos.")
@@ -70,7 +62,6 @@ def define_flags() -> None:
     )
     flags.DEFINE_integer("seed", 1, "The seed of initial weights, photos and actions.")
     devices.define_flags()
-    flags.mark_flags_as_required(["data_dir", "entities", "work_dir", "output"])
 
 
 def read_photos(split: str, count: int | None) -> list[Photo]:
@@ -79,12 +70,8 @@ def read_photos(split: str, count: int | None) -> list[Photo]:
     Raises:
       ExperimentError: There are none.
     """
-    names = flickr8k.split_names(Path(FLAGS.data_dir), split)
-    own = Path(FLAGS.entities) / "images"
-    there = [own / name for name in names if (own / name).is_file()][:count]
-    if not there:
-        raise ExperimentError(f"{own} has no photo of {Path(FLAGS.data_dir) / split}.txt")
-    return [seen_windows.read(path) for path in there]
+    own, _ = scored_boxes.photos_of(Path(FLAGS.data_dir), Path(FLAGS.entities), split)
+    return [seen_windows.read(path) for path in own[:count]]
 
 
 def initial() -> dict[str, tf.Variable]:
@@ -206,22 +193,15 @@ def measure_test(
     return {f"test, {name} ({len(photos)} photos)": value for name, value in figures.items()}
 
 
-def settings() -> str:
-    """What is trained, as flags."""
-    return " ".join(FLAGS[name].serialize() for name in SETTINGS)
-
-
 def save(tensors: Mapping[str, np.ndarray], metrics: Mapping[str, Any], teacher: Teacher) -> None:
     """Writes the checkpoint."""
-    folders = "--data_dir=FLICKR8K --entities=FLICKR30K_ENTITIES --work_dir=WORK"
-    output = f"--output={Path(FLAGS.output).name}"
     checkpoints.save(
         FLAGS.output,
         "a2rl",
         tensors,
         source="a stand-in of A2-RL, rewarded by this project's scorer vfn, on photos of Flickr8k "
         "(Hodosh et al. 2013) at their own size",
-        command=f"python -m experiments.train_a2rl {folders} {output} {settings()}",
+        command=stand_ins.command_line("train_a2rl", SETTINGS),
         commit=provenance.commit(),
         metrics=metrics,
         extra={
@@ -255,7 +235,7 @@ def train(teacher: Teacher, seen: SeenWindows) -> dict[str, float]:
         done=done,
         best=best,
     )
-    digest = hashlib.sha256(settings().encode()).hexdigest()[:12]
+    digest = hashlib.sha256(stand_ins.settings_line(SETTINGS).encode()).hexdigest()[:12]
     folder = Path(FLAGS.work_dir) / f"a2rl_state_{digest}"
     manager = tf.train.CheckpointManager(state, str(folder), 2)
     state.restore(manager.latest_checkpoint)

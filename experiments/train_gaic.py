@@ -28,7 +28,7 @@ from cagic_tf.networks import checkpoints
 from cagic_tf.system import devices, provenance
 from experiments import command
 from experiments.errors import ExperimentError
-from experiments.training import agreement, grid_crops, grid_head
+from experiments.training import agreement, grid_crops, grid_head, stand_ins
 from experiments.training.grid_crops import GridPhoto, Lesson
 from experiments.training.teacher import Teacher
 
@@ -41,14 +41,7 @@ SETTINGS = (
 
 def define_flags() -> None:
     """Flags of this script; the original has --reduced=8 --width=768."""
-    flags.DEFINE_string(
-        "data_dir", None, "The folder of Flickr8k; experiments/data/flickr8k.py says what is in it."
-    )
-    flags.DEFINE_string(
-        "entities", None, "The folder of Flickr30k Entities; its images are at their own size."
-    )
-    flags.DEFINE_string("work_dir", None, "The folder for cached scores and features.")
-    flags.DEFINE_string("output", None, "The folder to write the checkpoint to.")
+    stand_ins.define_folder_flags("cached scores and features")
     flags.DEFINE_integer("photos", 6000, "How many training photos, those of an own size first.")
     flags.DEFINE_integer(
         "boxes", 16, "How many crops the teacher scores of a photo that is not at its own size."
@@ -63,7 +56,6 @@ def define_flags() -> None:
     flags.DEFINE_float("dropout", 0.3, "The share of the trunk's channels that training drops.")
     flags.DEFINE_integer("seed", 1, "The seed of crops, initial weights, order and dropout.")
     devices.define_flags()
-    flags.mark_flags_as_required(["data_dir", "entities", "work_dir", "output"])
 
 
 class Examples(NamedTuple):
@@ -239,14 +231,6 @@ def measure(
     return {f"{name} ({len(teacher)} photos)": value for name, value in figures.items()}
 
 
-def command_line() -> str:
-    """What made the checkpoint, without folders of this machine."""
-    folders = "--data_dir=FLICKR8K --entities=FLICKR30K_ENTITIES --work_dir=WORK"
-    settings = " ".join(FLAGS[name].serialize() for name in SETTINGS)
-    output = Path(FLAGS.output).name
-    return f"python -m experiments.train_gaic {folders} --output={output} {settings}"
-
-
 def main() -> None:
     """Has the crops scored, then trains, measures and saves."""
     devices.prepare(FLAGS.device, FLAGS.threads)
@@ -265,7 +249,7 @@ def main() -> None:
         tensors,
         source="a stand-in of GAIC, a student of this project's scorer vfn, on photos of Flickr8k "
         "(Hodosh et al. 2013) and Flickr30k Entities (Plummer et al. 2015)",
-        command=command_line(),
+        command=stand_ins.command_line("train_gaic", SETTINGS),
         commit=provenance.commit(),
         metrics=metrics,
         extra={

@@ -24,7 +24,13 @@ from cagic_tf.networks.trunks.lite0 import Lite0
 from cagic_tf.system import devices, provenance
 from experiments import command
 from experiments.data.annotations import DataError
-from experiments.training import mattnet_training, photo_grids, phrase_accuracy, phrase_triples
+from experiments.training import (
+    mattnet_training,
+    photo_grids,
+    phrase_accuracy,
+    phrase_triples,
+    stand_ins,
+)
 from experiments.training.photo_grids import Grids, Photo
 from experiments.training.phrase_triples import Candidates, Row
 
@@ -41,17 +47,8 @@ DEV_STEP = 3  # Of this many dev photos one chooses the epoch: all would take as
 
 def define_flags() -> None:
     """Flags of this script."""
-    flags.DEFINE_string(
-        "data_dir", None, "The folder of Flickr8k; experiments/data/flickr8k.py says what is in it."
-    )
-    flags.DEFINE_string(
-        "entities",
-        None,
-        "The folder of Flickr30k Entities; experiments/data/entities.py says what is in it.",
-    )
+    stand_ins.define_folder_flags("the cached grids")
     flags.DEFINE_string("proposals", None, "The checkpoint that train_proposals wrote.")
-    flags.DEFINE_string("work_dir", None, "The folder for the cached grids.")
-    flags.DEFINE_string("output", None, "The folder to write the checkpoint to.")
     flags.DEFINE_string("trunk", "checkpoints/lite0", "The trunk's checkpoint.")
     flags.DEFINE_integer("most", 20, "How many proposals of a photo there are to choose from.")
     flags.DEFINE_float("overlap", 0.5, "The IoU above which two proposals are one.")
@@ -68,7 +65,7 @@ def define_flags() -> None:
     flags.DEFINE_float("learning_rate", 1e-3, "The highest learning rate of Adam.")
     flags.DEFINE_integer("seed", 1, "The seed of initial weights, order, draws and dropout.")
     devices.define_flags()
-    flags.mark_flags_as_required(["data_dir", "entities", "proposals", "work_dir", "output"])
+    flags.mark_flags_as_required(["proposals"])
 
 
 class Data:
@@ -178,15 +175,6 @@ def train(
     return best, best_accuracy
 
 
-def command_line() -> str:
-    """What made the checkpoint, without folders of this machine."""
-    settings = " ".join(FLAGS[name].serialize() for name in SETTINGS)
-    return (
-        "python -m experiments.train_mattnet --data_dir=FLICKR8K --entities=FLICKR30K_ENTITIES "
-        f"--proposals=WORK/proposals --work_dir=WORK --output={Path(FLAGS.output).name} {settings}"
-    )
-
-
 def main() -> None:
     """Finds proposals, then trains, measures and saves."""
     devices.prepare(FLAGS.device, FLAGS.threads)
@@ -239,6 +227,7 @@ def main() -> None:
         )
         metrics |= {f"{split} phrases, {name}": value for name, value in found.items()}
     half = {name: value.astype(np.float16) for name, value in region.tensors.items()}
+    own_command = stand_ins.command_line("train_mattnet", SETTINGS, "--proposals=WORK/proposals ")
     checkpoints.save(
         FLAGS.output,
         KIND,
@@ -247,7 +236,7 @@ def main() -> None:
             "a stand-in, not the authors' weights: trained on Flickr8k's training split (Hodosh et "
             "al. 2013) and Flickr30k Entities (Plummer et al. 2015) by this project"
         ),
-        command=f"{region.manifest['command']} && {command_line()}",
+        command=f"{region.manifest['command']} && {own_command}",
         commit=provenance.commit(),
         metrics={**region.manifest["metrics"], **metrics},
         extra=extra,

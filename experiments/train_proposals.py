@@ -23,7 +23,7 @@ from cagic_tf.networks.trunks.lite0 import Lite0
 from cagic_tf.system import devices, provenance
 from experiments import command
 from experiments.data.annotations import DataError
-from experiments.training import photo_grids, proposal_targets
+from experiments.training import photo_grids, proposal_targets, stand_ins
 from experiments.training.photo_grids import Grids, Photo
 
 FLAGS = flags.FLAGS
@@ -37,16 +37,7 @@ GOOD = 0.5  # IoU with which a proposal finds a box.
 
 def define_flags() -> None:
     """Flags of this script."""
-    flags.DEFINE_string(
-        "data_dir", None, "The folder of Flickr8k; experiments/data/flickr8k.py says what is in it."
-    )
-    flags.DEFINE_string(
-        "entities",
-        None,
-        "The folder of Flickr30k Entities; experiments/data/entities.py says what is in it.",
-    )
-    flags.DEFINE_string("work_dir", None, "The folder for the cached grids.")
-    flags.DEFINE_string("output", None, "The folder to write the checkpoint to.")
+    stand_ins.define_folder_flags("the cached grids")
     flags.DEFINE_string("trunk", "checkpoints/lite0", "The trunk's checkpoint.")
     flags.DEFINE_integer(
         "side",
@@ -66,7 +57,6 @@ def define_flags() -> None:
     flags.DEFINE_float("overlap", 0.6, "The IoU above which two proposals are one.")
     flags.DEFINE_integer("seed", 1, "The seed of initial weights, order and mirroring.")
     devices.define_flags()
-    flags.mark_flags_as_required(["data_dir", "entities", "work_dir", "output"])
 
 
 def grids(photos: Sequence[Photo], trunk: Lite0, is_mirrored: bool = False) -> Grids:
@@ -204,15 +194,6 @@ def measure(
     return figures
 
 
-def command_line() -> str:
-    """What made the checkpoint, without folders of this machine."""
-    settings = " ".join(FLAGS[name].serialize() for name in SETTINGS)
-    return (
-        "python -m experiments.train_proposals --data_dir=FLICKR8K --entities=FLICKR30K_ENTITIES "
-        f"--work_dir=WORK --output={Path(FLAGS.output).name} {settings}"
-    )
-
-
 def main() -> None:
     """Caches the grids, then trains, measures and saves."""
     devices.prepare(FLAGS.device, FLAGS.threads)
@@ -235,7 +216,7 @@ def main() -> None:
             "trained on Flickr8k's training split (Hodosh et al. 2013) and Flickr30k Entities "
             "(Plummer et al. 2015) by this project"
         ),
-        command=command_line(),
+        command=stand_ins.command_line("train_proposals", SETTINGS),
         commit=provenance.commit(),
         metrics=metrics,
         extra={

@@ -25,9 +25,8 @@ from cagic_tf.baselines.vpn.network import ViewProposalNet
 from cagic_tf.networks import checkpoints
 from cagic_tf.system import devices, provenance
 from experiments import command
-from experiments.data import flickr8k
 from experiments.errors import ExperimentError
-from experiments.training import agreement, anchor_scores, scored_boxes
+from experiments.training import agreement, anchor_scores, scored_boxes, stand_ins
 from experiments.training.anchor_scores import Lessons
 from experiments.training.teacher import Teacher
 
@@ -43,14 +42,7 @@ SETTINGS = (
 
 def define_flags() -> None:
     """Flags of this script."""
-    flags.DEFINE_string(
-        "data_dir", None, "The folder of Flickr8k; experiments/data/flickr8k.py says what is in it."
-    )
-    flags.DEFINE_string(
-        "entities", None, "The folder of Flickr30k Entities; its images are at their own size."
-    )
-    flags.DEFINE_string("work_dir", None, "The folder for cached scores and features.")
-    flags.DEFINE_string("output", None, "The folder to write the checkpoint to.")
+    stand_ins.define_folder_flags("cached scores and features")
     flags.DEFINE_integer("photos", 6000, "How many training photos, those of an own size first.")
     flags.DEFINE_integer("boxes", 30, "How many boxes of a training photo the teacher scores.")
     flags.DEFINE_integer("own_boxes", 60, "How many, of a photo at its own size.")
@@ -63,22 +55,6 @@ def define_flags() -> None:
     flags.DEFINE_float("weight_decay", 1e-2, "The decoupled weight decay.")
     flags.DEFINE_integer("seed", 1, "The seed of boxes, initial weights, order and dropout.")
     devices.define_flags()
-    flags.mark_flags_as_required(["data_dir", "entities", "work_dir", "output"])
-
-
-def photos_of(split: str) -> tuple[list[Path], list[Path]]:
-    """The files of a split's photos: those at their own size, and the others.
-
-    Raises:
-      ExperimentError: None is at its own size.
-    """
-    data, people = Path(FLAGS.data_dir), Path(FLAGS.entities)
-    files = scored_boxes.own_sizes(data, people, flickr8k.split_names(data, split))
-    squares = [path for path in files if path.parent == data / "images"]
-    own = [path for path in files if path not in set(squares)]
-    if not own:
-        raise ExperimentError(f"{people / 'images'} has no photo of {data / split}.txt")
-    return own, squares
 
 
 def scored(photos: Sequence[Path], count: int, teacher: Teacher) -> list[scored_boxes.ScoredBoxes]:
@@ -89,7 +65,7 @@ def scored(photos: Sequence[Path], count: int, teacher: Teacher) -> list[scored_
 
 def training_lessons(teacher: Teacher) -> tuple[list[Path], Lessons]:
     """The training photos and what the teacher says of some of their boxes."""
-    own, squares = photos_of("train")
+    own, squares = scored_boxes.photos_of(Path(FLAGS.data_dir), Path(FLAGS.entities), "train")
     photos = [*own, *squares][: FLAGS.photos]
     own, squares = photos[: len(own)], photos[len(own) :]
     most = len(anchors.anchors())
@@ -102,7 +78,7 @@ def measured_photos(
     split: str, count: int | None, teacher: Teacher
 ) -> tuple[np.ndarray, list[scored_boxes.ScoredBoxes]]:
     """Features of a split's photos at their own size (all or the first ones), and all scores."""
-    photos = photos_of(split)[0][:count]
+    photos = scored_boxes.photos_of(Path(FLAGS.data_dir), Path(FLAGS.entities), split)[0][:count]
     every = scored(photos, len(anchors.anchors()), teacher)
     features = anchor_scores.features(Path(FLAGS.work_dir), split, photos, teacher.trunk)
     return features.astype(np.float32), every
@@ -242,14 +218,6 @@ def measure(
     return {f"{name} ({len(every)} photos)": value for name, value in figures.items()}
 
 
-def command_line() -> str:
-    """What made the checkpoint, without folders of this machine."""
-    folders = "--data_dir=FLICKR8K --entities=FLICKR30K_ENTITIES --work_dir=WORK"
-    settings = " ".join(FLAGS[name].serialize() for name in SETTINGS)
-    output = Path(FLAGS.output).name
-    return f"python -m experiments.train_vpn {folders} --output={output} {settings}"
-
-
 def main() -> None:
     """Has the boxes scored, then trains, measures and saves."""
     devices.prepare(FLAGS.device, FLAGS.threads)
@@ -271,7 +239,7 @@ def main() -> None:
         tensors,
         source="a stand-in of View Proposal Net, a student of this project's scorer vfn, on photos "
         "of Flickr8k (Hodosh et al. 2013) and Flickr30k Entities (Plummer et al. 2015)",
-        command=command_line(),
+        command=stand_ins.command_line("train_vpn", SETTINGS),
         commit=provenance.commit(),
         metrics=metrics,
         extra={

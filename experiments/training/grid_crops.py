@@ -21,7 +21,7 @@ from cagic_tf.baselines.gaic import alignment, anchors
 from cagic_tf.baselines.gaic.network import GridAnchorHead
 from cagic_tf.networks import bundle
 from cagic_tf.system import files
-from experiments.data import entities, flickr8k
+from experiments.data import entities
 from experiments.training import scored_boxes
 from experiments.training.teacher import Teacher
 
@@ -74,18 +74,18 @@ class InTheMirror:
 
 
 def own_size_photos(data_dir: Path, entities_dir: Path, split: str) -> list[GridPhoto]:
-    """The photos of a split that Flickr30k Entities has at their own size."""
-    names = flickr8k.split_names(data_dir, split)
-    found = scored_boxes.own_sizes(data_dir, entities_dir, names)
-    own = [path for path in found if path.parent != data_dir / "images"]
+    """The photos of a split that Flickr30k Entities has at their own size.
+
+    Raises:
+      ExperimentError: There are none.
+    """
+    own, _ = scored_boxes.photos_of(data_dir, entities_dir, split)
     return _with_grid((path, scored_boxes.size_of(path)) for path in own)
 
 
 def squashed_photos(data_dir: Path, entities_dir: Path, split: str) -> list[GridPhoto]:
     """The others, as large as the annotations of Flickr30k Entities say that they were."""
-    names = flickr8k.split_names(data_dir, split)
-    found = scored_boxes.own_sizes(data_dir, entities_dir, names)
-    squashed = [path for path in found if path.parent == data_dir / "images"]
+    _, squashed = scored_boxes.photos_of(data_dir, entities_dir, split)
     annotated = entities.read(entities_dir, [path.name for path in squashed])
     return _with_grid((data_dir / "images" / photo.name, photo.size) for photo in annotated)
 

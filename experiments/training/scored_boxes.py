@@ -15,6 +15,8 @@ from PIL import Image
 from tqdm import tqdm
 
 from cagic_tf.system import files
+from experiments.data import flickr8k
+from experiments.errors import ExperimentError
 from experiments.training.teacher import Teacher
 
 PART = 10  # Photos.
@@ -76,6 +78,20 @@ def own_sizes(data_dir: Path, entities_dir: Path, names: Sequence[str]) -> list[
         path if path.is_file() else data_dir / "images" / name
         for path, name in zip(own, names, strict=True)
     ]
+
+
+def photos_of(data_dir: Path, entities_dir: Path, split: str) -> tuple[list[Path], list[Path]]:
+    """The files of a split's photos: those at their own size, and the others, squashed.
+
+    Raises:
+      ExperimentError: None is at its own size.
+    """
+    squares = data_dir / "images"
+    found = own_sizes(data_dir, entities_dir, flickr8k.split_names(data_dir, split))
+    own = [path for path in found if path.parent != squares]
+    if not own:
+        raise ExperimentError(f"{entities_dir / 'images'} has no photo of {data_dir / split}.txt")
+    return own, [path for path in found if path.parent == squares]
 
 
 def _part_scores(
