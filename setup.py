@@ -44,6 +44,7 @@ setup(
         "cagic_tf.samples": ["*"],
         f"{DATA}.checkpoints": [
             "README.md",
+            "a2rl-lite0/*",
             "gaic-lite0/*",
             "lexicon/*",
             "lite0/*",

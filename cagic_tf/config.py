@@ -17,6 +17,7 @@ from typing import Any
 
 import gin
 from cagic_tf import pipeline
+from cagic_tf.baselines.a2rl import episodes
 from cagic_tf.beyond import coarse_to_fine, lexicon, picking, sentence
 from cagic_tf.method import annealing, joint_search, lbfgs, losses, objective, restarts
 from cagic_tf.networks import bundle, checkpoints
@@ -40,6 +41,7 @@ CONFIGURABLES = (
     picking.LowestMean,
     picking.HighestExpectedIoU,
     pipeline.Cropper,
+    episodes.Episodes,
 )
 with gin.unlock_config():  # The host may have locked its own before it imported us.
     _configured = {
@@ -107,6 +109,24 @@ def load_cropper(
             )
         cropper.configuration = gin.operative_config_str()
     return cropper
+
+
+def load_episodes(bindings: Sequence[str] = ()) -> episodes.Episodes:
+    """How A2-RL goes about, of bindings such as "Episodes.seed = 7".
+
+    Raises:
+      ConfigError: A name, value or type is wrong, or a binding is none of `Episodes`.
+    """
+    _check_types((), bindings, None)
+    with own_gin():
+        parse((), bindings)
+        try:
+            made = _configured[episodes.Episodes]()
+        except (TypeError, ValueError) as error:
+            raise ConfigError(_one_line(error)) from error
+        if unread := _unread():
+            raise ConfigError(f"A2-RL does not read {', '.join(unread)}; remove it")
+    return made
 
 
 def _check_types(gin_files: Sequence, bindings: Any, networks: Any) -> None:

@@ -6,22 +6,29 @@
 
 Writes OUT/METHOD/results.jsonl, as `cagic_tf.run` does, then OUT/table.md, table.csv and
 made_by.json. The same command goes on where it stopped. The first gin file is the method with which
-the rest is compared, and whose networks those methods have that are no gin file.
+the rest is compared, and whose networks those methods have that are no gin file. With --released
+all networks are their authors' own, see docs/baselines.md; else they are ours, and small.
 """
 
-from collections.abc import Iterable
+import functools
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pandas as pd
 from absl import app, flags
 
+from cagic_tf import config
+from cagic_tf.baselines import systems
 from experiments import command
 from experiments.methods import grid_search
-from experiments.methods.named import METHODS, WITH_NETWORKS, WITHOUT_NETWORKS
+from experiments.methods.named import METHODS, OF_SYSTEMS
 from experiments.tables import comparison, method_runs, networks, table_files
 
 FLAGS = flags.FLAGS
-DEFAULT = [*WITHOUT_NETWORKS, *WITH_NETWORKS, method_runs.GRID, "fast.gin"]
+# The ten methods of the paper's table, in its order.
+DEFAULT = ["whole", "a2rl", "vpn", "gaic", "grad_cam+a2rl", "grad_cam+gaic", "grad_cam+vpn"]
+DEFAULT += ["grad_cam", "mattnet", "paper_quick.gin"]
+RELEASED = "original.gin"  # Names the paper's own captioner and scorer.
 # Table 1 of the paper: "Mean ± Std." of the IoU.
 PAPER = {
     "Original": "0.2869 ± 0.0280",
@@ -37,7 +44,7 @@ PAPER = {
 }
 # Our names of its methods; the whole method stands for CAGIC, the ablations are Table 4's.
 OURS = {"whole": "Original", "grad_cam": "GradCAM", "grad_cam_mask": "GradCAM"}
-OURS |= dict.fromkeys(("paper.gin", "paper_quick.gin", "original.gin"), "CAGIC")
+OURS |= dict.fromkeys(("paper.gin", "paper_quick.gin", "paper_short.gin", "original.gin"), "CAGIC")
 OURS |= {name.lower(): name for name in PAPER}
 _IN_PAPER = {"a2rl": "A2-RL", "vpn": "VPN", "gaic": "Anchor"}
 OURS |= _IN_PAPER | {
@@ -49,6 +56,11 @@ FAST = (
     "described regions, it adds losses of a lexicon and of the sentence to the objective, and of "
     "scanned crops it takes the one that overlaps likely ones most. The paper has no figure for it."
 )
+STAND_INS = (
+    "a2rl, vpn, gaic and mattnet are stand-ins: small networks that this project trained. The "
+    "first three learnt from its own scorer what is beautiful, and from no person. They say "
+    "nothing of their authors' networks, which --released takes."
+)
 
 
 def define_flags() -> None:
@@ -58,8 +70,22 @@ def define_flags() -> None:
         "methods",
         DEFAULT,
         "The methods in the table's order, with commas between them: "
-        f"{', '.join([*METHODS, method_runs.GRID])} and gin files. a2rl, gaic, vpn and mattnet "
-        "need their authors' weights; docs/baselines.md says how to get them.",
+        f"{', '.join([*METHODS, method_runs.GRID])} and gin files.",
+    )
+    flags.DEFINE_bool(
+        "released",
+        False,
+        "Whether all networks are their authors' own, which python -m cagic_tf.port makes of what "
+        "they released. By default they are this project's.",
+    )
+    flags.DEFINE_multi_string(
+        "gin_param", [], "How a2rl goes about, such as 'Episodes.seed = 7'. It may be repeated."
+    )
+    flags.DEFINE_string(
+        "detections",
+        None,
+        "What there is in the photos, for mattnet: a file in COCO's results format. By default "
+        "mattnet has a detector.",
     )
     flags.DEFINE_multi_string(
         "predictions",
@@ -80,7 +106,11 @@ def define_flags() -> None:
 def main() -> None:
     """Runs what is missing, then writes the table."""
     setup = method_runs.read_setup()
-    methods = method_runs.from_names(setup, FLAGS.methods, FLAGS.predictions, FLAGS.grid_stride)
+    if FLAGS.released:
+        networks.default_to(RELEASED)
+    methods = method_runs.from_names(
+        setup, FLAGS.methods, FLAGS.predictions, FLAGS.grid_stride, load_system()
+    )
     directory = Path(FLAGS.output_dir or "outputs/table1")
     records = comparison.run(methods, setup.rows, directory)
     reference = next((name for name in FLAGS.methods if name.endswith(".gin")), None)
@@ -91,6 +121,7 @@ def main() -> None:
     notes = comparison.notes(setup, records, used)
     notes.append("The paper's: its Table 1, mean IoU ± Std.; rows without figures were not run.")
     notes += [FAST] * ("fast.gin" in records)
+    notes += [STAND_INS] * (not FLAGS.released and any(name in OF_SYSTEMS for name in records))
     table_files.write(
         directory,
         pd.concat([frame, rows_not_run(records)], ignore_index=True),
@@ -98,6 +129,19 @@ def main() -> None:
         notes,
         networks.merged(used),
         comparison.files_of(methods, directory),
+    )
+
+
+def load_system() -> Callable[[str], systems.System]:
+    """What loads a system of `cagic_tf.baselines` as the flags have it, each once.
+
+    Raises:
+      config.ConfigError: A binding is wrong.
+    """
+    episodes = config.load_episodes(FLAGS.gin_param)
+    detections = Path(FLAGS.detections) if FLAGS.detections else None
+    return functools.cache(
+        lambda name: systems.load(name, None, episodes, FLAGS.released, detections)
     )
 
 

@@ -8,6 +8,7 @@ import pytest
 
 import gin
 from cagic_tf import config, pipeline
+from cagic_tf.baselines.a2rl import episodes
 from cagic_tf.beyond import coarse_to_fine
 from cagic_tf.method import annealing, joint_search
 from cagic_tf.method.objective import Objective
@@ -62,6 +63,14 @@ def test_paper_quick_gin_differs_in_its_optimiser_alone():
     cn = config.read("ablations/cn.gin")
     for name, value in paper.items():
         assert not name.startswith("Minimizer.") or cn[name] == value
+
+
+def test_paper_short_gin_is_the_quick_one_on_fewer_scales_with_fewer_restarts():
+    quick, short = config.read("paper_quick.gin"), config.read("paper_short.gin")
+    assert {name: value for name, value in short.items() if value != quick[name]} == {
+        "Annealing.scale_factor": 0.8,
+        "Annealing.restart_count": 4,
+    }
 
 
 @pytest.mark.parametrize(
@@ -124,6 +133,28 @@ def test_mistakes_are_one_line(files, bindings, message):
         config.load_cropper(*files, bindings=bindings)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_how_a2rl_goes_about():
+    assert config.load_episodes() == episodes.Episodes(seed=0, most_steps=50, greedy=False)
+    found = config.load_episodes(["Episodes.seed = 7", "Episodes.greedy = True"])
+    assert found == episodes.Episodes(seed=7, greedy=True)
+
+
+@pytest.mark.parametrize(
+    ("binding", "message"),
+    [
+        ("Episodes.most_steps = 0", "Episodes.most_steps is 0"),
+        ("Episodes.sed = 7", "sed"),
+        ("Cropper.seed = 7", "A2-RL does not read Cropper.seed"),
+    ],
+)
+def test_mistakes_about_a2rl_are_one_line(binding, message):
+    with pytest.raises(config.ConfigError) as caught:
+        config.load_episodes([binding])
+    assert message in str(caught.value) and "\n" not in str(caught.value)
+    with pytest.raises(config.ConfigError, match="nothing reads Episodes.seed"):
+        config.load_cropper("fast.gin", bindings=["Episodes.seed = 7"])
 
 
 @pytest.mark.parametrize(("name", "used"), [("paper", False), ("open_vocabulary", True)])

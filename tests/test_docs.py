@@ -14,6 +14,7 @@ from cagic_tf.batch import command_flags  # noqa: F401  It defines the flags.
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = ("cagic_tf", "docs", "experiments", "tests")
 EMBEDDED = (
+    "a2rl-lite0",
     "gaic-lite0",
     "lexicon",
     "lite0",

@@ -22,7 +22,7 @@ ALLOWED = {
     "cropping": {"beyond", "method", "photos", "results", "system"},
     "pipeline": {"beyond", "cropping", "method", "networks", "photos", "results", "system"},
     "shortcut": {"pipeline", "results", "system"},
-    "config": {"beyond", "method", "networks", "pipeline", "system"},
+    "config": {"baselines", "beyond", "method", "networks", "pipeline", "system"},
     "batch": {"beyond", "config", "method", "networks", "photos", "pipeline", "results", "system"},
     "run": {"batch", "config", "networks", "photos", "pipeline", "system"},
     "distributed": {"batch", "pipeline", "run"},

@@ -10,12 +10,14 @@ from cagic_tf.system import files, startup
 
 DESCRIPTION = """
 Crops a photo as one of the four networks does that the paper compares itself with. The best crop
-and the next distinct ones are written, with their boxes and scores. The weights are the authors'
-own, which "python -m cagic_tf.port" makes of the files that they released.
+and the next distinct ones are written, with their boxes and scores. The weights are this project's
+small stand-ins; --released takes the authors' own, which "python -m cagic_tf.port" makes of the
+files that they released.
 """
 EXAMPLE = """
   python -m cagic_tf.baselines vpn photo.jpg
   python -m cagic_tf.baselines mattnet photo.jpg "a woman in a blue shirt"
+  python -m cagic_tf.baselines a2rl photo.jpg --released --seed=7
 """
 
 
@@ -30,7 +32,16 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("system", choices=("a2rl", "vpn", "gaic", "mattnet"), help="Which one.")
     parser.add_argument("photo", type=Path, help="The photo's file.")
     parser.add_argument("phrase", nargs="?", default="", help="What MAttNet shall find.")
+    parser.add_argument(
+        "--released", action="store_true", help="The authors' own weights, in original-SYSTEM."
+    )
     parser.add_argument("--checkpoint", type=Path, help="A folder with other weights.")
+    parser.add_argument(
+        "--detections",
+        type=Path,
+        help="What there is in the photo, for MAttNet: a file in COCO's results format. By default "
+        "it has a detector.",
+    )
     parser.add_argument(
         "--count", type=int, default=3, help="How many distinct crops to write, by default 3."
     )
@@ -45,6 +56,10 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     if (options.system == "mattnet") != bool(options.phrase):
         parser.error("mattnet needs a phrase, as in: mattnet photo.jpg 'a dog'; others take none")
+    if options.released and options.checkpoint:
+        parser.error("both --released and --checkpoint name the weights; leave one out")
+    if options.detections and options.system != "mattnet":
+        parser.error("--detections are mattnet's")
     if options.count < 1:
         parser.error(f"--count is {options.count}; 1 or more is needed")
     given = (options.seed is not None, options.most_steps is not None, options.greedy)
@@ -61,10 +76,16 @@ def run(options: argparse.Namespace) -> list[str]:
     from cagic_tf.system import devices
 
     devices.prepare()
-    system = systems.load(options.system, options.checkpoint, _episodes(options))
+    system = systems.load(
+        options.system,
+        options.checkpoint,
+        _episodes(options),
+        options.released,
+        options.detections,
+    )
     photo = reading.read(options.photo)
     height, width, _ = photo.shape
-    found = systems.distinct(system.boxes(photo, options.phrase), options.count)
+    found = systems.distinct(system.boxes(photo, options.phrase, options.photo), options.count)
     boxes = [systems.pixels(each.box, width, height) for each in found]
     folder = options.output_dir or Path("outputs") / options.system
     folder.mkdir(parents=True, exist_ok=True)
@@ -96,12 +117,14 @@ def main(arguments: list[str] | None = None) -> int:
     """Crops the photo; returns the exit status."""
     options = parse(sys.argv[1:] if arguments is None else arguments)
     startup.quiet()
+    from cagic_tf.baselines.mattnet.detector import results_file
     from cagic_tf.networks import checkpoints
     from cagic_tf.photos import reading
 
+    mistakes = (checkpoints.CheckpointError, reading.ImageError, results_file.ResultsFileError)
     try:
         lines = run(options)
-    except (checkpoints.CheckpointError, reading.ImageError, ValueError, OSError) as error:
+    except (*mistakes, ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     print("\n".join(lines))

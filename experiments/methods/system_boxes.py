@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from cagic_tf.baselines.scored_box import ScoredBox
 from cagic_tf.photos import reading
 from experiments.methods.blind import Box
 
-Boxes = Callable[[np.ndarray, str], list[ScoredBox]]
+Boxes = Callable[[np.ndarray, str, Any], list[ScoredBox]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,8 +23,8 @@ class SystemBox:
 
     Attributes:
       name: The system's name and settings, for `repr`.
-      boxes: `boxes(photo, caption)` gives the system's boxes, best first; none: it has no answer,
-        and the whole picture is taken.
+      boxes: `boxes(photo, caption, file)` gives the system's boxes, best first; none: it has no
+        answer, and the whole picture is taken.
       first: A method whose crop the system is given; None gives it the photo.
     """
 
@@ -37,7 +38,7 @@ class SystemBox:
         if self.first:
             left, top, width, height = self.first(photo, caption)
         given = np.ascontiguousarray(photo[top : top + height, left : left + width])
-        found = self.boxes(given, caption)
+        found = self.boxes(given, caption, image)
         if not found:
             return left, top, width, height
         x, y, w, h = systems.pixels(found[0].box, width, height)

@@ -1,6 +1,5 @@
 """The methods of a table, each under its name, ready to crop, with what its crops depend on."""
 
-import functools
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -159,6 +158,7 @@ def from_names(
     names: Sequence[str],
     files: Sequence[str] = (),
     grid_stride: float = grid_search.GridSearch.stride,
+    load_system: Callable[[str], systems.System] = systems.load,
 ) -> list[MethodRun]:
     """The runs of `--methods` and `--predictions`, in their order.
 
@@ -168,6 +168,7 @@ def from_names(
         names, the other methods those of the first one; see `networks.SharedNetworks.of`.
       files: `NAME=FILE` of boxes that other methods wrote.
       grid_stride: How fine the grid of "grid" is, see `grid_search.GridSearch`.
+      load_system: Loads a system by its name, such as "vpn".
 
     Raises:
       ExperimentError: A name is unknown, occurs twice, or its method or file cannot be used.
@@ -176,7 +177,6 @@ def from_names(
     shared = networks.SharedNetworks()
     searches = {name: shared.load_cropper(name) for name in names if name.endswith(".gin")}
     first = list(searches)[:1]
-    load = functools.cache(systems.load)
     runs = []
     for name in names:
         if name in searches:
@@ -190,7 +190,9 @@ def from_names(
             method = WITH_NETWORKS[name](shared.of(*first))
             runs.append(_with_networks(name, method, shared.of(*first).checkpoints))
         elif name in OF_SYSTEMS:
-            runs.append(_of_system(name, shared.of(*first), load(OF_SYSTEMS[name][0])))
+            of, after = OF_SYSTEMS[name]
+            before = shared.of(*first) if after else None
+            runs.append(_of_system(name, load_system(of), before))
         else:
             raise ExperimentError(
                 f"unknown method {name!r}; accepted are {', '.join([*METHODS, GRID])} and gin "
@@ -228,13 +230,11 @@ def _with_networks(name: str, method: Any, checkpoints: dict[str, str]) -> Metho
     return MethodRun(name, crop, f"# {method!r}\n", checkpoints)
 
 
-def _of_system(name: str, loaded: Networks, system: systems.System) -> MethodRun:
-    """A system alone, or on the crop of the captioner's Grad-CAM."""
-    of, after = OF_SYSTEMS[name]
-    first = grad_cam.GradCam(loaded) if after else None
-    method = SystemBox(f"{of} {system.settings}".strip(), system.boxes, first)
-    checkpoints = system.checkpoints | (loaded.checkpoints if after else {})
-    return _with_networks(name, method, checkpoints)
+def _of_system(name: str, system: systems.System, before: Networks | None) -> MethodRun:
+    """A system alone, or on the crop of the Grad-CAM of the networks that come before it."""
+    settings = f"{OF_SYSTEMS[name][0]} {system.settings}".strip()
+    method = SystemBox(settings, system.boxes, before and grad_cam.GradCam(before))
+    return _with_networks(name, method, system.checkpoints | (before.checkpoints if before else {}))
 
 
 def _grid(reference: pipeline.Cropper, stride: float) -> MethodRun:

@@ -31,6 +31,14 @@ def define_flags() -> None:
         )
 
 
+def default_to(gin_file: str) -> None:
+    """Has a gin file name the networks of all methods, where the flags do not."""
+    bound = config.read(gin_file)
+    for role in ROLES:
+        if FLAGS[role].value is None:
+            FLAGS[role].value = bound[f"Networks.{role}"]
+
+
 class SharedNetworks:
     """Captioners and scorers by what names them, each pair loaded once."""
 

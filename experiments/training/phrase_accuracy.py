@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from cagic_tf.baselines.mattnet import lite_detector
 from cagic_tf.baselines.mattnet.detections import Detections
 from cagic_tf.baselines.mattnet.lite_detector import LiteDetector
 from cagic_tf.baselines.mattnet.mattnet import MAttNet
@@ -34,7 +35,7 @@ def read(data_dir: Path, entities_dir: Path, photos: Sequence[Photo]) -> list[Sh
 
 def by_proposals(network: MAttNet, detector: LiteDetector, shown: Sequence[Shown]) -> float:
     """Accuracy with a photo's proposals to choose from; 0 where there are no phrases."""
-    return _shares(network, shown, lambda each: detector(each.pixels)).get("MAttNet", 0.0)
+    return _shares(network, shown, lambda each: detector.detect(each.pixels)).get("MAttNet", 0.0)
 
 
 def measure(network: MAttNet, detector: LiteDetector, shown: Sequence[Shown]) -> dict[str, float]:
@@ -43,8 +44,8 @@ def measure(network: MAttNet, detector: LiteDetector, shown: Sequence[Shown]) ->
     The boxes that people drew are the other choice: one around each thing that a phrase names.
     """
     choices: dict[str, Callable[[Shown], Detections]] = {
-        "proposals": lambda each: detector(each.pixels),
-        "true boxes": lambda each: detector.describe(each.pixels, _true(each.photo)),
+        "proposals": lambda each: detector.detect(each.pixels),
+        "true boxes": lambda each: _true(detector, each),
     }
     found = {}
     for label, detect in choices.items():
@@ -55,8 +56,11 @@ def measure(network: MAttNet, detector: LiteDetector, shown: Sequence[Shown]) ->
     return found
 
 
-def _true(photo: Photo) -> np.ndarray:
-    return np.array(list(dict.fromkeys(thing.corners for thing in photo.things)))
+def _true(detector: LiteDetector, shown: Shown) -> Detections:
+    """The photo's things, each once."""
+    corners = np.array(list(dict.fromkeys(thing.corners for thing in shown.photo.things)))
+    boxes = lite_detector.in_pixels(corners, shown.pixels.shape[:2])
+    return detector.describe(shown.pixels, boxes, np.zeros(len(boxes), np.int32))
 
 
 def _shares(

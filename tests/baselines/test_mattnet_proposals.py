@@ -111,38 +111,41 @@ def test_the_network_by_hand():
 
 
 def test_detections_of_a_photo(detector, photo):
-    found = detector(photo)
+    found = detector.detect(photo)
     assert 0 < len(found.boxes) <= 9
     assert not found.categories.any()
     assert found.pool5.shape == (len(found.boxes), 7, 7, 112)
     assert found.fc7.shape == (len(found.boxes), 7, 7, 320)
     ends = found.boxes[:, :2] + found.boxes[:, 2:]
     assert (found.boxes >= 0).all() and (ends <= [90 + 1e-4, 50 + 1e-4]).all()
-    corners = np.concatenate([found.boxes[:, :2], ends], axis=1) / [90, 50, 90, 50]
-    again = detector.describe(photo, corners)
+    again = detector.describe(photo, found.boxes, found.categories)
     for ours, theirs in zip(again, found, strict=True):
         np.testing.assert_allclose(ours, theirs, atol=1e-3)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 300), (200, 7)])
 def test_photos_of_any_size(detector, size):
-    found = detector(np.full((*size, 3), 200, np.uint8))
+    found = detector.detect(np.full((*size, 3), 200, np.uint8))
     assert len(found.boxes) and np.isfinite(found.pool5).all() and np.isfinite(found.fc7).all()
 
 
 def test_a_checkpoint_with_its_own_proposals_needs_nothing_else(tmp_path, photo, detector):
     network = mattnet.load(small_proposals.write(tmp_path / "own"))
     found = network.boxes(photo, "a red dog")
-    assert sorted(each.box for each in found) == sorted(map(tuple, detector(photo).boxes.tolist()))
+    assert sorted(each.box for each in found) == sorted(
+        map(tuple, detector.detect(photo).boxes.tolist())
+    )
     scores = [each.score for each in found]
     assert scores == sorted(scores, reverse=True) and all(-1 <= score <= 1 for score in scores)
     assert network.boxes(photo, "a red dog") == found
 
 
 def test_given_detections_count_before_its_own(tmp_path, photo, detector):
-    given = detector.describe(photo, np.array([[0.1, 0.1, 0.5, 0.5]]))
-    network = mattnet.load(small_proposals.write(tmp_path / "own"), lambda _: given)
-    assert len(network.boxes(photo, "dog")) == 1
+    given = detector.describe(photo, np.array([[9.0, 5, 36, 20]]), np.zeros(1, int))
+    folder = small_proposals.write(tmp_path / "own")
+    found = mattnet.load(folder, lambda _: given).boxes(photo, "dog")
+    assert [each.box for each in found] == [(9, 5, 36, 20)]
+    assert mattnet.load(folder).boxes(photo, "dog", given) == found
 
 
 def test_without_proposals_a_detector_is_needed(tmp_path):

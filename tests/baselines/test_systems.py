@@ -1,5 +1,6 @@
 """The systems by name, and the command that crops a photo with one."""
 
+import hashlib
 import json
 
 import numpy as np
@@ -8,9 +9,49 @@ from PIL import Image
 
 from cagic_tf.baselines import __main__ as command
 from cagic_tf.baselines import systems
+from cagic_tf.baselines.mattnet.detector import results_file
 from cagic_tf.baselines.scored_box import ScoredBox
 from cagic_tf.networks import checkpoints
 from cagic_tf.system import devices
+
+
+@pytest.mark.parametrize("name", systems.NAMES)
+def test_each_system_has_a_stand_in(name, photo):
+    system = systems.load(name)
+    pixels = np.asarray(Image.open(photo))
+    found = system.boxes(pixels, "a dog", photo)
+    assert found == system.boxes(pixels, "a dog", photo) != []
+    for (x, y, w, h), _ in found:
+        assert min(x, y) >= 0 and min(w, h) > 0 and x + w <= 80.001 and y + h <= 60.001
+    assert list(system.checkpoints) == [f"{name}-lite0", "lite0"]
+    manifest = checkpoints.load(systems.folder(name)).manifest
+    assert "stand-in" in manifest["source"]
+
+
+def test_detections_of_a_file_take_the_place_of_the_detectors(photo, tmp_path):
+    path = tmp_path / "found.json"
+    things = [
+        ("photo.png", [9, 5, 36, 20]),
+        ("photo.png", [50, 5, 9, 9]),
+        ("other.png", [0, 0, 5, 5]),
+    ]
+    path.write_text(
+        json.dumps(
+            [
+                {"image_id": file, "category_id": 1, "bbox": box, "score": 0.9}
+                for file, box in things
+            ]
+        )
+    )
+    system = systems.load("mattnet", detections=path)
+    found = system.boxes(np.asarray(Image.open(photo)), "a dog", photo)
+    assert sorted(each.box for each in found) == [(9, 5, 36, 20), (50, 5, 9, 9)]
+    assert (
+        system.settings
+        == f"detections with SHA-256 {hashlib.sha256(path.read_bytes()).hexdigest()}"
+    )
+    with pytest.raises(results_file.ResultsFileError, match="no detections of"):
+        system.boxes(np.asarray(Image.open(photo)), "a dog", tmp_path / "third.png")
 
 
 def test_distinct_boxes_by_hand():
@@ -31,6 +72,7 @@ def test_pixels_by_hand():
 def test_what_to_get_where_the_released_weights_are_missing(name, tmp_path):
     with pytest.raises(checkpoints.CheckpointError) as caught:
         systems.load(name, tmp_path / "none")
+    assert systems.folder(name, released=True).name == f"original-{name}"
     message = str(caught.value)
     assert "https://github.com/" in message and "python -m cagic_tf.port " in message
     assert "\n" not in message
@@ -49,11 +91,11 @@ def loaded(monkeypatch):
     """Puts a system in the place of all, and keeps what it is asked for."""
     asked = []
 
-    def load(name, directory, episodes):
+    def load(name, directory, episodes, released, detections):
         asked.append((name, directory, episodes))
 
-        def boxes(photo, phrase):
-            asked.append((photo.shape, phrase))
+        def boxes(photo, phrase, file):
+            asked.append((photo.shape, phrase, file))
             return [ScoredBox((10, 20, 30, 15), 0.75), ScoredBox((50, 0, 20, 20), 0.5)]
 
         return systems.System(boxes, {"a": "12"}, "some settings")
@@ -66,7 +108,8 @@ def loaded(monkeypatch):
 def test_crops_and_a_record_are_written(photo, loaded, tmp_path, capsys):
     out = tmp_path / "out"
     assert command.main(["mattnet", str(photo), "a dog", f"--output_dir={out}"]) == 0
-    assert [each[0] for each in loaded] == ["mattnet", (60, 80, 3)] and loaded[1][1] == "a dog"
+    assert [each[0] for each in loaded] == ["mattnet", (60, 80, 3)]
+    assert loaded[1][1:] == ("a dog", photo)
     first = np.asarray(Image.open(out / "photo_mattnet_1.png"))
     np.testing.assert_array_equal(first, np.asarray(Image.open(photo))[20:35, 10:40])
     record = json.loads((out / "photo_mattnet.json").read_text())
@@ -94,6 +137,8 @@ def test_settings_of_a2rl(photo, loaded, tmp_path):
         (["mattnet", "PHOTO"], "mattnet needs a phrase"),
         (["vpn", "PHOTO", "--count=0"], "1 or more is needed"),
         (["gaic", "PHOTO", "--greedy"], "are a2rl's"),
+        (["gaic", "PHOTO", "--detections=a.json"], "are mattnet's"),
+        (["vpn", "PHOTO", "--released", "--checkpoint=a"], "leave one out"),
     ],
 )
 def test_wrong_commands(arguments, message, photo, capsys):

@@ -10,7 +10,7 @@ def test_the_best_box_in_whole_pixels_inside_the_photo():
     def of(*box):
         given = []
 
-        def boxes(photo, caption):
+        def boxes(photo, caption, file):
             given.append((photo.shape, caption))
             return [ScoredBox(box, 0.5), ScoredBox((0, 0, 1, 1), 0.1)]
 
@@ -27,7 +27,7 @@ def test_the_best_box_in_whole_pixels_inside_the_photo():
 def test_a_system_on_another_methods_crop_sees_no_more_than_that():
     seen = []
 
-    def boxes(photo, caption):
+    def boxes(photo, caption, file):
         seen.append(photo)
         return [ScoredBox((5, 2, 10, 20), 1.0)]
 
@@ -38,8 +38,10 @@ def test_a_system_on_another_methods_crop_sees_no_more_than_that():
 
 
 def test_without_an_answer_all_that_it_saw():
-    assert SystemBox("a", lambda photo, caption: [])(PHOTO, "") == (0, 0, 80, 60)
-    first = SystemBox("a", lambda photo, caption: [], first=lambda photo, caption: (1, 2, 30, 40))
+    assert SystemBox("a", lambda photo, caption, file: [])(PHOTO, "") == (0, 0, 80, 60)
+    first = SystemBox(
+        "a", lambda photo, caption, file: [], first=lambda photo, caption: (1, 2, 30, 40)
+    )
     assert first(PHOTO, "") == (1, 2, 30, 40)
 
 

@@ -176,6 +176,40 @@ def test_rows_without_ground_truth_are_no_data_set(dataset, tmp_path):
     assert "no row of" in found and "has ground-truth crops" in found
 
 
+def test_by_default_the_papers_ten_methods_in_its_order():
+    assert [table1.OURS[name] for name in table1.DEFAULT] == list(table1.PAPER)
+
+
+def test_a_system_alone_and_on_grad_cams_crop(dataset, tmp_path):
+    out, data = tmp_path / "out", f"--dataset={dataset}"
+    methods = "--methods=grad_cam,a2rl,grad_cam+a2rl"
+    bindings = ["--gin_param=Episodes.greedy = True", "--gin_param=Episodes.most_steps = 3"]
+    commands.call(table1, data, f"--output_dir={out}", methods, *bindings)
+    cam, alone, on_cam, *_ = commands.table_of(out)
+    assert alone["the paper's"].startswith("A2-RL 0.2975")
+    assert on_cam["the paper's"].startswith("GradCAM+A2-RL 0.3465")
+    config = (out / "a2rl" / output_folder.CONFIG).read_text()
+    assert "Episodes(seed=0, most_steps=3, greedy=True)" in config
+    for whole, part in zip(
+        commands.records_of(out / "grad_cam"),
+        commands.records_of(out / "grad_cam-a2rl"),
+        strict=True,
+    ):
+        assert list(part.checkpoints) == ["a2rl-lite0", "lite0", "sat", "vfn"]
+        (x, y, w, h), (left, top, width, height) = part.box, whole.box
+        assert left <= x and top <= y and x + w <= left + width and y + h <= top + height
+    assert "are stand-ins" in (out / "table.md").read_text()
+
+
+def test_released_networks_are_all_the_authors_own(dataset, tmp_path):
+    out = tmp_path / "out"
+    given = [f"--dataset={dataset}", f"--output_dir={out}", "--released"]
+    found = commands.error_of(table1, *given, "--methods=whole,vpn")
+    assert "no checkpoint" in found and "original-vpn: get VPN.index" in found
+    found = commands.error_of(table1, *given, "--methods=grad_cam,paper_quick.gin")
+    assert "no checkpoint original-sat: get" in found and not out.exists()
+
+
 def test_the_papers_figure_stands_beside_its_own_method_alone():
     for name in ("paper.gin", "original.gin"):
         assert table1.paper_cell(name) == "CAGIC 0.4160 ± 0.0129"

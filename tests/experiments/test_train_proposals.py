@@ -95,7 +95,7 @@ def test_the_command_itself(tmp_path, monkeypatch):
     trunk = Lite0(checkpoints.load(resources.path("checkpoints") / "lite0").tensors)
     detector = lite_detector.LiteDetector(trunk, found.tensors, found.manifest)
     photo = regions.read_photo(tmp_path, tmp_path / "entities", "2.png")
-    boxes = detector(photo).boxes / 224
+    boxes = detector.detect(photo).boxes / 224
     boxes[:, 2:] += boxes[:, :2]
     truth = np.array([small_entities.PERSON, small_entities.DOG])
     assert (proposal_targets.iou(truth, boxes).max(axis=1) > 0.5).all()

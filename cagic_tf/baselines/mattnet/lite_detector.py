@@ -36,7 +36,7 @@ class LiteDetector:
         self._see = tf.function(self._grids, [square], autograph=False)
         self._propose = tf.function(self._boxes, autograph=False)
 
-    def __call__(self, photo: np.ndarray) -> Detections:
+    def detect(self, photo: np.ndarray) -> Detections:
         """Finds the proposals of a photo.
 
         Args:
@@ -46,7 +46,10 @@ class LiteDetector:
           At most `most` of them, the likeliest first, all of category 0.
         """
         fine, coarse = self._see(picture(photo, self.side)[np.newaxis])
-        return self._described(photo, fine, coarse, self.propose(fine, coarse))
+        corners = self.propose(fine, coarse)
+        categories = np.zeros(len(corners), np.int32)
+        boxes = in_pixels(corners, photo.shape[:2])
+        return Detections(boxes, categories, *self._crops(fine, coarse, corners))
 
     def propose(self, fine: tf.Tensor, coarse: tf.Tensor) -> np.ndarray:
         """The proposals of a photo whose grids are at hand.
@@ -62,15 +65,24 @@ class LiteDetector:
         chosen = proposals.choose(logits, boxes, self._most, self._overlap)
         return boxes.numpy()[chosen]
 
-    def describe(self, photo: np.ndarray, corners: np.ndarray) -> Detections:
-        """Given boxes of a photo with their features, in their order, all of category 0.
+    def describe(self, photo: np.ndarray, boxes: np.ndarray, categories: np.ndarray) -> Detections:
+        """Given objects of a photo, with their features.
 
         Args:
           photo: `[H, W, 3]` uint8, RGB.
-          corners: `[n, 4]`: `(x0, y0, x1, y1)` as fractions of the photo's sides.
+          boxes: `[n, 4]`, x, y, width and height in pixels.
+          categories: `[n]` ints. The network was trained on proposals, which are all of one.
+
+        Returns:
+          The objects, in their order.
         """
+        boxes = np.asarray(boxes, np.float64)
+        height, width, _ = photo.shape
+        corners = np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1)
+        corners /= (width, height, width, height)
         fine, coarse = self._see(picture(photo, self.side)[np.newaxis])
-        return self._described(photo, fine, coarse, np.asarray(corners, np.float32))
+        crops = self._crops(fine, coarse, corners.astype(np.float32))
+        return Detections(boxes, np.asarray(categories), *crops)
 
     def _grids(self, pictures: tf.Tensor) -> list[tf.Tensor]:
         return self._trunk.grids(pictures, BLOCKS)
@@ -80,14 +92,9 @@ class LiteDetector:
         anchors = self._network.anchors(*tf.unstack(tf.shape(fine)[1:3]))
         return logits[0], proposals.decode(deltas[0], anchors)
 
-    def _described(
-        self, photo: np.ndarray, fine: tf.Tensor, coarse: tf.Tensor, corners: np.ndarray
-    ) -> Detections:
-        picture_of = np.zeros(len(corners), np.int32)
-        pool5, fc7 = (
-            proposals.crop(grid, corners, picture_of, CROP).numpy() for grid in (fine, coarse)
-        )
-        return Detections(in_pixels(corners, photo.shape[:2]), picture_of, pool5, fc7)
+    def _crops(self, fine: tf.Tensor, coarse: tf.Tensor, corners: np.ndarray) -> list[np.ndarray]:
+        of_one = np.zeros(len(corners), np.int32)  # There is one picture.
+        return [proposals.crop(grid, corners, of_one, CROP).numpy() for grid in (fine, coarse)]
 
 
 def picture(photo: np.ndarray, side: int) -> np.ndarray:

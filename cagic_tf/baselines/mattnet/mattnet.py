@@ -13,7 +13,6 @@ from cagic_tf.baselines.mattnet import (
     answer,
     geometry,
     language,
-    lite_detector,
     network,
     objects,
     proposals,
@@ -22,6 +21,7 @@ from cagic_tf.baselines.mattnet import (
 )
 from cagic_tf.baselines.mattnet.detections import Detections
 from cagic_tf.baselines.mattnet.layers import Layers
+from cagic_tf.baselines.mattnet.lite_detector import LiteDetector
 from cagic_tf.baselines.scored_box import ScoredBox
 from cagic_tf.networks import bundle, checkpoints
 from cagic_tf.networks.trunks.lite0 import Lite0
@@ -57,12 +57,15 @@ class MAttNet:
         labels = tf.TensorSpec([1, None], tf.int32)
         self._score = tf.function(self._score_each, [described, labels], autograph=False)
 
-    def boxes(self, photo: np.ndarray, phrase: str) -> list[ScoredBox]:
+    def boxes(
+        self, photo: np.ndarray, phrase: str, detections: Detections | None = None
+    ) -> list[ScoredBox]:
         """All detections of a photo, the one that the phrase means first.
 
         Args:
           photo: `[H, W, 3]`, uint8, RGB.
           phrase: What to find.
+          detections: What there is in the photo; None: what its detector finds.
 
         Returns:
           Detected boxes x, y, w, h, which need not be whole pixels, with scores from -1 to 1;
@@ -73,7 +76,8 @@ class MAttNet:
         """
         released.check_photo(photo)
         self.vocabulary.encode(phrase)  # What is wrong with it is said before the work.
-        detections = self._detect(photo)
+        if detections is None:
+            detections = self._detect(photo)
         if not len(detections.boxes):
             return []
         found = self.comprehend(detections, (photo.shape[0], photo.shape[1]), phrase)
@@ -138,6 +142,21 @@ class MAttNet:
         return [(self.attributes[number], float(likely[number])) for number in best]
 
 
+def own_detector(directory: str | os.PathLike) -> LiteDetector | None:
+    """What finds things in a photo by proposals of the checkpoint's own; None: it has none.
+
+    Raises:
+      checkpoints.CheckpointError: There is no readable "mattnet" checkpoint, or its trunk is not
+        the one that it was trained on.
+    """
+    checkpoint = _read(Path(directory))
+    own = {name: value for name, value in checkpoint.tensors.items() if proposals.is_one(name)}
+    if not own:
+        return None
+    trunk = Lite0(bundle.load_trunk(Path(directory), checkpoint).tensors)
+    return LiteDetector(trunk, own, checkpoint.manifest)
+
+
 def load(directory: str | os.PathLike, detect: Detect | None = None) -> MAttNet:
     """The MAttNet of a checkpoint's folder.
 
@@ -150,23 +169,25 @@ def load(directory: str | os.PathLike, detect: Detect | None = None) -> MAttNet:
       checkpoints.CheckpointError: There is no readable "mattnet" checkpoint, its trunk is not the
         one that it was trained on, or it has no proposals and no detector is given.
     """
-    directory = Path(directory)
-    if not (directory / checkpoints.MANIFEST).exists():
-        raise checkpoints.CheckpointError(
-            f"there is no MAttNet in {directory}: get refcoco_unc.zip, which the README of "
-            "https://github.com/lichengunc/MAttNet links to (mrcn_cmr_with_st.pth and .json), and "
-            "run python -m cagic_tf.port mattnet --weights=mrcn_cmr_with_st.pth "
-            f"--options=mrcn_cmr_with_st.json --output={directory}"
-        )
-    checkpoint = checkpoints.load(directory, KIND)
-    own = {name: value for name, value in checkpoint.tensors.items() if proposals.is_one(name)}
+    checkpoint = _read(Path(directory))
     if detect is None:
-        if not own:
+        own = own_detector(directory)
+        if own is None:
             raise checkpoints.CheckpointError(
                 f"the MAttNet in {directory} has no proposals of its own: it needs the detector "
                 "that it was trained with"
             )
-        trunk = Lite0(bundle.load_trunk(directory, checkpoint).tensors)
-        detect = lite_detector.LiteDetector(trunk, own, checkpoint.manifest)
-    rest = {name: value for name, value in checkpoint.tensors.items() if name not in own}
+        detect = own.detect
+    rest = {name: each for name, each in checkpoint.tensors.items() if not proposals.is_one(name)}
     return MAttNet(rest, checkpoint.manifest, detect)
+
+
+def _read(folder: Path) -> checkpoints.Checkpoint:
+    if not (folder / checkpoints.MANIFEST).exists():
+        raise checkpoints.CheckpointError(
+            f"there is no MAttNet in {folder}: get refcoco_unc.zip, which the README of "
+            "https://github.com/lichengunc/MAttNet links to (mrcn_cmr_with_st.pth and .json), and "
+            "run python -m cagic_tf.port mattnet --weights=mrcn_cmr_with_st.pth "
+            f"--options=mrcn_cmr_with_st.json --output={folder}"
+        )
+    return checkpoints.load(folder, KIND)

@@ -8,14 +8,13 @@ import json
 import os
 import re
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from cagic_tf.baselines import released
 from cagic_tf.baselines.mattnet.detections import Detections
 from cagic_tf.baselines.mattnet.detector import box_head
-from cagic_tf.baselines.mattnet.detector.detector import Detector
 
 # COCO's names of photos: of 2014 with the part that they are of, of 2017 without.
 _NUMBERED = re.compile("(?:COCO_[a-z]+[0-9]{4}_)?([0-9]{1,18})")
@@ -43,10 +42,18 @@ class Entry(NamedTuple):
     score: float
 
 
+class Describes(Protocol):
+    """What gives boxes their features: `detector.Detector`, or the stand-in's `LiteDetector`."""
+
+    def describe(self, photo: np.ndarray, boxes: np.ndarray, categories: np.ndarray) -> Detections:
+        """Given objects of a photo, with their features."""
+        ...
+
+
 class ResultsFile:
     """A source of detections: boxes and categories are the file's, features our trunk's."""
 
-    def __init__(self, path: str | os.PathLike, detector: Detector):
+    def __init__(self, path: str | os.PathLike, detector: Describes):
         """Reads the file.
 
         Args:
