@@ -24,6 +24,9 @@ from experiments.training import captioner_weights, dev_scores, regions, views
 FLAGS = flags.FLAGS
 T = TypeVar("T")
 DEV_VIEWS = {"clean": 0, "pyramid": 2}
+# Of views and of regions' crops, whatever the flags say: their features are cached, and trainings
+# from several seeds share them.
+CROPS_SEED = 1
 
 
 def define_flags(
@@ -79,7 +82,7 @@ def define_flags(
     flags.DEFINE_float(
         "average", 0.999, "The decay of the averaged weights, which are what is saved."
     )
-    flags.DEFINE_integer("seed", 1, "The seed of initial weights, order, views and dropout.")
+    flags.DEFINE_integer("seed", 1, "The seed of initial weights, order and dropout.")
     devices.define_flags()
     flags.mark_flags_as_required(["data_dir", "work_dir", "output"])
 
@@ -129,7 +132,7 @@ def photo_features(
     compute_trunk = tf.function(trunk, reduce_retracing=True)
 
     def compute(start, stop):
-        rng = np.random.default_rng([FLAGS.seed, view, start])
+        rng = np.random.default_rng([CROPS_SEED, view, start])
         rendered = render(photos, range(start, stop), [view] * (stop - start), rng)
         return compute_trunk(rendered).numpy()
 
@@ -172,7 +175,7 @@ def described_regions(
         raise photo_sets.DataError("--entities goes with Flickr8k's photos, not with --captions")
     path = Path(FLAGS.work_dir) / f"regions_{split}.npy"
     folders = Path(FLAGS.data_dir), Path(FLAGS.entities)
-    found = regions.load(path, *folders, photos.names, trunk, FLAGS.seed)
+    found = regions.load(path, *folders, photos.names, trunk, CROPS_SEED)
     return found._replace(features=_preloaded(found.features, split))
 
 
