@@ -12,6 +12,7 @@ from PIL import Image
 from cagic_tf.networks import bundle, checkpoints, sat_sizes
 from experiments import train_sat
 from experiments.data import photo_sets
+from experiments.training import captioner_training
 from tests.experiments import commands, small_entities, small_flickr8k
 
 COLOURS = {"red": (220, 30, 30), "green": (30, 200, 30), "blue": (30, 30, 220)}
@@ -119,15 +120,38 @@ def test_mistakes_are_one_line(argument, message, coco):
     assert not (coco / "out").exists()
 
 
-@pytest.mark.slow
-def test_described_regions_are_learnt_beside_photos(tmp_path):
-    pytest.importorskip("pycocoevalcap")
+@pytest.fixture
+def described(tmp_path):
+    """Folders in Flickr8k's format and in Flickr30k Entities'."""
     for name in ("photos", "entities"):
         (tmp_path / name).mkdir()
     photos = small_flickr8k.write(tmp_path / "photos")
-    entities = small_entities.write(tmp_path / "entities")
     lines = [f"{name}\tA man walks a dog\n" for name in small_flickr8k.NAMES for _ in range(5)]
     (photos / "captions.tsv").write_text("".join(lines))
+    return photos, small_entities.write(tmp_path / "entities")
+
+
+def test_another_seed_finds_the_boxes_of_the_cached_crops(described, tmp_path, monkeypatch):
+    photos, entities = described
+    trunk, found = bundle.build_trunk(checkpoints.load(bundle.find("lite0"))), []
+    for seed in (1, 7):
+        given = f"--data_dir={photos}", f"--entities={entities}", f"--work_dir={tmp_path}/work"
+        values = commands.flags_of(train_sat)
+        values(["train_sat", *given, f"--output={tmp_path}/out", f"--seed={seed}"])
+        monkeypatch.setattr(captioner_training, "FLAGS", values)
+        split = captioner_training.read_split("train")
+        found.append(captioner_training.described_regions(split, "train", trunk))
+    first, again = found
+    assert any(len(photo.texts) for photo in first.photos)
+    for one, other in zip(first.photos, again.photos, strict=True):
+        np.testing.assert_array_equal(one.theta, other.theta)
+        np.testing.assert_array_equal(one.iou, other.iou)
+
+
+@pytest.mark.slow
+def test_described_regions_are_learnt_beside_photos(described, tmp_path):
+    pytest.importorskip("pycocoevalcap")
+    photos, entities = described
 
     def train(script, output, *arguments):
         given = f"--data_dir={photos}", f"--entities={entities}", f"--work_dir={tmp_path}/work"
