@@ -1,0 +1,217 @@
+"""A study's folder: what Label Studio imports, and the key to it, which only researchers see.
+
+    STUDY/
+      project.json     the body that makes a project: title, instruction, labelling, people a task
+      tasks.json       the tasks; nothing in them says which method made a crop
+      images/          what people are shown
+      study.json       the key: each task's row, and which method made which of its pictures
+      made_by.json
+
+Label Studio serves the pictures from the disk. It has to be told the folder in which STUDY lies
+(`LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT`), and, once a project, the folder `images/` (a storage).
+"""
+
+import dataclasses
+import hashlib
+import json
+import urllib.parse
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from absl import flags
+
+from cagic_tf.batch import manifest
+from experiments.data import annotations
+from experiments.errors import ExperimentError
+from experiments.studies import pictures
+from experiments.tables import made_by
+
+KEY, TASKS, PROJECT, IMAGES = "study.json", "tasks.json", "project.json", "images"
+FLAGS = flags.FLAGS
+
+
+@dataclasses.dataclass(frozen=True)
+class Study:
+    """The key of a study.
+
+    Attributes:
+      kind: "crops", "captions" or "choices".
+      people: How many people should answer each task.
+      seed: The seed of the order.
+      methods: The methods whose crops are shown, the first one that others are compared with.
+      checkpoints: Name to SHA-256 of the networks that had a part in its crops.
+      notes: What else is to know of it, a sentence each.
+      tasks: What is known of each task: "task", its number from 1 on, and what its kind needs.
+    """
+
+    kind: str
+    people: int
+    seed: int
+    methods: list[str]
+    checkpoints: dict[str, str]
+    notes: list[str]
+    tasks: list[dict[str, Any]]
+
+    @property
+    def id(self) -> str:
+        """Twelve digits that stand in each task and tell studies apart."""
+        return hashlib.sha256(_json(dataclasses.asdict(self))).hexdigest()[:12]
+
+
+@dataclasses.dataclass(frozen=True)
+class Labelling:
+    """What Label Studio shows.
+
+    Attributes:
+      title: The project's name.
+      instruction: What people are asked to do.
+      config: The labelling configuration, in Label Studio's XML.
+      sampling: "Sequential sampling": in the tasks' order; "Uniform sampling": in one of each
+        person's own.
+    """
+
+    title: str
+    instruction: str
+    config: str
+    sampling: str = "Sequential sampling"
+
+
+def define_flags(people: int) -> None:
+    """Flags that every study has.
+
+    Args:
+      people: How many people the paper asked.
+    """
+    flags.DEFINE_string("manifest", None, "The rows of photos and captions, to make the tasks of.")
+    flags.DEFINE_string("export", None, "What people answered: Label Studio's export as JSON.")
+    flags.DEFINE_string(
+        "study", None, "The study's folder. By default it is outputs/studies/ and the study's name."
+    )
+    flags.DEFINE_string(
+        "output_dir",
+        None,
+        "The folder that results of an export go to. By default it is results/ in the study's.",
+    )
+    flags.DEFINE_integer(
+        "people",
+        people,
+        f"How many people are to answer each task; the paper had {people}.",
+        lower_bound=1,
+    )
+    flags.DEFINE_integer("seed", 0, "The seed of the tasks' order.", lower_bound=0)
+    flags.DEFINE_list(
+        "annotators",
+        None,
+        "The numbers of the people to read from the export, with commas between them. By default "
+        "they are all; who tried a task out should be left out.",
+    )
+
+
+def places(kind: str) -> tuple[Path, Path]:
+    """The study's folder and that of its results, as the flags say.
+
+    Raises:
+      ExperimentError: The flags say neither or both of what to make and what to read.
+    """
+    if (FLAGS.manifest is None) == (FLAGS.export is None):
+        raise ExperimentError(
+            "one of --manifest, to make the tasks, and --export, to read the answers, is needed"
+        )
+    study = Path(FLAGS.study or f"outputs/studies/{kind}")
+    return study, Path(FLAGS.output_dir or study / "results")
+
+
+def image_url(folder: Path, name: str) -> str:
+    """The address at which Label Studio serves a picture of a study's folder."""
+    path = urllib.parse.quote(f"{folder.resolve().name}/{IMAGES}/{name}")
+    return f"/data/local-files/?d={path}"
+
+
+def write(
+    folder: Path,
+    study: Study,
+    labelling: Labelling,
+    shown: Sequence[Mapping[str, str]],
+    images: Sequence[pictures.Picture],
+    sources: Sequence[Path],
+) -> None:
+    """Writes a study's folder, the key first; the same study is gone on with.
+
+    Args:
+      folder: Where to.
+      study: Its key.
+      labelling: What Label Studio shows.
+      shown: What each task shows, by the names of the configuration, in the order of the tasks.
+      images: The pictures, those of one photo together.
+      sources: The files that it was made of.
+
+    Raises:
+      ExperimentError: The folder has another study, whose key would be lost.
+      output_folder.OutputError: A file cannot be written.
+      reading.ImageError: A photo cannot be read.
+    """
+    if (folder / KEY).exists() and read(folder, study.kind) != study:
+        raise ExperimentError(
+            f"{folder} holds another study, whose answers could not be read without its {KEY}; "
+            "choose another --study, or remove the folder"
+        )
+    project = {
+        "title": labelling.title,
+        "description": f"Study {study.id}",
+        "expert_instruction": labelling.instruction,
+        "show_instruction": True,
+        "label_config": labelling.config,
+        "maximum_annotations": study.people,
+        "sampling": labelling.sampling,
+        "enable_empty_annotation": False,
+        "show_skip_button": False,
+    }
+    tasks = [
+        {"data": {"study": study.id, "task": known["task"], **texts}}
+        for known, texts in zip(study.tasks, shown, strict=True)
+    ]
+    written = {KEY: dataclasses.asdict(study), TASKS: tasks, PROJECT: project}
+    for name, content in written.items():
+        made_by.write_file(folder / name, _json(content))
+    paths = pictures.write(folder / IMAGES, images)
+    files = [*(folder / name for name in written), *paths]
+    made_by.write(folder, files, study.checkpoints, sources)
+    print(f"{folder}: {len(tasks)} tasks for {study.people} people, {len(paths)} pictures")
+    for note in study.notes:
+        print(note)
+
+
+def read(folder: Path, kind: str) -> Study:
+    """The key of a study's folder.
+
+    Raises:
+      ExperimentError: There is none, or it is of another kind.
+    """
+    path = folder / KEY
+    try:
+        study = Study(**annotations.read_json(path))
+        known = {task["task"] for task in study.tasks} == set(range(1, len(study.tasks) + 1))
+    except annotations.MALFORMED as error:
+        raise ExperimentError(f"{path} is not what this command wrote: {error!r}") from error
+    if study.kind != kind or not known:
+        raise ExperimentError(f"{path} is no study of {kind}, but of {study.kind}")
+    return study
+
+
+def read_rows(path: Path) -> list[manifest.Row]:
+    """The rows of a manifest, none without a caption.
+
+    Raises:
+      ExperimentError: A row has no caption.
+      manifest.ManifestError: See there.
+    """
+    rows = manifest.read(path)
+    for row in rows:
+        if not (row.caption and row.caption.strip()):
+            raise ExperimentError(f"{path}: the row {row.id!r} has no caption to show to people")
+    return rows
+
+
+def _json(content: Any) -> bytes:
+    return json.dumps(content, indent=1, ensure_ascii=False).encode() + b"\n"
