@@ -41,6 +41,7 @@ LABELLING = folder.Labelling(
   <Rectangle name="crop" toName="image" canRotate="false" strokeColor="#00a000" strokeWidth="3"/>
 </View>
 """,
+    drawn=True,
 )
 LEAST_SIDE = 0.02  # Of the photo's; what is smaller was a slip of the mouse.
 ROUNDING = 0.1  # Per cent of a side by which a rectangle may lie outside.

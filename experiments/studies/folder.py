@@ -69,12 +69,16 @@ class Labelling:
       config: The labelling configuration, in Label Studio's XML.
       sampling: "Sequential sampling": in the tasks' order; "Uniform sampling": in one of each
         person's own.
+      drawn: Whether something has to be drawn before an answer can be sent. What is to be written
+        or chosen is required by the configuration instead: a text counts as drawn only once Enter
+        was pressed, and until then the button to send it would be dead.
     """
 
     title: str
     instruction: str
     config: str
     sampling: str = "Sequential sampling"
+    drawn: bool = False
 
 
 def define_flags(people: int) -> None:
@@ -164,7 +168,7 @@ def write(
         "label_config": labelling.config,
         "maximum_annotations": study.people,
         "sampling": labelling.sampling,
-        "enable_empty_annotation": False,
+        "enable_empty_annotation": not labelling.drawn,
         "show_skip_button": False,
     }
     tasks = [

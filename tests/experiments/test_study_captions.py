@@ -144,7 +144,7 @@ def test_the_round_trip_to_table_2(study, rows):
     found = {line["method"]: line for line in commands.table_of(out)}
     assert float(found["CAGIC"]["BLEU-4"]) == pytest.approx(1)
     assert float(found["CAGIC"]["CIDEr"]) == pytest.approx(10)
-    assert float(found["GradCAM"]["BLEU-1"]) == 0 and found["GradCAM"]["captions"] == "6"
+    assert float(found["GradCAM"]["BLEU-1"]) == pytest.approx(0)
 
 
 def test_what_is_wrong_is_named(study, capsys):

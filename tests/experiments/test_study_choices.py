@@ -139,6 +139,13 @@ def test_places_are_counted(study):
     assert "their agreement is not known" in (out / "table.md").read_text()
 
 
+def test_one_decision(study):
+    answered = {1: [people.annotation(1, chosen(people.key_of(study)[0], "CAGIC"))]}
+    first, second, *_ = commands.table_of(read(study, answered))
+    assert (first["share (%)"], first["95 % (photos), low"]) == ("100.0", "")
+    assert (second["share (%)"], second["p (against CAGIC)"]) == ("0.0", "1.0")
+
+
 def test_what_is_wrong_is_named(study):
     known = people.key_of(study)
     answered = {task["task"]: [people.annotation(1, people.choice(1))] for task in known}

@@ -64,6 +64,7 @@ def test_what_people_are_shown(study):
         with Image.open(study / "images" / f"{task['task']:04d}.jpg") as picture:
             assert picture.size == SIZE and not picture.getexif()
     project = json.loads((study / "project.json").read_text())
+    assert not project["enable_empty_annotation"]
     assert project["maximum_annotations"] == 8 and "<Rectangle" in project["label_config"]
     assert commands.made_by(study)["files"].keys() >= {"study.json", "images/0003.jpg"}
 
