@@ -67,7 +67,7 @@ def define_flags() -> None:
 def main() -> None:
     """Makes the tasks, or reads the answers."""
     study, output = folder.places(KIND)
-    if FLAGS.manifest:
+    if FLAGS.manifest is not None:
         make(study, Path(FLAGS.manifest))
     else:
         read(study, Path(FLAGS.export), output)
@@ -192,7 +192,9 @@ def rectangle(answer: Answer | None, size: tuple[int, int]) -> Box | str:
     part, value = drawn[0], drawn[0].get("value")
     try:
         x, y, w, h = annotations.finite([value[name] for name in ("x", "y", "width", "height")])
-        turned = any(float(number or 0) for number in (value["rotation"], part["image_rotation"]))
+        turned = any(
+            float(number or 0) for number in (value.get("rotation"), part.get("image_rotation"))
+        )
         shown = int(part["original_width"]), int(part["original_height"])
     except annotations.MALFORMED as error:
         raise ExperimentError(

@@ -14,6 +14,7 @@ Label Studio serves the pictures from the disk. It has to be told the folder in 
 import dataclasses
 import hashlib
 import json
+import os
 import urllib.parse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -22,6 +23,7 @@ from typing import Any
 from absl import flags
 
 from cagic_tf.batch import manifest
+from cagic_tf.photos import reading
 from experiments.data import annotations
 from experiments.errors import ExperimentError
 from experiments.studies import pictures
@@ -128,7 +130,8 @@ def places(kind: str) -> tuple[Path, Path]:
 
 def image_url(folder: Path, name: str) -> str:
     """The address at which Label Studio serves a picture of a study's folder."""
-    path = urllib.parse.quote(f"{folder.resolve().name}/{IMAGES}/{name}")
+    own_name = os.path.basename(os.path.abspath(folder))  # A link's own, not where it leads.
+    path = urllib.parse.quote(f"{own_name}/{IMAGES}/{name}")
     return f"/data/local-files/?d={path}"
 
 
@@ -140,7 +143,9 @@ def write(
     images: Sequence[pictures.Picture],
     sources: Sequence[Path],
 ) -> None:
-    """Writes a study's folder, the key first; the same study is gone on with.
+    """Writes a study's folder; the same study is gone on with where it stopped.
+
+    The key comes first and the tasks last, so that there is nothing to import before all is there.
 
     Args:
       folder: Where to.
@@ -151,15 +156,11 @@ def write(
       sources: The files that it was made of.
 
     Raises:
-      ExperimentError: The folder has another study, whose key would be lost.
+      ExperimentError: The folder has another study, whose key would be lost, or other files.
       output_folder.OutputError: A file cannot be written.
       reading.ImageError: A photo cannot be read.
     """
-    if (folder / KEY).exists() and read(folder, study.kind) != study:
-        raise ExperimentError(
-            f"{folder} holds another study, whose answers could not be read without its {KEY}; "
-            "choose another --study, or remove the folder"
-        )
+    _make_room(folder, study)
     project = {
         "title": labelling.title,
         "description": f"Study {study.id}",
@@ -175,15 +176,34 @@ def write(
         {"data": {"study": study.id, "task": known["task"], **texts}}
         for known, texts in zip(study.tasks, shown, strict=True)
     ]
-    written = {KEY: dataclasses.asdict(study), TASKS: tasks, PROJECT: project}
-    for name, content in written.items():
-        made_by.write_file(folder / name, _json(content))
+    made_by.write_file(folder / KEY, _json(dataclasses.asdict(study)))
     paths = pictures.write(folder / IMAGES, images)
-    files = [*(folder / name for name in written), *paths]
+    made_by.write_file(folder / PROJECT, _json(project))
+    made_by.write_file(folder / TASKS, _json(tasks))
+    files = [*(folder / name for name in (KEY, PROJECT, TASKS)), *paths]
     made_by.write(folder, files, study.checkpoints, sources)
     print(f"{folder}: {len(tasks)} tasks for {study.people} people, {len(paths)} pictures")
     for note in study.notes:
         print(note)
+
+
+def _make_room(folder: Path, study: Study) -> None:
+    """Sees to it that what the folder has is of this study; a part of another goes."""
+    if not (folder / KEY).exists():
+        others = [name for name in (TASKS, PROJECT, IMAGES) if (folder / name).exists()]
+        if others:
+            raise ExperimentError(
+                f"{folder} has {', '.join(others)} and no {KEY}, so it is no study's folder; "
+                "choose another --study"
+            )
+    elif read(folder, study.kind) != study:
+        if (folder / TASKS).exists():
+            raise ExperimentError(
+                f"{folder} holds another study, whose answers could not be read without its {KEY}; "
+                "choose another --study, or remove the folder"
+            )
+        for path in (folder / IMAGES).glob("*.jpg"):
+            path.unlink()
 
 
 def read(folder: Path, kind: str) -> Study:
@@ -204,16 +224,17 @@ def read(folder: Path, kind: str) -> Study:
 
 
 def read_rows(path: Path) -> list[manifest.Row]:
-    """The rows of a manifest, none without a caption.
+    """The rows of a manifest, none without a caption, each with a photo that is there.
 
     Raises:
       ExperimentError: A row has no caption.
-      manifest.ManifestError: See there.
+      manifest.ManifestError, reading.ImageError: See there.
     """
     rows = manifest.read(path)
     for row in rows:
         if not (row.caption and row.caption.strip()):
             raise ExperimentError(f"{path}: the row {row.id!r} has no caption to show to people")
+        reading.upright_size(row.path)
     return rows
 
 

@@ -183,6 +183,13 @@ def test_rows_without_a_crop_are_left_out_for_all(rows, capsys):
     assert "GradCAM has no crop of men: left out for all methods." in capsys.readouterr().out
 
 
+def test_a_photo_that_is_gone(rows, tmp_path):
+    (tmp_path / "men.png").unlink()
+    study = tmp_path / "new"
+    said = commands.error_of(captions, f"--manifest={rows}", f"--study={study}", *given(rows))
+    assert "men.png" in said and not study.exists()
+
+
 def test_wrong_results(rows, tmp_path):
     def said(*results_flags):
         study = tmp_path / "new"

@@ -89,6 +89,47 @@ def test_the_same_command_goes_on_and_another_one_stops(study, dataset):
     assert "holds another study" in said and (study / "study.json").read_bytes() == key
 
 
+def test_a_study_that_was_not_finished_is_made_anew(dataset, tmp_path):
+    """A photo of which pixels are missing is found when it is shown; its row is then left out."""
+    pixels = np.random.default_rng(0).integers(0, 256, (200, 300, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "cut.jpg")
+    whole = (tmp_path / "cut.jpg").read_bytes()
+    (tmp_path / "cut.jpg").write_bytes(whole[: len(whole) // 2])
+    good = dataset.read_text()
+    dataset.write_text(good + '{"id": "cut", "image": "cut.jpg", "caption": "a dog"}\n')
+    folder = tmp_path / "crops"
+    said = commands.error_of(crops, f"--manifest={dataset}", f"--study={folder}", "--seed=1")
+    assert "cut.jpg" in said and not (folder / "tasks.json").exists()
+    dataset.write_text(good)
+    assert make(dataset) == folder
+    names = ["left", "middle", "right"]
+    photos = np.stack([pixels_of(dataset.parent / f"{name}.png") for name in names])
+    for task in people.key_of(folder):
+        shown = pixels_of(folder / "images" / f"{task['task']:04d}.jpg")
+        nearest = np.abs(photos - shown).mean(axis=(1, 2, 3)).argmin()
+        assert names[nearest] == task["id"]
+
+
+def pixels_of(path):
+    with Image.open(path) as picture:
+        return np.asarray(picture, np.float64)
+
+
+def test_a_folder_with_other_files_is_left_alone(dataset, tmp_path):
+    (tmp_path / "mine" / "images").mkdir(parents=True)
+    (tmp_path / "mine" / "images" / "0001.jpg").write_bytes(b"a holiday")
+    said = commands.error_of(crops, f"--manifest={dataset}", f"--study={tmp_path / 'mine'}")
+    assert "has images and no study.json" in said
+    assert [path.name for path in (tmp_path / "mine").rglob("*")] == ["images", "0001.jpg"]
+
+
+def test_a_folder_behind_a_link(dataset, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "crops").symlink_to(tmp_path / "elsewhere")
+    shown = people.tasks_of(make(dataset))
+    assert shown[0]["image"] == "/data/local-files/?d=crops/images/0001.jpg"
+
+
 def test_the_round_trip(study, dataset, capsys):
     """Three people: two draw the same, the third's crops have an IoU of 1 / 3 with theirs."""
     out = read(study, drawn(study, {10: LEFT, 2: LEFT, 9: ACROSS}))
@@ -255,6 +296,7 @@ def test_wrong_flags(study, dataset, tmp_path):
     both = [f"--manifest={dataset}", "--export=export.json"]
     assert "one of --manifest" in commands.error_of(crops, *both)
     nowhere = f"--study={tmp_path / 'nowhere'}"
+    assert "cannot read the manifest" in commands.error_of(crops, "--manifest=", nowhere)
     assert "cannot read" in commands.error_of(crops, nowhere, "--export=export.json")
     (study / "study.json").write_text("{}")
     said = commands.error_of(crops, f"--study={study}", "--export=export.json")
