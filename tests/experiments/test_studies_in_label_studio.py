@@ -209,7 +209,7 @@ def person(server, tmp_path):
         one = Person(page, server)
         invitation = json.loads(server.get("/api/invite"))["invite_url"]
         one.log_in(invitation, "annotator@example.org", "drawing a crop")
-        page.delete_all_cookies()
+        page.get(f"{server.url}/logout")
         one.log_in("/user/login", "annotator@example.org", "drawing a crop")
         yield one
 
