@@ -162,9 +162,14 @@ class Person:
         WebDriverWait(self.page, WAIT_S).until(lambda page: "/user/" not in page.current_url)
 
     def open(self, project):
-        """Opens a project's next task and closes the instruction."""
+        """Opens a project's next task and closes the instruction, which takes a moment to go."""
+        from selenium.webdriver.support import expected_conditions as wait_for
+        from selenium.webdriver.support.ui import WebDriverWait
+
         self.page.get(f"{self.server.url}/projects/{project}/data?labeling=1")
-        self.find("button[aria-label='Close modal']").click()
+        close = self.find("button[aria-label='Close modal']")
+        close.click()
+        WebDriverWait(self.page, WAIT_S).until(wait_for.staleness_of(close))
 
     def submit(self, project):
         """Sends the answer, the project's first, and waits until it is saved."""
@@ -204,13 +209,14 @@ class Person:
 
 @pytest.fixture
 def person(server, tmp_path):
-    """Somebody who has followed the invitation, and logged in once more."""
-    with browser.started(tmp_path / "profile") as page:
+    """Somebody who has followed the invitation, and then logs in with another browser."""
+    account = "annotator@example.org", "drawing a crop"
+    invitation = json.loads(server.get("/api/invite"))["invite_url"]
+    with browser.started(tmp_path / "first") as page:
+        Person(page, server).log_in(invitation, *account)
+    with browser.started(tmp_path / "second") as page:
         one = Person(page, server)
-        invitation = json.loads(server.get("/api/invite"))["invite_url"]
-        one.log_in(invitation, "annotator@example.org", "drawing a crop")
-        page.get(f"{server.url}/logout")
-        one.log_in("/user/login", "annotator@example.org", "drawing a crop")
+        one.log_in("/user/login", *account)
         yield one
 
 
@@ -236,7 +242,8 @@ def test_in_the_browser(server, rows, person):
 
     study, project = make(server, rows, choices, "chosen", BOXES)
     person.open(project)
-    person.find("body").send_keys("3")
+    person.find("label:has(input[type=radio][name='3'])").click()
+    person.find(".ant-radio-checked")
     person.submit(project)
     out = read(server, study, project, choices)
     assert "1: 0%, 2: 0%, 3: 100%, 4: 0%." in (out / "table.md").read_text()
