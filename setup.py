@@ -91,6 +91,7 @@ setup(
             "tabulate>=0.9",
             "pytest>=8",
             "ray>=2.50",
+            "selenium>=4.20",
             "mypy>=1.11",
             "ruff>=0.6",
         ],

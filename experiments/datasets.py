@@ -21,7 +21,6 @@ left out and counted in the closing line.
 import collections
 import functools
 import json
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -33,7 +32,14 @@ from tqdm import tqdm
 from cagic_tf.batch import manifest
 from cagic_tf.photos import reading
 from cagic_tf.system import files
-from experiments.data import annotations, coco_boxes, entities, paper_set, visual_genome
+from experiments.data import (
+    annotations,
+    coco_boxes,
+    entities,
+    paper_set,
+    photo_paths,
+    visual_genome,
+)
 from experiments.data.annotations import Annotation, Box, DataError
 
 FLAGS = flags.FLAGS
@@ -164,19 +170,12 @@ class ManifestWriter:
             return "rows without a usable box"
         row = {
             "id": manifest.safe_name(found.id),
-            "image": self._relative(photo),
+            "image": photo_paths.relative(photo, self._output.parent),
             "caption": found.caption.strip(),
             "crops": boxes,
         }
         people = _usable(found.people, found.in_fractions, size)
         return row | {"people": people} if people else row
-
-    def _relative(self, photo: Path) -> str:
-        """The photo's path from the manifest's folder, where the system has such a path."""
-        try:
-            return Path(os.path.relpath(photo.absolute(), self._output.parent.resolve())).as_posix()
-        except ValueError:  # Another drive.
-            return photo.absolute().as_posix()
 
 
 def _usable(boxes: Sequence[Box], in_fractions: bool, size: tuple[int, int]) -> list[Box]:

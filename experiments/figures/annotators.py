@@ -7,7 +7,6 @@ A row's overlaps are the IoUs of every two of its ground-truth crops, so rows ne
 --results, dots are the IoUs of a method's crop with each of them.
 """
 
-import itertools
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -23,7 +22,7 @@ from cagic_tf.photos import reading
 from experiments import command
 from experiments.errors import ExperimentError
 from experiments.figures import panels
-from experiments.tables import method_runs
+from experiments.tables import agreement, method_runs
 
 FLAGS = flags.FLAGS
 PHOTOS = 5  # Shown by default.
@@ -62,11 +61,6 @@ def main() -> None:
                 checkpoints |= record.checkpoints or {}
     data = panels.encoded(draw(rows, shown, boxes), output.suffix)
     panels.write(output, data, checkpoints, sources=sources)
-
-
-def agreement(crops: Sequence[Sequence[float]]) -> list[float]:
-    """IoU of every two boxes `(x, y, w, h)`: A (A - 1) / 2 numbers in [0, 1]."""
-    return [geometry.iou(one, other) for one, other in itertools.combinations(crops, 2)]
 
 
 def draw(
@@ -108,7 +102,7 @@ def draw_overlaps(
     """A box plot a row: median, quartiles, whiskers to the last within 1.5 of their distance."""
     named = len(rows) <= MOST_NAMES
     axes.boxplot(
-        [agreement(row.crops) for row in rows],
+        [agreement.overlaps(row.crops) for row in rows],
         tick_labels=[row.id for row in rows] if named else None,
         widths=0.6,
         flierprops={"markersize": 3},

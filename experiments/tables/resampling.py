@@ -49,7 +49,8 @@ def paired_p(difference: np.ndarray, photos: Sequence[str], seed: int = 0) -> fl
     The two methods are swapped on each photo. Unlike Wilcoxon's test it is about the very figure
     that is reported, the difference of the means, keeps photos on which the methods agree, and
     assumes nothing of the distribution but that swapping makes no difference. It is exact up to 13
-    photos; beyond that `RESAMPLES` swaps are drawn, so p is never below 2 / (RESAMPLES + 1).
+    photos; beyond that `RESAMPLES` swaps are drawn, so p is never below 2 / (RESAMPLES + 1). With
+    one photo it is 1: both ways to swap are as extreme.
 
     Args:
       difference: `[N]`, one a row: the first method's figure less the second's.
@@ -57,6 +58,8 @@ def paired_p(difference: np.ndarray, photos: Sequence[str], seed: int = 0) -> fl
       seed: Seed of the resampling.
     """
     sums, _ = by_photo(difference, photos)
+    if len(sums) < 2:  # SciPy wants two.
+        return 1.0
     test = stats.permutation_test(
         (sums, np.zeros_like(sums)),
         lambda x, y, axis: (x - y).sum(axis=axis),

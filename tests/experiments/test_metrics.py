@@ -209,6 +209,13 @@ def test_interval_of_equal_values():
     assert resampling.mean_interval(np.full(5, 0.25), list("abcde")) == [0.25, 0.25]
 
 
+def test_one_photo_has_no_interval_and_tells_nothing_apart():
+    one = np.array([0.5, 0.25]), ["a", "a"]
+    assert resampling.mean_interval(*one) is None and resampling.paired_p(*one) == 1
+    found = metrics.compare(measured([0.75]), measured([0.5]))
+    assert (found.difference, found.interval, found.p) == (0.25, None, 1)
+
+
 def test_compare_is_exact_for_few_photos():
     # All five differences are positive: of 2^5 sign patterns only two are as extreme.
     a, b = measured([0.5, 0.6, 0.7, 0.8, 0.9]), measured([0.4, 0.4, 0.4, 0.4, 0.4])
