@@ -89,6 +89,13 @@ def again(row: manifest.Row, record: records.Record, options: crop_files.SaveOpt
     return failed(error) if error else output
 
 
+def record(row: manifest.Row, output: RowOutput) -> records.Record:
+    """A row's line of `results.jsonl`."""
+    known = {"id": row.id, "image": row.image, "caption": row.caption}
+    known |= {"status": "ok" if output.error is None else "error", "error": output.error}
+    return records.Record(**{**output.fields, **known, "shape": row.shape.name})
+
+
 def name_problem(pattern: str) -> str:
     """What is wrong with how crops are named, `SaveOptions.name`, in one line; "" if nothing is."""
     shown = pattern.replace("{id}", "x")
