@@ -157,9 +157,14 @@ def _attempt(make: Callable[[], Any]) -> tuple[Any, str]:
     try:
         return make(), ""
     except Exception as error:
-        text = " ".join(str(error).split()) or type(error).__name__
-        expected = isinstance(error, reading.ImageError | ValueError)
-        return None, text if expected else f"{type(error).__name__}: {text}"
+        return None, reason(error)
+
+
+def reason(error: Exception) -> str:
+    """Why a row failed, in one line; an error that nobody expects has its type as well."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    expected = isinstance(error, reading.ImageError | ValueError)
+    return text if expected else f"{type(error).__name__}: {text}"
 
 
 def _draw(
