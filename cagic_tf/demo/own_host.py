@@ -1,5 +1,6 @@
 """The page asks no host but its own: browsers are told to refuse whatever a library may add."""
 
+import os
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
@@ -13,12 +14,24 @@ HEADERS = {
     b"referrer-policy": b"no-referrer",
     b"x-content-type-options": b"nosniff",
 }
-# What Gradio and the libraries below it would ask of the network by themselves.
-ENVIRONMENT = {
+# So that Gradio and the libraries below it ask nothing of the network by themselves.
+_ENVIRONMENT = {
     "GRADIO_ANALYTICS_ENABLED": "False",
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "HF_HUB_OFFLINE": "1",
 }
+_PROXIES = ("http_proxy", "https_proxy", "all_proxy")
+
+
+def ask_nobody() -> None:
+    """Sets this process up to ask no other host; call it before Gradio is imported.
+
+    Gradio asks itself whether it is there, and a proxy would be asked for that.
+    """
+    os.environ |= _ENVIRONMENT
+    for name in _PROXIES:
+        for spelt in (name, name.upper()):
+            os.environ.pop(spelt, None)
 
 
 class OwnHostOnly:

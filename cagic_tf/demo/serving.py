@@ -5,6 +5,7 @@ import signal
 import tempfile
 import threading
 from pathlib import Path
+from typing import Any
 
 from cagic_tf.demo import own_host
 from cagic_tf.demo.croppers import Croppers
@@ -12,7 +13,6 @@ from cagic_tf.demo.visits import Visits
 
 _CSS = Path(__file__).parent / "page.css"
 _LARGEST = "200mb"  # Of a photo's file.
-_FONTS = ["system-ui", "sans-serif"]  # Those of the visitor's own system.
 
 
 class ServingError(Exception):
@@ -20,7 +20,7 @@ class ServingError(Exception):
 
 
 def serve(croppers: Croppers, host: str, port: int) -> None:
-    """Serves the page until Ctrl-C or a signal to end.
+    """Serves the page until Ctrl-C or a signal to end; it needs Gradio, an extra.
 
     Args:
       croppers: What crops.
@@ -28,45 +28,53 @@ def serve(croppers: Croppers, host: str, port: int) -> None:
       port: Its port; 0: one that is free.
 
     Raises:
-      ServingError: Gradio is missing, or the port is taken.
+      ServingError: It cannot listen there.
     """
+    ended = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: ended.set())
     with tempfile.TemporaryDirectory(prefix="cagic-demo-") as name:
         root = Path(name).resolve()
-        # Gradio reads them while it is imported.
-        os.environ |= {**own_host.ENVIRONMENT, "GRADIO_TEMP_DIR": str(root / "uploads")}
-        try:
-            import gradio as gr
-        except ImportError as error:
-            raise ServingError(
-                f"the page needs Gradio ({error}): pip install 'cagic_tf[demo]'"
-            ) from error
-        from starlette.middleware import Middleware
+        own_host.ask_nobody()
+        os.environ["GRADIO_TEMP_DIR"] = str(root / "uploads")  # Read while it is imported.
+        import gradio as gr
 
         from cagic_tf.demo.page import Page
 
         visits = Visits(root)
         gr.set_static_paths([visits.shown])
         blocks = Page(croppers, visits).blocks
-        ended = threading.Event()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: ended.set())
-        try:
-            _, address, _ = blocks.launch(
-                server_name=host,
-                server_port=port or None,
-                prevent_thread_lock=True,
-                quiet=True,
-                ssr_mode=False,
-                footer_links=[],
-                max_file_size=_LARGEST,
-                theme=gr.themes.Default(primary_hue="blue", font=_FONTS, font_mono=["monospace"]),
-                css_paths=[_CSS],
-                app_kwargs={"middleware": [Middleware(own_host.OwnHostOnly)]},
-            )
-        except OSError as error:
-            raise ServingError(
-                f"cannot listen on {host}, port {port}: {error}; give another --port"
-            ) from error
+        address = _launch(blocks, host, port)
         print(f"Open {address} in a browser; Ctrl-C ends it.", flush=True)
         ended.wait()
         blocks.close(verbose=False)
+
+
+def _launch(blocks: Any, host: str, port: int) -> str:
+    """Has Gradio listen; returns the page's address."""
+    import gradio as gr
+    from starlette.middleware import Middleware
+
+    # Fonts of the visitor's own system.
+    fonts = {"font": ["system-ui", "sans-serif"], "font_mono": ["monospace"]}
+    theme = gr.themes.Default(primary_hue="blue", **fonts)
+    theme.set(block_info_text_color="*body_text_color")  # Its grey is too light to be read by all.
+    try:
+        _, address, _ = blocks.launch(
+            server_name=host,
+            server_port=port or None,
+            prevent_thread_lock=True,
+            quiet=True,
+            ssr_mode=False,
+            footer_links=[],
+            max_file_size=_LARGEST,
+            theme=theme,
+            css_paths=[_CSS],
+            app_kwargs={"middleware": [Middleware(own_host.OwnHostOnly)]},
+        )
+    except OSError as error:
+        raise ServingError(
+            f"cannot listen on {host}, port {port or 'any'}: another program does, or this machine "
+            "has no such address; give another --port or --host"
+        ) from error
+    return address.replace("//0.0.0.0:", "//localhost:")  # What browsers can open.

@@ -27,7 +27,6 @@ LONGEST_VIEW = 1600  # Pixels of the longer side of what the page shows.
 STOPPED = "Stopped. Nothing of that run is kept."
 NO_PHOTO = "Choose a photo first: drop it, paste it, take it with the camera, or take a sample."
 GONE = "The photo is no longer here, since the page was away for a while. Choose it again."
-_JSON = "result.json"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -173,10 +172,11 @@ def _crop(
     record = row_output.record(row, output)
     fields = dataclasses.asdict(record)
     views = _views(found[0].photo, fields["candidates"] or [fields])
-    files = visit.show({**output.pictures, **views, _JSON: record.line()})
+    json = f"{row.id}.json"
+    files = visit.show({**output.pictures, **views, json: record.line()})
     names = row_output.picture_names(row, crop_files.SaveOptions(), count)
     losses = files.get(names.get("losses", ""), "")
-    return Found(found[0], fields, files, files[_JSON], losses)
+    return Found(found[0], fields, files, files[json], losses)
 
 
 def _views(photo: np.ndarray, crops: Sequence[Mapping[str, Any]]) -> dict[str, bytes]:

@@ -1,6 +1,6 @@
 """The page's croppers without networks; run as a program, it serves the page with them.
 
-    python -m tests.demo.stand_in
+    python -m tests.demo.stand_in [PORT]
 
 The crop is the photo's upper left quarter, or of another shape as large as that. A caption with
 "slow" takes thirty scales of a fifth of a second. Whatever the process asks of another machine is
@@ -26,8 +26,8 @@ HOME = ("127.0.0.1", "localhost", "::1", "0.0.0.0")
 
 def losses(theta):
     """Losses that depend on where a crop is, so that tests can compute them."""
-    x, y, s = (float(value) for value in theta)
-    return {"total": 1 + x + 0.01 * y, "caption": 1 + x, "aesthetic": y + s - s}
+    x, y = (float(value) for value in theta[:2])
+    return {"total": 1 + x + 0.01 * y, "caption": 1 + x, "aesthetic": y}
 
 
 class StandIn:
@@ -127,7 +127,7 @@ def main():
     )
     croppers = StandIns()
     croppers.warm_up()
-    serving.serve(croppers, "127.0.0.1", 0)
+    serving.serve(croppers, "127.0.0.1", int([*sys.argv[1:], 0][0]))
 
 
 if __name__ == "__main__":
