@@ -2,6 +2,7 @@
 
 import functools
 import json
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,12 @@ _PLAY = """element.addEventListener("click", (event) => {
 _QUEUE: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "networks"}
 _QUICK: dict[str, Any] = {"queue": False, "show_progress": "hidden"}
 _WAITING = "Waiting. One crop is computed at a time, in the order in which people asked."
+# Every five seconds those of before fifteen seconds are removed: a visit has its own copy at once.
+_UPLOADS = (5, 15)
+_STOPPING = "Stopping."
+# Seconds for which Gradio's page still takes what it has cancelled for work that goes on, and would
+# not begin another; "Stopped" comes after that.
+_FORGETTING = 0.5
 _READY = "Ready. Write what the crop should show, and press “Crop”."
 
 
@@ -40,7 +47,7 @@ class Page:
 
     def __init__(self, croppers: Croppers, visits: Visits):
         self._croppers, self._visits = croppers, visits
-        with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(30, 60)) as self.blocks:
+        with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=_UPLOADS) as self.blocks:
             gr.Markdown(_INTRODUCTION)
             with gr.Row():
                 with gr.Column(min_width=300):
@@ -60,7 +67,8 @@ class Page:
             height=200,
             elem_id="photo",
         )
-        # Gradio would open the photo here, and have its own words for what it cannot open.
+        # Gradio would open the photo here, and have its own words for what it cannot open. Where a
+        # component is updated it makes another without this; so this one is given values alone.
         self._photo.preprocess = lambda upload: upload and upload.path
         with gr.Row(elem_id="samples"):
             self._samples = [
@@ -130,7 +138,9 @@ class Page:
             **_QUEUE,
             **shown,
         )
-        self._stop.click(self._stop_it, None, self._status, cancels=cropping, **_QUICK)
+        self._stop.click(None, None, self._status, js=_says(_STOPPING))
+        stopped = self._stop.click(self._stop_it, cancels=cropping, **_QUICK)
+        stopped.then(self._say_stopped, None, self._status, **_QUICK)
         self.blocks.load(self._labels, None, self._method, **_QUICK)
         self.blocks.unload(self._leave)
 
@@ -141,10 +151,9 @@ class Page:
         return self._visits.of(str(request.session_hash))
 
     def _take(self, path: str | None, request: gr.Request) -> list[Any]:
-        seen = self._taken(path, request)
-        if path is not None:  # The visit has a copy, or it is no photo.
-            Path(path).unlink(missing_ok=True)
-        return [None, *seen]
+        if path is None:  # Another way to give a photo was chosen, and no photo yet.
+            return [None, *[gr.skip()] * 7]
+        return [None, *self._taken(Path(path), request)]
 
     def _taker(self, sample: samples.Sample) -> Callable[[gr.Request], list[Any]]:
         def take(request: gr.Request) -> list[Any]:
@@ -152,14 +161,12 @@ class Page:
 
         return take
 
-    def _taken(self, path: str | Path | None, request: gr.Request) -> list[Any]:
+    def _taken(self, path: Path, request: gr.Request) -> list[Any]:
         """What is seen of a photo that was chosen: it, or why not; nothing of the one before."""
         nothing = [""] * 4
         visit = self._visit(request)
         try:
-            if path is None:
-                raise reading.ImageError(work.NO_PHOTO)
-            width, height = work.take(visit, Path(path))
+            width, height = work.take(visit, path)
         except reading.ImageError as error:
             problem = fragments.status(str(error), "problem")
             return [problem, None, gr.update(visible=False), *nothing]
@@ -215,8 +222,11 @@ class Page:
             return [fragments.status(scored.message, "problem"), ""]
         return [fragments.status("Your box is scored."), fragments.comparison(scored, names)]
 
-    def _stop_it(self, request: gr.Request) -> str:
+    def _stop_it(self, request: gr.Request) -> None:
         self._visit(request).stop()
+
+    def _say_stopped(self) -> str:
+        time.sleep(_FORGETTING)
         return fragments.status(work.STOPPED)
 
     def _leave(self, request: gr.Request) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from cagic_tf.demo import own_host
 from cagic_tf.demo.croppers import Croppers
 from cagic_tf.demo.visits import Visits
+from cagic_tf.system import resources
 
 _CSS = Path(__file__).parent / "page.css"
 _LARGEST = "200mb"  # Of a photo's file.
@@ -42,7 +43,8 @@ def serve(croppers: Croppers, host: str, port: int) -> None:
         from cagic_tf.demo.page import Page
 
         visits = Visits(root)
-        gr.set_static_paths([visits.shown])
+        # What is in there is served from there, and not from copies that go with old uploads.
+        gr.set_static_paths([visits.shown, resources.package_path("samples")])
         blocks = Page(croppers, visits).blocks
         address = _launch(blocks, host, port)
         print(f"Open {address} in a browser; Ctrl-C ends it.", flush=True)

@@ -23,7 +23,9 @@ _ENVIRONMENT = {"TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": str(ROOT)}
 _ENVIRONMENT |= {"HTTP_PROXY": "http://127.0.0.1:9", "HTTPS_PROXY": "http://127.0.0.1:9"}
 _OPTIONS = (
     "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
+    "--disable-component-update --disable-sync "
+    # A camera that shows a turning disk, and a visitor who lets pages use it.
+    "--use-fake-device-for-media-stream --use-fake-ui-for-media-stream"
 )
 
 
@@ -68,12 +70,7 @@ class Server:
 
     def photos(self):
         """Names of the files that it keeps of visitors."""
-        samples = {path.name for path in (ROOT / "cagic_tf" / "samples").iterdir()}
-        kept = {path for path in self.folder.rglob("*") if path.is_file()}
-        # Gradio has copies of the pictures on the samples' buttons.
-        return sorted(
-            path.name for path in kept if "uploads" not in path.parts or path.name not in samples
-        )
+        return sorted(path.name for path in self.folder.rglob("*") if path.is_file())
 
     def end(self, number=signal.SIGTERM):
         """Ends it as a system does; returns its exit status."""
