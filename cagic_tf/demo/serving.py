@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import tempfile
 import threading
 from pathlib import Path
@@ -21,7 +22,7 @@ class ServingError(Exception):
 
 
 def serve(croppers: Croppers, host: str, port: int) -> None:
-    """Serves the page until Ctrl-C or a signal to end; it needs Gradio, an extra.
+    """Serves the page until Ctrl-C or a signal to end, then ends the process; it needs Gradio.
 
     Args:
       croppers: What crops.
@@ -34,7 +35,7 @@ def serve(croppers: Croppers, host: str, port: int) -> None:
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
-    with tempfile.TemporaryDirectory(prefix="cagic-demo-") as name:
+    with tempfile.TemporaryDirectory(prefix="cagic-demo-", ignore_cleanup_errors=True) as name:
         root = Path(name).resolve()
         own_host.ask_nobody()
         os.environ["GRADIO_TEMP_DIR"] = str(root / "uploads")  # Read while it is imported.
@@ -49,7 +50,9 @@ def serve(croppers: Croppers, host: str, port: int) -> None:
         address = _launch(blocks, host, port)
         print(f"Open {address} in a browser; Ctrl-C ends it.", flush=True)
         ended.wait()
-        blocks.close(verbose=False)
+    # At once: a search may be at work, which Python would wait for.
+    sys.stdout.flush()
+    os._exit(0)
 
 
 def _launch(blocks: Any, host: str, port: int) -> str:
