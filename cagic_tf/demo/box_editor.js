@@ -2,6 +2,8 @@
 // `watch` are Gradio's; the value is {src, width, height, box, found}, boxes [x, y, w, h] in pixels.
 const find = (name) => element.querySelector("." + name);
 let box = null;
+let kept = ""; // The value that a hand has set, as JSON.
+let loaded = ""; // And the one that the server has set.
 
 function place(node, at) {
   const { width, height } = props.value;
@@ -25,6 +27,12 @@ function draw() {
 
 function load() {
   const value = props.value;
+  const text = JSON.stringify(value);
+  // News of what a hand has set comes late, when the hand may have moved on.
+  if (text === kept) return;
+  // And Gradio sends the last of a crop twice, when a hand may have moved the box.
+  if (box && text === loaded) return keep();
+  loaded = text;
   element.querySelector(".editor").hidden = !(value && value.src);
   if (!value || !value.src) return;
   const image = find("photo");
@@ -34,7 +42,9 @@ function load() {
 }
 
 function keep() {
-  props.value = { ...props.value, box: [...box] };
+  const value = { ...props.value, box: [...box] };
+  kept = JSON.stringify(value);
+  props.value = value;
 }
 
 // Moves the box, or its lower right corner, by pixels of the photo from where it was.
