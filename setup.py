@@ -28,6 +28,7 @@ setup(
         "cagic_tf.batch",
         "cagic_tf.beyond",
         "cagic_tf.cropping",
+        "cagic_tf.demo",
         "cagic_tf.method",
         "cagic_tf.networks",
         "cagic_tf.networks.trunks",
@@ -41,6 +42,7 @@ setup(
     package_dir={f"{DATA}.checkpoints": "checkpoints", f"{DATA}.gin": "gin"},
     package_data={
         "cagic_tf": ["py.typed"],
+        "cagic_tf.demo": ["*.css", "*.html", "*.js"],
         "cagic_tf.samples": ["*"],
         f"{DATA}.checkpoints": [
             "README.md",
@@ -71,6 +73,9 @@ setup(
     entry_points={"console_scripts": ["cagic = cagic_tf.run:command"]},
     extras_require={
         "plots": ["matplotlib>=3.8"],
+        "demo": ["gradio>=6.31,<7", "matplotlib>=3.8"],
+        # Tests of the page, with Debian's Chromium; axe-core comes in the second.
+        "browser": ["playwright>=1.65", "axe-playwright-python>=0.1.8"],
         "cuda": ["tensorflow[and-cuda]>=2.21,<2.22"],
         "experiments": [
             "matplotlib>=3.8",

@@ -13,7 +13,7 @@ import tensorflow as tf
 from PIL import Image
 
 from cagic_tf.beyond import candidates, shapes
-from cagic_tf.cropping import crop_results, requests
+from cagic_tf.cropping import crop_results, requests, words
 from cagic_tf.cropping.crop_results import Prepared
 from cagic_tf.cropping.graphs import Graphs
 from cagic_tf.method import annealing, vocabulary
@@ -22,7 +22,7 @@ from cagic_tf.method.problems import Problem
 from cagic_tf.method.search import Progress, Search
 from cagic_tf.networks.bundle import Networks
 from cagic_tf.photos import reading
-from cagic_tf.results import CropResult
+from cagic_tf.results import Candidate, CropResult
 from cagic_tf.system import arguments, devices, threads
 
 MOST_PHOTOS = 64  # Side by side on a GPU; with K = 10 they are 640 crops at a time.
@@ -54,11 +54,9 @@ class Cropper:
         Args:
           networks: The frozen networks; None loads the embedded checkpoints.
           objective: Settings of the losses; None takes the paper's.
-          search: Such as `annealing.Annealing`, `joint_search.JointSearch` or
-            `coarse_to_fine.CoarseToFine`; None takes Alg. 1.
+          search: Such as `annealing.Annealing` or `coarse_to_fine.CoarseToFine`; None takes Alg. 1.
           max_side: Photos are reduced to this many pixels on the longer side before the pyramid is
-            built, since the networks see few pixels of a crop whatever the photo has; 0 never: then
-            a photo of 12 megapixels takes 3 GB.
+            built: the networks see few pixels of a crop. 0 never: 12 megapixels then take 3 GB.
           seed: Seed of the restarts.
 
         Raises:
@@ -67,10 +65,7 @@ class Cropper:
             none, or the networks do not compute in float32.
         """
         arguments.check_whole("Cropper.max_side", max_side, 0, needed=requests.PIXELS)
-        needed = "a search such as @Annealing() is needed"
-        arguments.check_has("Cropper.search", search, "compile", needed)
-        arguments.check_has("Cropper.networks", networks, "captioner", "Networks() is needed")
-        arguments.check_has("Cropper.objective", objective, "terms", "Objective() is needed")
+        requests.check_parts(search, networks, objective)
         arguments.check_seed(seed)
         self.loss = CropLoss(objective or Objective(), networks or Networks())
         if self.loss.networks.dtype != tf.float32:
@@ -90,6 +85,12 @@ class Cropper:
         loss = CropLoss(self.loss.objective.without_caption(), self.loss.networks)
         return Graphs(loss, self._settings)
 
+    def _checked(self, image: Any, caption: Any, seed: Any, *others: Any) -> requests.Request:
+        return requests.checked(image, caption, self.seed if seed is None else seed, *others)
+
+    def _graphs(self, caption: str | None) -> Graphs:
+        return self._without_caption if caption is None else self._with_caption
+
     def crop(
         self,
         image: str | os.PathLike | Image.Image | np.ndarray,
@@ -107,7 +108,7 @@ class Cropper:
           caption: What the crop should show; None: the crop of lowest aesthetic loss (Eq. 5) alone.
           seed: Seed of the restarts; the same seed gives the same crop, bit for bit.
           progress: Called after each scale as `progress(done, in all, lowest loss)`; TensorFlow is
-            deterministic meanwhile, see `devices.reproducible`.
+            deterministic meanwhile, see `devices.reproducible`. What it raises ends the search.
           shape: The crop's: "original" is the photo's, as in the paper; a ratio of width to height
             such as "16:9", kept within a pixel; a size such as "1200x628", of which the ratio
             counts here. See `shapes.parse`.
@@ -125,8 +126,7 @@ class Cropper:
             `smallest_side` is negative or `candidate_count` below 1; a value has a wrong type.
         """
         requests.check_progress(progress)
-        seed = self.seed if seed is None else seed
-        request = requests.checked(image, caption, seed, shape, smallest_side, candidate_count)
+        request = self._checked(image, caption, seed, shape, smallest_side, candidate_count)
         with self._lock, devices.reproducible():
             begin = time.monotonic()
             (result,) = self._crop([self._prepare(request)], progress, begin)
@@ -171,15 +171,8 @@ class Cropper:
         each = {"captions": captions, "seeds": seeds, "shapes": shapes}
         columns = [requests.one_each(name, given, len(images)) for name, given in each.items()]
         wanted = [
-            requests.checked(
-                image,
-                caption,
-                self.seed if seed is None else seed,
-                shape,
-                smallest_side,
-                candidate_count,
-            )
-            for image, caption, seed, shape in zip(images, *columns, strict=True)
+            self._checked(image, *own, smallest_side, candidate_count)
+            for image, *own in zip(images, *columns, strict=True)
         ]
         outcomes: list[Outcome] = []
         with self._lock, devices.reproducible():
@@ -192,6 +185,30 @@ class Cropper:
                         raise
                     batch_size = self._most_photos = batch_size // 2
         return outcomes
+
+    def score(
+        self,
+        image: str | os.PathLike | Image.Image | np.ndarray,
+        caption: str | None,
+        boxes: Sequence[Sequence[int]],
+    ) -> list[Candidate]:
+        """The losses of crops that somebody has chosen, and the captioner's captions of them.
+
+        Args:
+          image: The photo, see `crop`.
+          caption: What the crops should show; None: only the aesthetic loss is there.
+          boxes: Crops `(x, y, w, h)` of any shape, in whole pixels of the upright photo.
+
+        Raises:
+          reading.ImageError: The photo cannot be read.
+          ValueError: A box is not inside the photo, or what `crop` says of captions.
+        """
+        image = self._checked(image, caption, None, shapes.ORIGINAL, 0, 1).image
+        with self._lock, devices.reproducible():
+            photo = reading.read(image)
+            placed = [requests.placed(box, *photo.shape[1::-1]) for box in boxes]
+            problem, _ = self.problem(photo, caption)
+            return crop_results.scored(self._graphs(caption), problem, photo, placed)
 
     def batch_size(self, count: int, most: int = 0) -> int:
         """How many of `count` photos go side by side: all batches have about as many.
@@ -236,15 +253,14 @@ class Cropper:
     def _prepare(self, request: requests.Request) -> Prepared:
         photo = reading.read(request.image)
         bounds = request.bounds(*photo.shape[1::-1])
-        problem, words = self.problem(photo, request.caption, bounds.base_size)
-        return Prepared(request, photo, problem, words, bounds)
+        problem, found = self.problem(photo, request.caption, bounds.base_size)
+        return Prepared(request, photo, problem, found, bounds)
 
     def _crop(
         self, prepared: Sequence[Prepared], progress: Progress | None, begin: float
     ) -> list[CropResult]:
         """The crops of photos that all have captions or none, begun at that time."""
-        alone = prepared[0].request.caption is None
-        graphs = self._without_caption if alone else self._with_caption
+        graphs = self._graphs(prepared[0].request.caption)
         problems = [each.problem for each in prepared]
         paths = graphs.search(
             problems,
@@ -270,8 +286,7 @@ class Cropper:
 
         Args:
           photo: `[H, W, 3]` uint8, upright RGB.
-          caption: What the crop should show; None: nothing is said, and the problem is that of the
-            aesthetic loss alone.
+          caption: What the crop should show; None: the problem is the aesthetic loss's alone.
           base_size: Width and height of the crop of scale 1 as fractions of the photo's.
 
         Returns:
@@ -280,18 +295,6 @@ class Cropper:
         Raises:
           ValueError: The caption is empty or none of its words that say something is known.
         """
-        captioner = self.loss.networks.captioner
-        if caption is None:
-            loss, words = self._without_caption.loss, vocabulary.no_words(captioner.vocabulary)
-        else:
-            end_word = captioner.end_word if self.loss.objective.user_end_word else None
-            loss = self.loss
-            words = vocabulary.bag_of_words(
-                caption,
-                captioner.vocabulary,
-                end_word,
-                loss.word_finders,
-                loss.networks.synonyms,
-            )
-            vocabulary.check_describes(caption, words)
-        return loss.problem(reading.reduced(photo, self.max_side), words, base_size), words
+        loss = self._graphs(caption).loss
+        found = words.of(loss, caption)
+        return loss.problem(reading.reduced(photo, self.max_side), found, base_size), found

@@ -24,6 +24,8 @@ ALLOWED = {
     "shortcut": {"pipeline", "results", "system"},
     "config": {"baselines", "beyond", "method", "networks", "pipeline", "system"},
     "batch": {"beyond", "config", "method", "networks", "photos", "pipeline", "results", "system"},
+    "demo": {"batch", "beyond", "config", "method", "networks", "photos", "pipeline", "results"}
+    | {"system"},
     "run": {"batch", "config", "networks", "photos", "pipeline", "system"},
     "distributed": {"batch", "pipeline", "run"},
     "__main__": {"run"},

@@ -275,9 +275,7 @@ class OutputFolder:
                 )
 
     def _append(self, row: manifest.Row, output: row_output.RowOutput) -> records.Record:
-        known = {"id": row.id, "image": row.image, "caption": row.caption}
-        known |= {"status": "ok" if output.error is None else "error", "error": output.error}
-        record = records.Record(**{**output.fields, **known, "shape": row.shape.name})
+        record = row_output.record(row, output)
         before = self.done.get(row.id)
         if before is None or not before.ok or record.ok:
             with self._writing_errors():

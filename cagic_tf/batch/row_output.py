@@ -89,6 +89,13 @@ def again(row: manifest.Row, record: records.Record, options: crop_files.SaveOpt
     return failed(error) if error else output
 
 
+def record(row: manifest.Row, output: RowOutput) -> records.Record:
+    """A row's line of `results.jsonl`."""
+    known = {"id": row.id, "image": row.image, "caption": row.caption}
+    known |= {"status": "ok" if output.error is None else "error", "error": output.error}
+    return records.Record(**{**output.fields, **known, "shape": row.shape.name})
+
+
 def name_problem(pattern: str) -> str:
     """What is wrong with how crops are named, `SaveOptions.name`, in one line; "" if nothing is."""
     shown = pattern.replace("{id}", "x")
@@ -150,9 +157,14 @@ def _attempt(make: Callable[[], Any]) -> tuple[Any, str]:
     try:
         return make(), ""
     except Exception as error:
-        text = " ".join(str(error).split()) or type(error).__name__
-        expected = isinstance(error, reading.ImageError | ValueError)
-        return None, text if expected else f"{type(error).__name__}: {text}"
+        return None, reason(error)
+
+
+def reason(error: Exception) -> str:
+    """Why a row failed, in one line; an error that nobody expects has its type as well."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    expected = isinstance(error, reading.ImageError | ValueError)
+    return text if expected else f"{type(error).__name__}: {text}"
 
 
 def _draw(

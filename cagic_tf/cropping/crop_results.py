@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+import tensorflow as tf
 
 from cagic_tf.cropping import requests
-from cagic_tf.cropping.graphs import Described
+from cagic_tf.cropping.graphs import Described, Graphs
 from cagic_tf.method import geometry, vocabulary
 from cagic_tf.method.objective import CropLoss
 from cagic_tf.method.problems import Problem
@@ -71,6 +72,28 @@ def result(
         candidates=(best, *sorted(others, key=lambda other: other.loss["total"])),
         source=request.image,
     )
+
+
+def scored(
+    graphs: Graphs,
+    problem: Problem,
+    photo: np.ndarray,
+    placed: Sequence[requests.Placed],
+) -> list[Candidate]:
+    """What the networks see in boxes of a photo.
+
+    Args:
+      graphs: Of the objective.
+      problem: The photo and the caption.
+      photo: `[H, W, 3]`, the upright photo.
+      placed: The boxes.
+    """
+    found, size = [], (photo.shape[1], photo.shape[0])
+    for theta, base_size in placed:
+        own = problem._replace(base_size=tf.constant(base_size, problem.base_size.dtype))
+        ((seen,),) = graphs.describe([own], [[theta]])
+        found.append(_candidate(theta, seen, size, base_size))
+    return found
 
 
 def _candidate(

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 from PIL import Image
 
 from cagic_tf.beyond import shapes
@@ -57,6 +58,46 @@ def checked(
     if isinstance(image, str | os.PathLike):
         image = os.path.expanduser(image)
     return Request(image, caption, seed, shape, smallest_side, candidate_count)
+
+
+class Placed(NamedTuple):
+    """A box as a search would name it.
+
+    Attributes:
+      theta: `[3]`, its `(x, y, s)`.
+      base_size: Width and height of the largest crop of its shape, as fractions of the photo's.
+    """
+
+    theta: np.ndarray
+    base_size: tuple[float, float]
+
+
+def placed(box: Sequence[int], width: int, height: int) -> Placed:
+    """The place of a box `(x, y, w, h)` in pixels, in a photo of that size.
+
+    Raises:
+      ValueError: The box is empty or not inside the photo, or its numbers are not whole.
+    """
+    numbers = list(box) if isinstance(box, Sequence | np.ndarray) else []
+    whole = all(isinstance(n, int | np.integer) and not isinstance(n, bool) for n in numbers)
+    x, y, w, h = numbers if whole and len(numbers) == 4 else (0, 0, 0, 0)
+    if not (min(x, y) >= 0 and min(w, h) >= 1 and x + w <= width and y + h <= height):
+        raise ValueError(
+            f"the box is {arguments.shown(box)}; (x, y, w, h) in whole pixels inside the photo of "
+            f"{width} x {height} is needed"
+        )
+    across, down = w / width, h / height
+    scale = max(across, down)
+    theta = np.array([(2 * x + w) / width - 1, (2 * y + h) / height - 1, scale])
+    return Placed(theta, (across / scale, down / scale))
+
+
+def check_parts(search: Any, networks: Any, objective: Any) -> None:
+    """Raises ValueError where a `Cropper` is given something else than its parts, or None."""
+    needed = "a search such as @Annealing() is needed"
+    arguments.check_has("Cropper.search", search, "compile", needed)
+    arguments.check_has("Cropper.networks", networks, "captioner", "Networks() is needed")
+    arguments.check_has("Cropper.objective", objective, "terms", "Objective() is needed")
 
 
 def check_progress(progress: Any) -> None:
