@@ -7,7 +7,7 @@ The original learns what people think of the crops of its grid; this one what th
 does. Like the original it sees what a crop keeps and what it discards. Of the epochs the one is
 kept whose scores of dev photos' crops are most in the teacher's order.
 
-Scores and features are cached (7 GB), and a run that was stopped goes on from there.
+Scores and features are cached (6 GB), and a run that was stopped goes on from there.
 """
 
 from collections.abc import Sequence
@@ -42,7 +42,7 @@ SETTINGS = ["photos", "boxes", *region_training.SETTINGS]
 def define_flags() -> None:
     """Flags of this script."""
     stand_ins.define_folder_flags("cached scores and features")
-    flags.DEFINE_integer("photos", 2000, "How many training photos, those of an own size first.")
+    flags.DEFINE_integer("photos", 753, "How many training photos, those of an own size first.")
     flags.DEFINE_integer(
         "boxes", 16, "How many crops the teacher scores of a photo that is not at its own size."
     )
