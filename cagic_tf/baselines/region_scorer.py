@@ -115,9 +115,8 @@ class RegionScorer:
         size = self.sides[len(self.sides) // 2], self.sides[len(self.sides) // 2]
         whole = reads(np.array([[0.0, 0, 1, 1]]), size, FINE)
         cells = self._fine(self._grids(view(photo, size))[1], *whole).numpy()
-        return (outside(boxes)[:, :, None] * cells.reshape(-1, FINE_CHANNELS)).reshape(
-            len(boxes), -1
-        )
+        kept = outside(boxes)[:, :, None] * cells.reshape(-1, FINE_CHANNELS)
+        return kept.reshape(-1, FINE_SIZE)
 
 
 class RegionHead:
@@ -276,4 +275,4 @@ def outside(boxes: np.ndarray) -> np.ndarray:
     across = (left <= centres) & (centres <= right)
     down = (top <= centres) & (centres <= bottom)
     inside = down[:, :, None] & across[:, None, :]
-    return 1 - inside.reshape(len(boxes), -1).astype(np.float32)
+    return 1 - inside.reshape(-1, CELLS * CELLS).astype(np.float32)
