@@ -53,6 +53,7 @@ setup(
             "synonyms/*",
             "vfn/*",
             "vfn-regions/*",
+            "vpn-lite0/*",
         ],  # No ported ones.
         f"{DATA}.gin": ["**/*.gin"],
     },
