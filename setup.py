@@ -56,6 +56,7 @@ setup(
             "synonyms/*",
             "vfn/*",
             "vfn-regions/*",
+            "vpn-lite0/*",
         ],  # No ported ones.
         f"{DATA}.gin": ["**/*.gin"],
     },

@@ -24,6 +24,7 @@ EMBEDDED = (
     "synonyms",
     "vfn",
     "vfn-regions",
+    "vpn-lite0",
 )
 TOPS = {*SOURCES, ".ci", "checkpoints", "gin"}
 LONGEST = 119  # Characters of a line.

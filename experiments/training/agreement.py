@@ -45,3 +45,23 @@ def best_boxes(student: Sequence[np.ndarray], teacher: Sequence[np.ndarray]) -> 
             np.mean([each.std() for each in teacher])
         ),
     }
+
+
+def mean_scores(
+    numbers: Sequence[np.ndarray], scores: Sequence[np.ndarray], count: int
+) -> np.ndarray:
+    """What is known of boxes without a look at the photo: their scores in the mean.
+
+    Args:
+      numbers: A photo's `[N]` int each: which of so many boxes.
+      scores: `[N]` each, which are counted from their mean in the photo.
+      count: How many boxes there are.
+
+    Returns:
+      `[count]` float64, 0 for a box that is of no photo.
+    """
+    totals, seen = np.zeros((2, count))
+    for which, own in zip(numbers, scores, strict=True):
+        totals[which] += own - own.mean()
+        seen[which] += 1
+    return totals / np.maximum(seen, 1)

@@ -20,6 +20,8 @@ class Teacher:
 
     Attributes:
       trunk: The checkpoint of its trunk.
+      network: The trunk.
+      tensors: Of its head.
       sha256: Hex digests of what it is made of, head and trunk.
       vectors: Pictures `[N, 224, 224, 3]` in [0, 1] to annotation vectors `[N, L, D]`.
       judge: Annotation vectors to scores `[N]`, higher is better.
@@ -34,7 +36,8 @@ class Teacher:
         head = checkpoints.load(bundle.find(name), "vfn")
         self.trunk = bundle.load_trunk(bundle.find(name), head)
         self.sha256 = head.sha256, self.trunk.sha256
-        network = bundle.build_trunk(self.trunk)
+        self.tensors = head.tensors
+        self.network = network = bundle.build_trunk(self.trunk)
         self._size = network.input_size
         signature = [tf.TensorSpec([None, *self._size, 3], tf.float32)]
         self.vectors = tf.function(network, input_signature=signature, autograph=False)

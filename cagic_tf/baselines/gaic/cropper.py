@@ -6,9 +6,10 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from cagic_tf.baselines import opencv_resize, released
+from cagic_tf.baselines import opencv_resize, region_scorer, released
 from cagic_tf.baselines.gaic import alignment, anchors
 from cagic_tf.baselines.gaic.network import GridAnchorHead
+from cagic_tf.baselines.region_scorer import RegionScorer
 from cagic_tf.baselines.scored_box import ScoredBox
 from cagic_tf.networks import checkpoints
 from cagic_tf.networks.protocols import MultiScaleTrunk
@@ -98,6 +99,21 @@ class GAIC:
             return Scored(boxes, self._scores(picture(photo), *where).numpy())
 
 
+class StandIn(GAIC):
+    """The same, where the scores are a stand-in's, which reads crops from views of the photo."""
+
+    def __init__(self, regions: RegionScorer):
+        self._regions = regions
+
+    def scored(self, photo: np.ndarray) -> Scored:
+        """As of `GAIC`."""
+        released.check_photo(photo)
+        size = anchors.looked_at(*photo.shape[:2])
+        boxes = anchors.in_photo(anchors.grid(*size), size, photo.shape[:2])
+        with devices.reproducible():
+            return Scored(boxes, self._regions.scores(photo, boxes))
+
+
 def picture(photo: np.ndarray) -> np.ndarray:
     """A photo `[H, W, 3]` uint8 as the trunk takes it: `[1, h, w, 3]` float32, RGB in [0, 1].
 
@@ -116,7 +132,7 @@ def mean_opinion(score: float) -> float:
 
 
 def load(directory: str | os.PathLike) -> GAIC:
-    """Loads the network that `python -m cagic_tf.port gaic` wrote, or a like one on another trunk.
+    """Loads the network that `python -m cagic_tf.port gaic` wrote, a like one, or a stand-in.
 
     Args:
       directory: The checkpoint's folder; its trunk is inside, or under `checkpoints/`.
@@ -125,6 +141,8 @@ def load(directory: str | os.PathLike) -> GAIC:
       checkpoints.CheckpointError: It is missing, damaged or of another kind; says how to get it.
     """
     head, trunk = released.load(directory, RELEASE)
+    if "views" in head.manifest:
+        return StandIn(region_scorer.load(head, trunk))
     if not isinstance(trunk, MultiScaleTrunk):
         raise checkpoints.CheckpointError(
             f"{directory} stands on {head.manifest['trunk']!r}, which has no features at three "

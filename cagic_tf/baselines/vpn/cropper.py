@@ -7,7 +7,8 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from cagic_tf.baselines import released
+from cagic_tf.baselines import region_scorer, released
+from cagic_tf.baselines.region_scorer import RegionScorer
 from cagic_tf.baselines.scored_box import ScoredBox
 from cagic_tf.baselines.vpn import anchors
 from cagic_tf.baselines.vpn.network import ViewProposalNet
@@ -75,7 +76,7 @@ class VPN:
           photos: Each `[H, W, 3]` uint8, RGB.
 
         Returns:
-          `[N, 895]` float32, none negative; they have no unit.
+          `[N, 895]` float32; they have no unit. The authors' network gives none below 0.
 
         Raises:
           ValueError: One is no such array.
@@ -87,6 +88,23 @@ class VPN:
         inputs = np.stack([resize(photo, self._side) for photo in photos])
         with devices.reproducible():
             return self._score(inputs.astype(np.float32) / 255).numpy()
+
+
+class StandIn(VPN):
+    """The same, where the scores are a stand-in's, which reads boxes from views of the photo."""
+
+    def __init__(self, regions: RegionScorer):
+        self._regions = regions
+
+    def scores(self, photos: Sequence[np.ndarray]) -> np.ndarray:
+        """As of `VPN`; boxes are those in the photo's whole pixels."""
+        found = [np.zeros([0, len(anchors.anchors())], np.float32)]
+        for photo in photos:
+            released.check_photo(photo)
+            corners = pixel_boxes(photo.shape[1], photo.shape[0])
+            with devices.reproducible():
+                found.append(self._regions.scores(photo, corners)[None])
+        return np.concatenate(found)
 
 
 def resize(photo: np.ndarray, side: int) -> np.ndarray:
@@ -135,7 +153,7 @@ def best_boxes(boxes: np.ndarray, scores: np.ndarray) -> list[ScoredBox]:
 
 
 def load(directory: str | os.PathLike) -> VPN:
-    """Loads the network that `python -m cagic_tf.port vpn` wrote, or a like one on another trunk.
+    """Loads the network that `python -m cagic_tf.port vpn` wrote, a like one, or a stand-in.
 
     Args:
       directory: The checkpoint's folder; its trunk is inside, or under `checkpoints/`.
@@ -144,4 +162,6 @@ def load(directory: str | os.PathLike) -> VPN:
       checkpoints.CheckpointError: It is missing, damaged or of another kind; says how to get it.
     """
     head, trunk = released.load(directory, RELEASE)
+    if "views" in head.manifest:
+        return StandIn(region_scorer.load(head, trunk))
     return VPN(trunk, ViewProposalNet(head.tensors), head.manifest["side"])

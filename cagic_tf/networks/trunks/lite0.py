@@ -60,7 +60,11 @@ class Lite0:
           `[N, 49, 1280]`, rows of the 7 x 7 grid one after the other, each value in [0, 6].
         """
         x = self._blocks(self._begin(images), FIRST_BLOCKS, len(blocks()))
-        return layers.annotation_vectors(self._convolution(x, "head"))
+        return layers.annotation_vectors(self.last(x))
+
+    def last(self, coarse: tf.Tensor) -> tf.Tensor:
+        """The annotation vectors of the last block's grid, `[N, H, W, 320]`: `[N, H, W, 1280]`."""
+        return self._convolution(coarse, "head")
 
     def scales(self, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """What the network knows at three scales.
