@@ -8,7 +8,7 @@ learns to say at once, from a few views of the photo, what the scorer says of 89
 the other. It is trained on random boxes of many photos. Of the epochs the one is kept whose scores
 of dev photos' boxes are most in the teacher's order.
 
-Scores and features are cached (2.5 GB), and a run that was stopped goes on from there.
+Scores and features are cached (3.5 GB), and a run that was stopped goes on from there.
 """
 
 from collections.abc import Sequence
@@ -40,7 +40,7 @@ SETTINGS = ["photos", "boxes", "own_boxes", "dev_photos", "dev_boxes", *region_t
 def define_flags() -> None:
     """Flags of this script."""
     stand_ins.define_folder_flags("cached scores and features")
-    flags.DEFINE_integer("photos", 500, "How many training photos, those of an own size first.")
+    flags.DEFINE_integer("photos", 753, "How many training photos, those of an own size first.")
     flags.DEFINE_integer("boxes", 30, "How many boxes of a training photo the teacher scores.")
     flags.DEFINE_integer("own_boxes", 60, "How many, of a photo at its own size.")
     flags.DEFINE_integer("dev_photos", 40, "How many dev photos it is measured on.")
