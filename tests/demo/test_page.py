@@ -89,9 +89,10 @@ def test_photos_go_with_the_page_and_samples_keep_their_pictures(come, server, p
     visitor.says("Done in")
     visitor.leave()
     visitors.wait_for(lambda: server.photos() == [])
-    pictures = come().page.locator("#samples img")
-    assert pictures.count() == 4
-    assert pictures.evaluate_all("all => all.every((each) => each.naturalWidth > 0)")
+    page = come().page
+    page.wait_for_function("[...document.querySelectorAll('#samples img')].every((a) => a.complete)")
+    widths = page.locator("#samples img").evaluate_all("all => all.map((a) => a.naturalWidth)")
+    assert len(widths) == 4 and all(widths)
 
 
 def test_photos_are_dropped_pasted_and_taken_with_the_camera(come):
@@ -174,6 +175,9 @@ def drag(visitor, name, dx, dy):
     visitor.page.mouse.move(x + dx / 2, y + dy / 2)
     visitor.page.mouse.move(x + dx, y + dy)
     visitor.page.mouse.up()
+    # It is there at once: a hand that takes hold of it again finds what it sees.
+    editor = visitor.page.locator("#editor")
+    assert editor.evaluate("(at) => at.getAnimations({subtree: true}).length") == 0
 
 
 def test_a_port_that_is_taken_is_one_line(server, tmp_path):

@@ -98,6 +98,8 @@ class Visitor:
         self.page.on("pageerror", lambda error: self.wrong.append(str(error)))
         self.page.goto(url)
         self.page.wait_for_selector("#crop")
+        # Gradio loads some of its parts after the others.
+        self.page.wait_for_function("!document.querySelector('p.loading')")
 
     def says(self, words):
         """Waits until the status has these words; returns all of it."""
