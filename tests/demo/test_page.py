@@ -90,7 +90,9 @@ def test_photos_go_with_the_page_and_samples_keep_their_pictures(come, server, p
     visitor.leave()
     visitors.wait_for(lambda: server.photos() == [])
     page = come().page
-    page.wait_for_function("[...document.querySelectorAll('#samples img')].every((a) => a.complete)")
+    page.wait_for_function(
+        "[...document.querySelectorAll('#samples img')].every((a) => a.complete)"
+    )
     widths = page.locator("#samples img").evaluate_all("all => all.map((a) => a.naturalWidth)")
     assert len(widths) == 4 and all(widths)
 

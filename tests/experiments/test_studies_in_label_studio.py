@@ -165,6 +165,18 @@ class Person:
         close.click()
         close.wait_for(state="detached")
 
+    def whole_pictures(self, count):
+        """The pictures of a task, of which nothing is cut off, and which are not small."""
+        pictures = self.page.locator(".lsf-image img")
+        pictures.nth(count - 1).wait_for()
+        self.page.wait_for_load_state("networkidle")
+        assert pictures.count() == count
+        for picture in pictures.all():
+            frame = picture.locator("xpath=ancestor::*[contains(@class, 'lsf-image')][1]")
+            inner, outer = picture.bounding_box(), frame.bounding_box()
+            assert inner == pytest.approx(outer, abs=1) and inner["width"] > 200
+        return pictures.all()
+
     def submit(self, project):
         """Sends the answer, the project's first, and waits until it is saved."""
         with self.page.expect_response(
@@ -206,18 +218,19 @@ def test_in_the_browser(server, rows, person):
     """A rectangle is drawn, a caption written, a crop chosen; each is what is read back."""
     study, project = make(server, rows, crops, "drawn")
     person.open(project)
-    stage = person.page.locator(".konvajs-content")
-    height = stage.bounding_box()["height"]  # It is wider than the picture.
-    person.drag(stage, (30, 40), (330, 240))
+    (picture,) = person.whole_pictures(1)
+    width = picture.bounding_box()["width"]
+    person.drag(picture, (30, 40), (330, 240))
     person.submit(project)
     row = next(iter(people.key_of(study)))["id"]
     (found,) = manifest.read(read(server, study, project, crops) / "manifest.jsonl")
-    scale = SIZE[1] / height  # Of the photo's pixels to those of the page.
+    scale = SIZE[0] / width  # Of the photo's pixels to those of the page.
     assert found.id == row and len(found.crops) == 1
     assert found.crops[0] == pytest.approx([scale * part for part in (30, 40, 300, 200)], abs=2)
 
     study, project = make(server, rows, captions, "written", ["CAGIC"])
     person.open(project)
+    person.whole_pictures(1)
     person.page.locator("input[name=caption]").fill("a dog, on the grass")  # Without Enter.
     person.submit(project)
     out = read(server, study, project, captions)
@@ -225,6 +238,7 @@ def test_in_the_browser(server, rows, person):
 
     study, project = make(server, rows, choices, "chosen", BOXES)
     person.open(project)
+    person.whole_pictures(4)
     person.page.locator("label:has(input[type=radio][name='3'])").click()
     person.page.locator(".ant-radio-checked").wait_for()
     person.submit(project)
