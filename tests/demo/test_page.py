@@ -182,14 +182,6 @@ def drag(visitor, name, dx, dy):
     assert editor.evaluate("(at) => at.getAnimations({subtree: true}).length") == 0
 
 
-def test_a_port_that_is_taken_is_one_line(server, tmp_path):
-    port = server.url.rpartition(":")[2].strip("/")
-    with pytest.raises(AssertionError, match=f"ServingError: cannot listen on .* port {port}: .*"):
-        with visitors.serving("tests.demo.stand_in", tmp_path, port):
-            pass
-    assert list((tmp_path / "temporary").iterdir()) == []
-
-
 def test_long_work_shows_its_progress_and_stops(come):
     visitor = come()
     visitor.take_sample("Lake")
