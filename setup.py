@@ -75,7 +75,7 @@ setup(
     extras_require={
         "plots": ["matplotlib>=3.8"],
         "demo": ["gradio>=6.31,<7", "matplotlib>=3.8"],
-        # Tests of the page, with Debian's Chromium; axe-core comes in the second.
+        # Tests in a browser, with Debian's Chromium; axe-core comes in the second.
         "browser": ["playwright>=1.65", "axe-playwright-python>=0.1.8"],
         "cuda": ["tensorflow[and-cuda]>=2.21,<2.22"],
         "experiments": [
@@ -97,7 +97,6 @@ setup(
             "tabulate>=0.9",
             "pytest>=8",
             "ray>=2.50",
-            "selenium>=4.20",
             "mypy>=1.11",
             "ruff>=0.6",
         ],

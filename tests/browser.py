@@ -1,42 +1,38 @@
-"""A headless Chromium, Debian's, driven by Selenium; tests are skipped where one is missing."""
+"""A headless Chromium, Debian's, driven by Playwright; tests are skipped where one is missing."""
 
 import contextlib
+import importlib.util
 import shutil
 
 import pytest
 
-FLAGS = """
---headless=new --no-sandbox --disable-gpu --disable-quic --disable-sync --no-first-run
---disable-background-networking --disable-component-update --window-size=1300,900
-""".split()
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+_FLAGS = (
+    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync "
+    # A camera that shows a turning disk, and a visitor who lets pages use it.
+    "--use-fake-device-for-media-stream --use-fake-ui-for-media-stream"
+).split()
 
 
-def _programs():
-    """Paths of Chromium and its driver, None where one is missing."""
-    return shutil.which("chromium"), shutil.which("chromedriver")
-
-
-def check():
-    """Skips the test where there is no browser, with what is missing."""
-    pytest.importorskip("selenium", reason="selenium is not installed: pip install selenium")
-    if not all(_programs()):
-        pytest.skip("Chromium is missing: apt-get install chromium chromium-driver")
+def needed(*packages):
+    """A mark that skips tests where there is no browser, or one of these packages is missing."""
+    reasons = [
+        f"{name} is not installed: pip install -e '.[demo,browser]'"
+        for name in ("playwright", *packages)
+        if importlib.util.find_spec(name) is None
+    ]
+    if not CHROMIUM:
+        reasons.append("Chromium is missing: apt-get install chromium")
+    return pytest.mark.skipif(bool(reasons), reason="; ".join(reasons))
 
 
 @contextlib.contextmanager
-def started(profile):
-    """A browser with a fresh profile in an empty folder; it ends with the context."""
-    check()
-    from selenium import webdriver
+def started():
+    """Playwright's browser, whose contexts know nothing of each other; it ends with this one."""
+    from playwright.sync_api import sync_playwright
 
-    browser, driver = _programs()
-    options = webdriver.ChromeOptions()
-    options.binary_location = browser
-    for flag in [*FLAGS, f"--user-data-dir={profile}"]:
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"performance": "ALL"})
-    page = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
-    try:
-        yield page
-    finally:
-        page.quit()
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=_FLAGS)
+        yield browser
+        browser.close()

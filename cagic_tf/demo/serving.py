@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import sys
 import tempfile
 import threading
@@ -65,6 +66,8 @@ def _launch(blocks: Any, host: str, port: int) -> str:
     theme = gr.themes.Default(primary_hue="blue", **fonts)
     theme.set(block_info_text_color="*body_text_color")  # Its grey is too light to be read by all.
     try:
+        # Gradio's server would find out late, and print it in words of its own.
+        socket.create_server((host, port)).close()
         _, address, _ = blocks.launch(
             server_name=host,
             server_port=port or None,

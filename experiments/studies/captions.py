@@ -32,7 +32,7 @@ LABELLING = folder.Labelling(
     "<p>Describe the picture in one sentence of plain English, of about ten words, so that "
     "somebody else would know what it shows. Then press Submit.</p>",
     """<View>
-  <Image name="image" value="$image" rotateControl="false" maxHeight="60vh"/>
+  <Image name="image" value="$image" rotateControl="false" defaultZoom="auto" maxHeight="60vh"/>
   <Header value="What does this picture show?"/>
   <TextArea name="caption" toName="image" maxSubmissions="1" editable="true" required="true"
             requiredMessage="Please describe the picture." placeholder="One sentence"/>

@@ -52,7 +52,7 @@ def labelling(count: int) -> folder.Labelling:
     shown = "\n".join(
         f'    <View style="flex: 0 0 48%">\n      <Header value="{place}"/>\n'
         f'      <Image name="picture{place}" value="$picture{place}" rotateControl="false"\n'
-        f'             zoomControl="false" maxHeight="38vh"/>\n    </View>'
+        f'             zoomControl="false" defaultZoom="auto" maxHeight="38vh"/>\n    </View>'
         for place in range(1, count + 1)
     )
     offered = "\n".join(

@@ -37,7 +37,7 @@ LABELLING = folder.Labelling(
     "of its own. Then press Submit.</p>",
     """<View>
   <Header value="$caption"/>
-  <Image name="image" value="$image" rotateControl="false"/>
+  <Image name="image" value="$image" rotateControl="false" defaultZoom="auto"/>
   <Rectangle name="crop" toName="image" canRotate="false" strokeColor="#00a000" strokeWidth="3"/>
 </View>
 """,

@@ -1,4 +1,4 @@
-"""The pictures that people are shown: upright, in sRGB, and small enough for a browser.
+"""The pictures that people are shown: upright, in sRGB, and of a size that fills their place.
 
 They are copies. A photo's own file would say where and when it was taken, and a crop's own name
 which method made it.
@@ -16,7 +16,9 @@ from cagic_tf.method import geometry
 from cagic_tf.photos import reading
 from experiments.tables import made_by
 
-LONGEST_SIDE = 1600  # Pixels that are shown at most; a screen has hardly more.
+# Pixels of the longer side. A screen has hardly more than the most. The least is for small crops,
+# which Label Studio would show smaller than others, or would enlarge and cut at their edges.
+LEAST_SIDE, LONGEST_SIDE = 1000, 1600
 Box = tuple[float, float, float, float]
 
 
@@ -36,7 +38,8 @@ class Picture(NamedTuple):
 
 def shown_size(size: tuple[int, int]) -> tuple[int, int]:
     """Width and height at which a picture of a size is shown, both in pixels."""
-    factor = min(1.0, LONGEST_SIDE / max(size))
+    longer = max(size)
+    factor = min(max(longer, LEAST_SIDE), LONGEST_SIDE) / longer
     return max(1, round(size[0] * factor)), max(1, round(size[1] * factor))
 
 

@@ -1,6 +1,6 @@
 """The page's croppers without networks; run as a program, it serves the page with them.
 
-    python -m tests.demo.stand_in [PORT]
+    python -m tests.demo.stand_in [PORT [HOST]]
 
 The crop is the photo's upper left quarter, or of another shape as large as that. A caption with
 "slow" takes thirty scales of a fifth of a second. Whatever the process asks of another machine is
@@ -127,7 +127,8 @@ def main():
     )
     croppers = StandIns()
     croppers.warm_up()
-    serving.serve(croppers, "127.0.0.1", int([*sys.argv[1:], 0][0]))
+    port, host = (sys.argv[1:] + ["0", "127.0.0.1"][len(sys.argv) - 1 :])[:2]
+    serving.serve(croppers, host, int(port))
 
 
 if __name__ == "__main__":

@@ -6,15 +6,16 @@ import pytest
 
 import cagic_tf
 from cagic_tf.system import resources
-from tests.demo import browser
+from tests import browser
+from tests.demo import visitors
 
-pytestmark = [pytest.mark.slow, browser.needs_browser]
+pytestmark = [pytest.mark.slow, visitors.needs_browser]
 
 
 def test_the_first_crop_of_a_sample_is_the_librarys(tmp_path):
-    with browser.serving("cagic_tf.demo", tmp_path, "--port=0") as server:
-        with browser.chromium() as chromium:
-            visitor = browser.Visitor(chromium, server.url)
+    with visitors.serving("cagic_tf.demo", tmp_path, "--port=0") as server:
+        with browser.started() as chromium:
+            visitor = visitors.Visitor(chromium, server.url)
             visitor.take_sample("Astronaut")
             visitor.page.locator("#crop").click()
             print(visitor.says("Done in"))

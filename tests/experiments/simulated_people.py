@@ -2,11 +2,14 @@
 
 import json
 
+from experiments.studies import pictures
+
 
 def rectangle(x, y, w, h, size, **other):
-    """A rectangle in per cent of a picture that is shown in a size; `other` replaces its fields."""
+    """A rectangle in per cent of a picture of a size; `other` replaces its fields."""
+    width, height = pictures.shown_size(size)
     value = {"x": x, "y": y, "width": w, "height": h, "rotation": 0}
-    fields = {"original_width": size[0], "original_height": size[1], "image_rotation": 0}
+    fields = {"original_width": width, "original_height": height, "image_rotation": 0}
     fields |= {"value": value | {name: other.pop(name) for name in list(other) if name in value}}
     names = {"id": "r1", "from_name": "crop", "to_name": "image", "type": "rectangle"}
     return names | fields | other

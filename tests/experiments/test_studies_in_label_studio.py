@@ -19,7 +19,6 @@ pytestmark = pytest.mark.slow
 SIZE = (480, 320)
 BOXES = {"CAGIC": [40, 40, 300, 200], "GradCAM": [0, 0, 480, 160], "MAttNet": [200, 100, 90, 60]}
 LEFT, ACROSS = (0, 0, 240, 320), (120, 0, 240, 320)  # Their IoU is 1 / 3.
-WAIT_S = 60
 
 
 @pytest.fixture(scope="module")
@@ -136,114 +135,112 @@ def test_choices(server, rows):
 
 
 class Person:
-    """Somebody with a browser."""
+    """Somebody with a browser.
 
-    def __init__(self, page, server):
-        """Args are a Selenium driver and a `label_studio.Server`."""
-        self.page, self.server = page, server
+    Attributes:
+      page: Playwright's page.
+      asked: Addresses of all that the page has asked for.
+    """
 
-    def find(self, css):
-        """The first element of a kind that can be clicked, once it is there."""
-        from selenium.webdriver.common.by import By
-        from selenium.webdriver.support import expected_conditions as wait_for
-        from selenium.webdriver.support.ui import WebDriverWait
-
-        there = wait_for.element_to_be_clickable((By.CSS_SELECTOR, css))
-        return WebDriverWait(self.page, WAIT_S).until(there)
+    def __init__(self, chromium, server):
+        """Args are Playwright's browser and a `label_studio.Server`."""
+        self.server, self.asked = server, []
+        self.context = chromium.new_context(viewport={"width": 1300, "height": 900})
+        self.context.on("request", lambda request: self.asked.append(request.url))
+        self.page = self.context.new_page()
+        self.page.set_default_timeout(60_000)
 
     def log_in(self, path, email, password):
         """Fills in the form of an address and sends it."""
-        from selenium.webdriver.support.ui import WebDriverWait
-
-        self.page.get(self.server.url + path)
-        self.find("input[name=email]").send_keys(email)
-        self.find("input[name=password]").send_keys(password)
-        self.find("form button[type=submit]").click()
-        WebDriverWait(self.page, WAIT_S).until(lambda page: "/user/" not in page.current_url)
+        self.page.goto(self.server.url + path)
+        self.page.locator("input[name=email]").fill(email)
+        self.page.locator("input[name=password]").fill(password)
+        self.page.locator("form button[type=submit]").click()
+        self.page.wait_for_url(lambda url: "/user/" not in url)
 
     def open(self, project):
         """Opens a project's next task and closes the instruction, which takes a moment to go."""
-        from selenium.webdriver.support import expected_conditions as wait_for
-        from selenium.webdriver.support.ui import WebDriverWait
-
-        self.page.get(f"{self.server.url}/projects/{project}/data?labeling=1")
-        close = self.find("button[aria-label='Close modal']")
+        self.page.goto(f"{self.server.url}/projects/{project}/data?labeling=1")
+        close = self.page.get_by_label("Close modal")
         close.click()
-        WebDriverWait(self.page, WAIT_S).until(wait_for.staleness_of(close))
+        close.wait_for(state="detached")
+
+    def whole_pictures(self, count):
+        """The pictures of a task, of which nothing is cut off, and which are not small."""
+        pictures = self.page.locator(".lsf-image img")
+        pictures.nth(count - 1).wait_for()
+        self.page.wait_for_load_state("networkidle")
+        assert pictures.count() == count
+        for picture in pictures.all():
+            frame = picture.locator("xpath=ancestor::*[contains(@class, 'lsf-image')][1]")
+            inner, outer = picture.bounding_box(), frame.bounding_box()
+            assert inner == pytest.approx(outer, abs=1) and inner["width"] > 200
+        return pictures.all()
 
     def submit(self, project):
         """Sends the answer, the project's first, and waits until it is saved."""
-        from selenium.webdriver.support.ui import WebDriverWait
+        with self.page.expect_response(
+            lambda answer: answer.request.method == "POST" and "/annotations" in answer.url
+        ):
+            self.page.get_by_label("Submit current annotation").click()
+        kept = json.loads(self.server.get(f"/api/projects/{project}"))
+        assert kept["total_annotations_number"] == 1
 
-        def saved(page):
-            kept = json.loads(self.server.get(f"/api/projects/{project}"))
-            return kept["total_annotations_number"] == 1
-
-        self.find("button[aria-label='Submit current annotation']:not([disabled])").click()
-        WebDriverWait(self.page, WAIT_S).until(saved)
-
-    def drag(self, css, start, end):
+    def drag(self, element, start, end):
         """Draws from one place to another, in pixels from an element's upper left corner."""
-        from selenium.webdriver.common.action_chains import ActionChains
-
-        element = self.find(css)
-        size = element.size
-        from_middle = start[0] - size["width"] // 2, start[1] - size["height"] // 2
-        half = (end[0] - start[0]) // 2, (end[1] - start[1]) // 2
-        rest = end[0] - start[0] - half[0], end[1] - start[1] - half[1]
-        chain = ActionChains(self.page).move_to_element_with_offset(element, *from_middle)
-        chain.click_and_hold().move_by_offset(*half).move_by_offset(*rest).release().perform()
+        at, mouse = element.bounding_box(), self.page.mouse
+        mouse.move(at["x"] + start[0], at["y"] + start[1])
+        mouse.down()
+        mouse.move(at["x"] + (start[0] + end[0]) / 2, at["y"] + (start[1] + end[1]) / 2)
+        mouse.move(at["x"] + end[0], at["y"] + end[1])
+        mouse.up()
 
     def asked_for(self):
         """The hosts that pages have asked for anything."""
-        messages = [
-            json.loads(line["message"])["message"] for line in self.page.get_log("performance")
-        ]
-        addresses = [
-            urllib.parse.urlsplit(one["params"]["request"]["url"])
-            for one in messages
-            if one["method"] == "Network.requestWillBeSent"
-        ]
-        return {found.hostname for found in addresses if found.scheme in ("http", "https")}
+        addresses = map(urllib.parse.urlsplit, self.asked)
+        return {found.hostname for found in addresses if found.scheme in ("http", "https", "ws")}
 
 
 @pytest.fixture
-def person(server, tmp_path):
+def person(server):
     """Somebody who has followed the invitation, and then logs in with another browser."""
     account = "annotator@example.org", "drawing a crop"
     invitation = json.loads(server.get("/api/invite"))["invite_url"]
-    with browser.started(tmp_path / "first") as page:
-        Person(page, server).log_in(invitation, *account)
-    with browser.started(tmp_path / "second") as page:
-        one = Person(page, server)
-        one.log_in("/user/login", *account)
-        yield one
+    with browser.started() as chromium:
+        first, second = Person(chromium, server), Person(chromium, server)
+        first.log_in(invitation, *account)
+        second.log_in("/user/login", *account)
+        yield second
 
 
+@browser.needed()
 def test_in_the_browser(server, rows, person):
     """A rectangle is drawn, a caption written, a crop chosen; each is what is read back."""
     study, project = make(server, rows, crops, "drawn")
     person.open(project)
-    height = person.find(".konvajs-content").size["height"]  # It is wider than the picture.
-    person.drag(".konvajs-content", (30, 40), (330, 240))
+    (picture,) = person.whole_pictures(1)
+    width = picture.bounding_box()["width"]
+    person.drag(picture, (30, 40), (330, 240))
     person.submit(project)
     row = next(iter(people.key_of(study)))["id"]
     (found,) = manifest.read(read(server, study, project, crops) / "manifest.jsonl")
-    scale = SIZE[1] / height  # Of the photo's pixels to those of the page.
+    scale = SIZE[0] / width  # Of the photo's pixels to those of the page.
     assert found.id == row and len(found.crops) == 1
     assert found.crops[0] == pytest.approx([scale * part for part in (30, 40, 300, 200)], abs=2)
 
     study, project = make(server, rows, captions, "written", ["CAGIC"])
     person.open(project)
-    person.find("input[name=caption]").send_keys("a dog, on the grass")  # Without Enter.
+    person.whole_pictures(1)
+    person.page.locator("input[name=caption]").fill("a dog, on the grass")  # Without Enter.
     person.submit(project)
     out = read(server, study, project, captions)
     assert ',"a dog, on the grass",' in (out / "captions.csv").read_text()
 
     study, project = make(server, rows, choices, "chosen", BOXES)
     person.open(project)
-    person.find("label:has(input[type=radio][name='3'])").click()
-    person.find(".ant-radio-checked")
+    person.whole_pictures(4)
+    person.page.locator("label:has(input[type=radio][name='3'])").click()
+    person.page.locator(".ant-radio-checked").wait_for()
     person.submit(project)
     out = read(server, study, project, choices)
     assert "1: 0%, 2: 0%, 3: 100%, 4: 0%." in (out / "table.md").read_text()

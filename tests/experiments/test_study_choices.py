@@ -28,7 +28,7 @@ def study(tmp_path):
     rows.write_text("".join(json.dumps(line) + "\n" for line in lines))
     flags = []
     for number, method in enumerate(METHODS, 1):
-        box = [1, 2, 8 * number, 4 * number]
+        box = [1, 2, 8 * number, 10]
         found = [
             Record(line["id"], line["image"], line["caption"], "ok", box=box) for line in lines
         ]
@@ -50,8 +50,9 @@ def read(study, answered, *flags):
 
 
 def test_what_people_are_shown(study):
-    sizes = {name: (8 * at, 4 * at) for at, name in enumerate(METHODS, 1)}
-    sizes["Original image"] = (40, 20)
+    # Small crops are not shown smaller.
+    sizes = {"CAGIC": (800, 1000), "GradCAM": (1000, 625), "MAttNet": (1000, 417)}
+    sizes["Original image"] = (1000, 500)
     for task, data in zip(people.key_of(study), people.tasks_of(study), strict=True):
         assert sorted(task["order"]) == sorted(ALL)
         assert data["caption"] == f"a dog {task['id'].removeprefix('row')}"

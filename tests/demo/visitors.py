@@ -1,43 +1,24 @@
-"""The page in a browser: a server of its own, headless Chromium, and pictures of what is seen."""
+"""Who visits the page: a server of their own, a browser, and pictures of what is seen."""
 
 import contextlib
 import importlib.util
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-import pytest
+from tests import browser
 
 ROOT = Path(__file__).resolve().parents[2]
 # Ignored by git; CI can keep them as artefacts.
 SCREENSHOTS = ROOT / "outputs" / "screenshots"
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-_NEEDED = ("gradio", "playwright", "axe_playwright_python")
+needs_browser = browser.needed("gradio", "axe_playwright_python")
 # Of the server: its own lines alone, and a proxy that nobody can reach.
 _ENVIRONMENT = {"TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": str(ROOT)}
 _ENVIRONMENT |= {"HTTP_PROXY": "http://127.0.0.1:9", "HTTPS_PROXY": "http://127.0.0.1:9"}
-_OPTIONS = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync "
-    # A camera that shows a turning disk, and a visitor who lets pages use it.
-    "--use-fake-device-for-media-stream --use-fake-ui-for-media-stream"
-)
-
-
-def missing():
-    """Why there are no tests in a browser here; "" if there are."""
-    names = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
-    if names:
-        return f"the page is not tested in a browser: {', '.join(names)} are not installed"
-    return "" if CHROMIUM else "the page is not tested in a browser: there is no Chromium"
-
-
-needs_browser = pytest.mark.skipif(bool(missing()), reason=missing())
 
 
 class Server:
@@ -100,17 +81,6 @@ def serving(module, folder, *arguments):
             server.process.wait()
 
 
-@contextlib.contextmanager
-def chromium():
-    """A headless Chromium, Debian's."""
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=_OPTIONS.split())
-        yield browser
-        browser.close()
-
-
 class Visitor:
     """Somebody who has the page open.
 
@@ -119,8 +89,8 @@ class Visitor:
       asked: Addresses of all that the page has asked for.
     """
 
-    def __init__(self, browser, url, width=1280, height=900, **options):
-        self.context = browser.new_context(viewport={"width": width, "height": height}, **options)
+    def __init__(self, chromium, url, width=1280, height=900, **options):
+        self.context = chromium.new_context(viewport={"width": width, "height": height}, **options)
         self.asked, self.wrong = [], []
         self.context.on("request", lambda request: self.asked.append(request.url))
         self.page = self.context.new_page()
@@ -128,6 +98,8 @@ class Visitor:
         self.page.on("pageerror", lambda error: self.wrong.append(str(error)))
         self.page.goto(url)
         self.page.wait_for_selector("#crop")
+        # Gradio loads some of its parts after the others.
+        self.page.wait_for_function("!document.querySelector('p.loading')")
 
     def says(self, words):
         """Waits until the status has these words; returns all of it."""
