@@ -183,11 +183,12 @@ def test_accuracy_by_hand():
     found = Detections(boxes, np.zeros(3, int), np.zeros((3, 7, 7, 1)), np.zeros((3, 7, 7, 1)))
 
     class Detector:
-        def __call__(self, pixels):
+        def detect(self, pixels):
             return found
 
-        def describe(self, pixels, corners):
-            np.testing.assert_allclose(corners, [each.corners for each in described])
+        def describe(self, pixels, given, categories):
+            np.testing.assert_allclose(given, [[0, 0, 50, 50], [50, 50, 50, 50]])
+            np.testing.assert_array_equal(categories, [0, 0])
             return found._replace(boxes=boxes[[0, 2]])
 
     choosing = SimpleNamespace(comprehend=lambda *_: SimpleNamespace(chosen=0))
