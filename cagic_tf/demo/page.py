@@ -67,9 +67,6 @@ class Page:
             height=200,
             elem_id="photo",
         )
-        # Gradio would open the photo here, and have its own words for what it cannot open. Where a
-        # component is updated it makes another without this; so this one is given values alone.
-        self._photo.preprocess = lambda upload: upload and upload.path
         with gr.Row(elem_id="samples"):
             self._samples = [
                 (gr.Button(each.name, icon=each.path, size="sm", min_width=120), each)
@@ -110,7 +107,10 @@ class Page:
     def _connect(self) -> None:
         answers = [self._found, self._candidates, self._why, self._comparison]
         seen = [self._status, self._editor, self._score, *answers]
-        self._photo.input(self._take, self._photo, [self._photo, *seen], **_QUICK)
+        # Gradio would open the photo first, and have its own words for what it cannot open. And it
+        # tells that the clipboard was chosen, without a photo; that which comes meanwhile counts.
+        raw = {"preprocess": False, "trigger_mode": "multiple", **_QUICK}
+        self._photo.input(self._take, self._photo, [self._photo, *seen], **raw)
         for button, sample in self._samples:
             button.click(self._taker(sample), None, [self._caption, *seen], **_QUICK)
         self._method.change(self._croppers.weight, self._method, self._weight, **_QUICK)
@@ -150,10 +150,10 @@ class Page:
     def _visit(self, request: gr.Request) -> Visit:
         return self._visits.of(str(request.session_hash))
 
-    def _take(self, path: str | None, request: gr.Request) -> list[Any]:
-        if path is None:  # Another way to give a photo was chosen, and no photo yet.
-            return [None, *[gr.skip()] * 7]
-        return [None, *self._taken(Path(path), request)]
+    def _take(self, upload: dict[str, Any] | None, request: gr.Request) -> list[Any]:
+        if upload is None:  # Another way to give a photo was chosen, and no photo yet.
+            return [gr.skip()] * 8
+        return [None, *self._taken(Path(upload["path"]), request)]
 
     def _taker(self, sample: samples.Sample) -> Callable[[gr.Request], list[Any]]:
         def take(request: gr.Request) -> list[Any]:

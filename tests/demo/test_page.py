@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import time
 
 import numpy as np
 import pytest
@@ -100,6 +101,13 @@ def test_photos_go_with_the_page_and_samples_keep_their_pictures(come, server, p
 def test_photos_are_dropped_pasted_and_taken_with_the_camera(come):
     visitor = come(permissions=["clipboard-read", "clipboard-write", "camera"])
     page = visitor.page
+
+    def hold(route):  # The choice of the clipboard is told without a photo; that may take a while.
+        if '"data":[null]' in (route.request.post_data or ""):
+            time.sleep(1)
+        route.continue_()
+
+    page.route("**/run/predict", hold)
     made = """async (side) => { const drawn = document.createElement('canvas');
       drawn.width = side; drawn.height = 48;
       return await new Promise((done) => drawn.toBlob(done, 'image/png')); }"""
