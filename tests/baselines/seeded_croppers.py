@@ -102,7 +102,11 @@ def write_vpn(prefix, variables):
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:
         made = {  # Fed: a graph with the values in it has at most two gigabytes.
             name: tf.compat.v1.get_variable(
-                name, np.shape(value), np.asarray(value).dtype, use_resource=False
+                name,
+                np.shape(value),
+                np.asarray(value).dtype,
+                tf.compat.v1.zeros_initializer(),
+                use_resource=False,
             )
             for name, value in (variables | others).items()
         }

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from experiments.studies import __main__ as studies
+from experiments.studies import crops
 from tests.experiments import commands
+from tests.experiments import simulated_people as people
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -54,3 +56,19 @@ def test_every_flag_has_help_and_stands_on_the_page(kind):
     assert {"manifest", "export", "output_dir"} <= used <= set(values)
     own = {"annotators", "people", "seed", "study"}
     assert all(f"--{name}" in text for name in own) and own <= set(values)
+
+
+def test_a_folder_with_other_files_is_left_alone(dataset, tmp_path):
+    (tmp_path / "mine" / "images").mkdir(parents=True)
+    (tmp_path / "mine" / "images" / "0001.jpg").write_bytes(b"a holiday")
+    said = commands.error_of(crops, f"--manifest={dataset}", f"--study={tmp_path / 'mine'}")
+    assert "has images and no study.json" in said
+    assert [path.name for path in (tmp_path / "mine").rglob("*")] == ["images", "0001.jpg"]
+
+
+def test_a_folder_behind_a_link(dataset, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "crops").symlink_to(tmp_path / "elsewhere")
+    commands.call(crops, f"--manifest={dataset}", f"--study={tmp_path / 'crops'}")
+    shown = people.tasks_of(tmp_path / "crops")
+    assert shown[0]["image"] == "/data/local-files/?d=crops/images/0001.jpg"

@@ -116,21 +116,6 @@ def pixels_of(path):
         return np.asarray(picture, np.float64)
 
 
-def test_a_folder_with_other_files_is_left_alone(dataset, tmp_path):
-    (tmp_path / "mine" / "images").mkdir(parents=True)
-    (tmp_path / "mine" / "images" / "0001.jpg").write_bytes(b"a holiday")
-    said = commands.error_of(crops, f"--manifest={dataset}", f"--study={tmp_path / 'mine'}")
-    assert "has images and no study.json" in said
-    assert [path.name for path in (tmp_path / "mine").rglob("*")] == ["images", "0001.jpg"]
-
-
-def test_a_folder_behind_a_link(dataset, tmp_path):
-    (tmp_path / "elsewhere").mkdir()
-    (tmp_path / "crops").symlink_to(tmp_path / "elsewhere")
-    shown = people.tasks_of(make(dataset))
-    assert shown[0]["image"] == "/data/local-files/?d=crops/images/0001.jpg"
-
-
 def test_the_round_trip(study, dataset, capsys):
     """Three people: two draw the same, the third's crops have an IoU of 1 / 3 with theirs."""
     out = read(study, drawn(study, {10: LEFT, 2: LEFT, 9: ACROSS}))
