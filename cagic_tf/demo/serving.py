@@ -56,6 +56,15 @@ def serve(croppers: Croppers, host: str, port: int) -> None:
     os._exit(0)
 
 
+def gone(request: Any, error: Exception) -> Any:
+    """The answer where a visitor's file went while it was asked for; what raises else is raised."""
+    from starlette.responses import PlainTextResponse
+
+    if not str(error).startswith("File at path "):  # Starlette has no class for it.
+        raise error
+    return PlainTextResponse("The file is gone.", 404)
+
+
 def _launch(blocks: Any, host: str, port: int) -> str:
     """Has Gradio listen; returns the page's address."""
     import gradio as gr
@@ -78,7 +87,10 @@ def _launch(blocks: Any, host: str, port: int) -> str:
             max_file_size=_LARGEST,
             theme=theme,
             css_paths=[_CSS],
-            app_kwargs={"middleware": [Middleware(own_host.OwnHostOnly)]},
+            app_kwargs={
+                "middleware": [Middleware(own_host.OwnHostOnly)],
+                "exception_handlers": {RuntimeError: gone},
+            },
         )
     except OSError as error:
         raise ServingError(

@@ -5,6 +5,7 @@ import urllib.request
 
 import pytest
 
+from cagic_tf.demo import serving
 from tests import browser
 from tests.demo import visitors
 
@@ -41,3 +42,22 @@ def test_for_all_that_reach_this_machine(tmp_path):
         with opener.open(server.url, timeout=60) as answer:
             assert b"Crop a photo to a sentence" in answer.read()
         assert server.end() == 0
+
+
+def test_a_file_that_goes_while_it_is_asked_for_is_no_error_of_ours(tmp_path):
+    from starlette.applications import Starlette
+    from starlette.responses import FileResponse
+    from starlette.routing import Route
+    from starlette.testclient import TestClient
+
+    def other(request):
+        raise RuntimeError("another")
+
+    routes = [Route("/file", lambda request: FileResponse(tmp_path / "gone.jpg"))]
+    routes.append(Route("/other", other))
+    app = Starlette(routes=routes, exception_handlers={RuntimeError: serving.gone})
+    client = TestClient(app)
+    found = client.get("/file")
+    assert (found.status_code, found.text) == (404, "The file is gone.")
+    with pytest.raises(RuntimeError, match="another"):
+        client.get("/other")
