@@ -50,11 +50,7 @@ def define_flags() -> None:
 
 def main() -> None:
     """Makes the tasks, or reads the answers."""
-    study, output = folder.places(KIND)
-    if FLAGS.manifest is not None:
-        make(study, Path(FLAGS.manifest))
-    else:
-        read(study, Path(FLAGS.export), output)
+    folder.run(KIND, make, read)
 
 
 def make(directory: Path, path: Path) -> None:

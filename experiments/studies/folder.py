@@ -16,7 +16,7 @@ import hashlib
 import json
 import os
 import urllib.parse
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -114,8 +114,15 @@ def define_flags(people: int) -> None:
     )
 
 
-def places(kind: str) -> tuple[Path, Path]:
-    """The study's folder and that of its results, as the flags say.
+def run(
+    kind: str, make: Callable[[Path, Path], None], read: Callable[[Path, Path, Path], None]
+) -> None:
+    """Makes the tasks of a study, or reads the answers, as the flags say.
+
+    Args:
+      kind: The study's name.
+      make: Called with the study's folder and the manifest.
+      read: Called with the study's folder, the export, and the folder of results.
 
     Raises:
       ExperimentError: The flags say neither or both of what to make and what to read.
@@ -125,7 +132,10 @@ def places(kind: str) -> tuple[Path, Path]:
             "one of --manifest, to make the tasks, and --export, to read the answers, is needed"
         )
     study = Path(FLAGS.study or f"outputs/studies/{kind}")
-    return study, Path(FLAGS.output_dir or study / "results")
+    if FLAGS.manifest is not None:
+        make(study, Path(FLAGS.manifest))
+    else:
+        read(study, Path(FLAGS.export), Path(FLAGS.output_dir or study / "results"))
 
 
 def image_url(folder: Path, name: str) -> str:
