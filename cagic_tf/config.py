@@ -18,7 +18,7 @@ from typing import Any
 import gin
 from cagic_tf import pipeline
 from cagic_tf.baselines.a2rl import episodes
-from cagic_tf.beyond import coarse_to_fine, lexicon, picking, sentence
+from cagic_tf.beyond import coarse_to_fine, grounded_picking, lexicon, picking, sentence
 from cagic_tf.method import annealing, joint_search, lbfgs, losses, objective, restarts
 from cagic_tf.networks import bundle, checkpoints
 from cagic_tf.system import arguments, resources
@@ -40,6 +40,7 @@ CONFIGURABLES = (
     coarse_to_fine.sharp_view,
     picking.LowestMean,
     picking.HighestExpectedIoU,
+    grounded_picking.HighestExpectedUtility,
     pipeline.Cropper,
     episodes.Episodes,
 )

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from cagic_tf.networks import sat_sizes
+from cagic_tf.networks import bundle, checkpoints, grounder, sat_sizes
 from cagic_tf.networks.trunks import alexnet
 from cagic_tf.port import deeprnn, vfn
 
@@ -102,3 +102,20 @@ def write_vfn(prefix, variables):
         tf.compat.v1.get_variable("Variable/Adam", initializer=np.zeros(3, np.float32))
         session.run(tf.compat.v1.global_variables_initializer())
         tf.compat.v1.train.Saver().save(session, str(prefix))
+
+
+def write_grounder(folder, trunk="lite0", seed=1, known=("a", "man", "dog", "grass", "the")):
+    """Writes the checkpoint of a small grounder on one of our trunks; returns its words."""
+    own = checkpoints.load(bundle.find(trunk))
+    words = [grounder.PADDING, grounder.UNKNOWN, *known]
+    shapes = grounder.shapes(112, 320, len(words), 8, 16)
+    checkpoints.save(
+        folder,
+        "grounder",
+        {name: weight(name, shape, seed) for name, shape in shapes.items()},
+        source="a seed",
+        command="write_grounder",
+        commit="0" * 40,
+        extra={"vocabulary": words, "trunk": trunk, "trunk_sha256": own.sha256},
+    )
+    return words

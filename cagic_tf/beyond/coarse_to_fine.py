@@ -17,6 +17,7 @@ from cagic_tf.beyond import picking
 from cagic_tf.method import annealing, sampling
 from cagic_tf.method.problems import Problem
 from cagic_tf.method.search import Bounds, LossFunction, Path, Progress, RunSideBySide
+from cagic_tf.networks import grounder
 from cagic_tf.system import devices, threads
 
 BATCH = 35  # Crops a forward pass; more needs memory and gains no speed on a CPU.
@@ -97,8 +98,8 @@ class CoarseToFineRun(RunSideBySide):
         alone = side_by_side is None
         scans = self._losses(self._as_one(views, side_by_side), grids, alone)
         found = [
-            settings.pick(totals, grid, limit.base_size)
-            for totals, grid, limit in zip(scans, grids, bounds, strict=True)
+            settings.pick(totals, grid, limit.base_size, _meant(problem))
+            for totals, grid, limit, problem in zip(scans, grids, bounds, problems, strict=True)
         ]
         itself = self._as_one(problems, side_by_side)
         # By the problem itself: another view's loss says nothing of it.
@@ -140,6 +141,13 @@ def _evaluation(loss: Any, signature: Any, alone: bool) -> Any:
         return loss(problem if alone else problem.of(owners), theta).total
 
     return evaluate
+
+
+def _meant(problem: Any) -> picking.Meant | None:
+    """What a grounder says of a problem, if one does."""
+    if not isinstance(problem, Problem) or not len(problem.box_logits):
+        return None
+    return picking.Meant(grounder.boxes(), problem.box_logits.numpy())
 
 
 def _around(picked: np.ndarray, factors: Sequence[float]) -> list[float]:

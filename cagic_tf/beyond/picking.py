@@ -3,11 +3,12 @@
 Losses of single crops jump from pixel to pixel, and the lowest of many follows the noise.
 `LowestMean` takes the crop around which the losses are low. `HighestExpectedIoU` reads them as a
 distribution over the crop that is meant, and takes the one that overlaps it most in the mean. So it
-finds a scale of its own, and of two dogs far apart it takes one, not the middle.
+finds a scale of its own, and of two dogs far apart it takes one, not the middle. What a grounder
+says of the photo is read by `grounded_picking` alone.
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -29,16 +30,35 @@ class Picked(NamedTuple):
     ranks: np.ndarray
 
 
+class Meant(NamedTuple):
+    """Which boxes of a photo its caption may mean, as a grounder has it.
+
+    Attributes:
+      boxes: `[A, 4]` corners `(x0, y0, x1, y1)` as fractions of the photo.
+      logits: `[A]`, how likely each is, logarithms up to a constant.
+    """
+
+    boxes: np.ndarray
+    logits: np.ndarray
+
+
 class Pick(Protocol):
     """A rule, as gin binds it: `CoarseToFine.pick`."""
 
-    def __call__(self, losses: np.ndarray, grid: np.ndarray, base_size: Sequence[float]) -> Picked:
+    def __call__(
+        self,
+        losses: np.ndarray,
+        grid: np.ndarray,
+        base_size: Sequence[float],
+        meant: Meant | None = None,
+    ) -> Picked:
         """Chooses a crop.
 
         Args:
           losses: `[N]`; NaN for a crop that has none.
           grid: `[N, 3]` the scanned crops, rows `(x, y, s)`.
           base_size: Width and height of the crop of scale 1 as fractions of the photo's.
+          meant: What a grounder says; None where none does.
         """
 
 
@@ -56,7 +76,13 @@ class LowestMean:
         if self.sigma < 0:
             raise ValueError(f"LowestMean.sigma is {self.sigma}; it cannot be negative")
 
-    def __call__(self, losses: np.ndarray, grid: np.ndarray, base_size: Sequence[float]) -> Picked:
+    def __call__(
+        self,
+        losses: np.ndarray,
+        grid: np.ndarray,
+        base_size: Sequence[float],
+        meant: Meant | None = None,
+    ) -> Picked:
         """See `Pick`."""
         ranks = smooth(losses, grid, self.sigma)
         return Picked(grid[np.argmin(ranks)], ranks)
@@ -81,25 +107,35 @@ class HighestExpectedIoU:
     def __post_init__(self) -> None:
         for name in ("temperature", "likely_scale"):
             if not getattr(self, name) > 0:
-                raise ValueError(
-                    f"HighestExpectedIoU.{name} is {getattr(self, name)}; it has to be positive"
-                )
+                raise self._refused(name, "has to be positive")
         if self.scale_spread < 0:
-            raise ValueError(
-                f"HighestExpectedIoU.scale_spread is {self.scale_spread}; it cannot be negative"
-            )
+            raise self._refused("scale_spread", "cannot be negative")
 
-    def __call__(self, losses: np.ndarray, grid: np.ndarray, base_size: Sequence[float]) -> Picked:
+    def _refused(self, name: str, wanted: str) -> ValueError:
+        value = getattr(self, name)
+        return ValueError(f"{type(self).__name__}.{name} is {value}; it {wanted}")
+
+    def __call__(
+        self,
+        losses: np.ndarray,
+        grid: np.ndarray,
+        base_size: Sequence[float],
+        meant: Meant | None = None,
+    ) -> Picked:
         """See `Pick`."""
-        prior: np.ndarray | float = 0.0
-        if self.scale_spread:
-            steps = np.log(grid[:, 2] / self.likely_scale) / self.scale_spread
-            prior = -0.5 * np.square(steps)
-        weights = probabilities(losses, grid, self.temperature, prior)
+        weights = self.likely(losses, grid)
         theta = most_overlapping(grid, weights, base_size)
         units = np.array([*base_size, 1.0])
         overlap = expected_iou(grid / units, grid / units, weights)
         return Picked(theta, np.where(np.isfinite(losses), 1 - overlap, np.inf))
+
+    def likely(self, losses: np.ndarray, grid: np.ndarray) -> np.ndarray:
+        """How likely each scanned crop is the one that is meant, `[N]`; see `probabilities`."""
+        prior: np.ndarray | float = 0.0
+        if self.scale_spread:
+            steps = np.log(grid[:, 2] / self.likely_scale) / self.scale_spread
+            prior = -0.5 * np.square(steps)
+        return probabilities(losses, grid, self.temperature, prior)
 
 
 def probabilities(
@@ -166,18 +202,36 @@ def most_overlapping(
     units = np.array([*base_size, 1.0])
     likely = weights > NEGLIGIBLE * weights.max()
     crops, weights = (grid / units)[likely], weights[likely]
-    limits = np.array([[-1 / side, 1 / side] for side in base_size])
-    limits = np.array([*limits, [grid[:, 2].min(), grid[:, 2].max()]])
+    scales = grid[:, 2].min(), grid[:, 2].max()
+    return highest(lambda each: expected_iou(each, crops, weights), scales, base_size)
+
+
+def highest(
+    value: Callable[[np.ndarray], np.ndarray],
+    scales: tuple[float, float],
+    base_size: Sequence[float] = (1.0, 1.0),
+) -> np.ndarray:
+    """The crop of the highest value: looked for coarsely everywhere, then finely around the best.
+
+    Args:
+      value: Gives `[C]` of crops `[C, 3]`, rows `(x, y, s)` in units of the shape's base size.
+      scales: The least and the greatest scale.
+      base_size: Width and height of the crop of scale 1 as fractions of the photo's.
+
+    Returns:
+      `[3]`, a crop inside the photo with a scale between those.
+    """
+    limits = np.array([*([-1 / side, 1 / side] for side in base_size), scales])
     ends = limits
-    for _ in range(2):  # Coarsely everywhere, then finely around the best.
+    for _ in range(2):
         axes = np.linspace(ends[:, 0], ends[:, 1], STEPS)  # [STEPS, 3]
         candidates = np.stack(np.meshgrid(*axes.T, indexing="ij"), axis=-1).reshape(-1, 3)
         reach = 1 / np.array(base_size) - candidates[:, 2:]
         candidates[:, :2] = np.clip(candidates[:, :2], -reach, reach)
-        best = candidates[np.argmax(expected_iou(candidates, crops, weights))]
+        best = candidates[np.argmax(value(candidates))]
         step = axes[1] - axes[0]
         ends = np.clip(np.column_stack([best - step, best + step]), *limits.T[..., np.newaxis])
-    return best * units
+    return best * np.array([*base_size, 1.0])
 
 
 def smooth(losses: np.ndarray, grid: np.ndarray, sigma: float) -> np.ndarray:

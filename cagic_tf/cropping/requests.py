@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from cagic_tf.beyond import shapes
+from cagic_tf.beyond.grounded_picking import HighestExpectedUtility
 from cagic_tf.method.search import Bounds
 from cagic_tf.photos import reading
 from cagic_tf.system import arguments
@@ -93,11 +94,21 @@ def placed(box: Sequence[int], width: int, height: int) -> Placed:
 
 
 def check_parts(search: Any, networks: Any, objective: Any) -> None:
-    """Raises ValueError where a `Cropper` is given something else than its parts, or None."""
+    """Raises ValueError where a `Cropper` is given something else than its parts, or None.
+
+    Also where its search picks by a grounder, and the networks have none.
+    """
     needed = "a search such as @Annealing() is needed"
     arguments.check_has("Cropper.search", search, "compile", needed)
     arguments.check_has("Cropper.networks", networks, "captioner", "Networks() is needed")
     arguments.check_has("Cropper.objective", objective, "terms", "Objective() is needed")
+    pick = getattr(search, "pick", None)
+    if isinstance(pick, HighestExpectedUtility) and getattr(networks, "grounder", None) is None:
+        raise ValueError(
+            "CoarseToFine.pick is @HighestExpectedUtility(), but there is no grounder: bind "
+            "Networks.grounder to a grounder's checkpoint, or CoarseToFine.pick to another rule, "
+            "such as @HighestExpectedIoU()"
+        )
 
 
 def check_progress(progress: Any) -> None:

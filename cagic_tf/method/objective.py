@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from cagic_tf.method import problems, sampling
+from cagic_tf.method.grounding import Grounding
 from cagic_tf.method.losses import AestheticLoss, CaptionLoss, Crops, Term
 from cagic_tf.method.problems import Batch, Problem, Rows
 from cagic_tf.method.search import Losses
@@ -147,8 +148,10 @@ class CropLoss:
         picture = tf.TensorSpec([None, None, 3], networks.dtype)
         targets = {term.name: term.signature(networks) for term in objective.terms}
         base_size = tf.TensorSpec([2], networks.dtype)
-        self.signature = Problem(picture, targets, base_size, picture, targets)
+        box_logits = tf.TensorSpec([None], networks.dtype)
+        self.signature = Problem(picture, targets, base_size, picture, targets, box_logits)
         self.batch_signature = problems.batch_signature(self.signature)
+        self._grounding = Grounding(networks)
         self._pyramid_mean = tf.function(
             lambda photo: sampling.pyramid_mean(photo, objective.pyramid, objective.blur_sigma),
             input_signature=[picture],
@@ -178,6 +181,7 @@ class CropLoss:
             tf.cast(base_size, self.networks.dtype),
             image,
             self._targets(words.without_stop_words()),
+            self._grounding(image, words),
         )
 
     def _targets(self, words: BagOfWords) -> dict[str, Any]:

@@ -91,6 +91,8 @@ class BagOfWords:
         is said, not even a word that another network knows.
       content_count: The square root of their number: more words are more evidence of what is meant,
         but not that many times as much, since they are seldom independent.
+      read: All words in order as the networks read them, those that none knows too: inflections and
+        synonyms are what they are read as.
     """
 
     distribution: np.ndarray
@@ -101,6 +103,7 @@ class BagOfWords:
     count: float
     content: np.ndarray
     content_count: float
+    read: tuple[str, ...] = ()
 
     def without_stop_words(self) -> "BagOfWords":
         """The same caption, of which only the words with content count."""
@@ -184,7 +187,7 @@ def bag_of_words(
     if not with_content and not parts:
         content, content_total = distribution, total
     bags = distribution, tuple(known), unknown, found, read_as, total, content, content_total
-    return BagOfWords(*bags)
+    return BagOfWords(*bags, tuple(tokens))
 
 
 def check_describes(caption: str, words: BagOfWords) -> None:

@@ -1,6 +1,6 @@
-"""The frozen networks of one run: captioner, scorer and perhaps a lexicon, on shared trunks.
+"""The frozen networks of one run: captioner, scorer, perhaps a lexicon and a grounder.
 
-A table of synonyms, if there is one, is loaded beside them.
+They stand on shared trunks. A table of synonyms, if there is one, is loaded beside them.
 """
 
 import copy
@@ -14,6 +14,7 @@ import tensorflow as tf
 from cagic_tf.networks import checkpoints
 from cagic_tf.networks import synonyms as synonym_table
 from cagic_tf.networks.checkpoints import Checkpoint
+from cagic_tf.networks.grounder import Grounder
 from cagic_tf.networks.lexicon import Lexicon
 from cagic_tf.networks.protocols import Captioner, Scorer, Trunk
 from cagic_tf.networks.sat import ShowAttendTell
@@ -74,6 +75,7 @@ class Networks:
       captioner: Captions crops.
       scorer: Scores crops.
       lexicon: The classifier of nouns on the captioner's trunk, or None.
+      grounder: What says which box of a photo a caption means, on that trunk too, or None.
       synonyms: Word to what it is read as where no network knows it, nearest meaning first.
       checkpoints: Name of each checkpoint to its SHA-256.
       caption_trunk: The trunk of the captioner.
@@ -88,6 +90,7 @@ class Networks:
         dtype: tf.DType = tf.float32,
         lexicon: str | None = None,
         synonyms: str | None = None,
+        grounder: str | None = None,
     ):
         """Loads the checkpoints and the trunks that they were trained on.
 
@@ -98,11 +101,12 @@ class Networks:
           dtype: tf.float32, or tf.float64 to check gradients.
           lexicon: A "lexicon" checkpoint, likewise; None: the captioner's words are all there are.
           synonyms: A "synonyms" checkpoint, likewise; None: no word is read as another.
+          grounder: A "grounder" checkpoint, likewise; None: crops are picked by their losses alone.
 
         Raises:
           checkpoints.CheckpointError: A checkpoint is missing, damaged or of another kind, or its
-            trunk is not the one that it was trained on; captioner and lexicon have different
-            trunks.
+            trunk is not the one that it was trained on; the lexicon or the grounder has another
+            trunk than the captioner.
         """
         missing = [_how_to_get(name) for name in (captioner, scorer) if _is_missing_release(name)]
         if missing:
@@ -126,6 +130,9 @@ class Networks:
         self.synonyms: Mapping[str, Sequence[str]] = {}
         if synonyms is not None:
             self._load_synonyms(synonyms)
+        self.grounder: Grounder | None = None
+        if grounder is not None:
+            self._load_grounder(grounder)
 
     def with_lexicon(self, lexicon: str) -> "Networks":
         """The same networks, not loaded again, with a lexicon.
@@ -147,6 +154,16 @@ class Networks:
         networks._load_synonyms(synonyms)
         return networks
 
+    def with_grounder(self, grounder: str) -> "Networks":
+        """The same networks, not loaded again, with a grounder.
+
+        Raises:
+          checkpoints.CheckpointError: It is missing or damaged, or stands on another trunk.
+        """
+        networks = copy.copy(self)
+        networks._load_grounder(grounder)
+        return networks
+
     def _load_lexicon(self, name: str) -> None:
         checkpoint = checkpoints.load(find(name), "lexicon")
         trunk = self._caption_trunk_name
@@ -156,6 +173,12 @@ class Networks:
     def _load_synonyms(self, name: str) -> None:
         checkpoint = checkpoints.load(find(name), "synonyms")
         self.synonyms = synonym_table.from_tensors(checkpoint.tensors)
+        self.checkpoints = {**self.checkpoints, checkpoint.name: checkpoint.sha256}
+
+    def _load_grounder(self, name: str) -> None:
+        checkpoint = checkpoints.load(find(name), "grounder")
+        trunk = self._caption_trunk_name
+        self.grounder = build_grounder(checkpoint, trunk, self.checkpoints[trunk], self.dtype)
         self.checkpoints = {**self.checkpoints, checkpoint.name: checkpoint.sha256}
 
 
@@ -218,6 +241,24 @@ def build_lexicon(
         )
     tables = manifest["classes"], manifest["nouns"], manifest["irregular_plurals"]
     return Lexicon(checkpoint.tensors, *tables, dtype)
+
+
+def build_grounder(
+    checkpoint: checkpoints.Checkpoint, trunk: str, trunk_sha256: str, dtype: tf.DType
+) -> Grounder:
+    """The grounder of a checkpoint, on the captioner's trunk of that name and hash.
+
+    Raises:
+      checkpoints.CheckpointError: It was trained on another trunk.
+    """
+    manifest = checkpoint.manifest
+    if manifest["trunk_sha256"] != trunk_sha256:
+        raise checkpoints.CheckpointError(
+            f"the grounder {checkpoint.name!r} stands on {manifest['trunk']!r}, but the captioner "
+            f"on {trunk!r}: bind Networks.grounder = None and another CoarseToFine.pick, such as "
+            "@HighestExpectedIoU()"
+        )
+    return Grounder(checkpoint.tensors, manifest["vocabulary"], dtype)
 
 
 def _is_missing_release(name: str) -> bool:

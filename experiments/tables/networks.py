@@ -65,7 +65,7 @@ class SharedNetworks:
         return self._loaded[captioner, scorer]
 
     def load_cropper(self, *gin_files: str, bindings: Sequence[str] = ()) -> pipeline.Cropper:
-        """A cropper on shared networks, with the lexicon and synonyms that its files name.
+        """A cropper on shared networks, with the lexicon, synonyms and grounder of its files.
 
         Raises:
           ExperimentError, config.ConfigError, checkpoints.CheckpointError: See `of`.
@@ -76,6 +76,8 @@ class SharedNetworks:
             networks = networks.with_lexicon(lexicon)
         if (synonyms := bound.get("Networks.synonyms")) is not None:
             networks = networks.with_synonyms(synonyms)
+        if (grounder := bound.get("Networks.grounder")) is not None:
+            networks = networks.with_grounder(grounder)
         return config.load_cropper(*gin_files, bindings=bindings, networks=networks)
 
 
