@@ -2,6 +2,7 @@
 
 from typing import cast
 
+import numpy as np
 import tensorflow as tf
 
 from cagic_tf.method.vocabulary import STOP_WORDS, BagOfWords
@@ -17,11 +18,11 @@ class Grounding:
 
     def __init__(self, networks: Networks):
         self._networks = networks
-        photo = tf.TensorSpec([None, None, 3], networks.dtype)
-        labels = tf.TensorSpec([None], tf.int32)
-        self._ask = tf.function(self._logits, input_signature=[photo, labels], autograph=False)
+        shown = tf.TensorSpec([1, grounder.SIDE, grounder.SIDE, 3])
+        labels = tf.TensorSpec([1, None], tf.int32)
+        self._ask = tf.function(self._logits, input_signature=[shown, labels], autograph=False)
 
-    def __call__(self, photo: tf.Tensor, words: BagOfWords) -> tf.Tensor:
+    def __call__(self, photo: np.ndarray, words: BagOfWords) -> tf.Tensor:
         """How likely each box is what a caption means.
 
         Args:
@@ -40,12 +41,12 @@ class Grounding:
         content = network.labels([word for word in read if word not in STOP_WORDS])
         if not set(content) - set(network.labels([grounder.UNKNOWN])):
             return nothing
-        return self._ask(photo, tf.constant(network.labels(read)))
+        # In whole numbers again, so that it is squashed to the very pixels of training.
+        shown = grounder.picture(np.clip(np.round(photo * 255), 0, 255).astype(np.uint8))
+        return self._ask(shown[np.newaxis], network.labels(read)[np.newaxis])
 
-    def _logits(self, photo: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+    def _logits(self, shown: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
         network = cast(grounder.Grounder, self._networks.grounder)
         trunk = cast(Lite0, self._networks.caption_trunk)  # The one that it was trained on.
-        # The filter of `grounder.picture`, by which training photos were squashed.
-        square = (grounder.SIDE, grounder.SIDE)
-        shown = tf.image.resize(photo[tf.newaxis], square, antialias=True)
-        return network.logits(*grounder.view(trunk)(shown), labels[tf.newaxis])[0]
+        fine, coarse = trunk.grids(shown, grounder.BLOCKS)
+        return network.logits(fine, coarse, labels)[0]

@@ -181,7 +181,7 @@ class CropLoss:
             tf.cast(base_size, self.networks.dtype),
             image,
             self._targets(words.without_stop_words()),
-            self._grounding(image, words),
+            self._grounding(photo, words),
         )
 
     def _targets(self, words: BagOfWords) -> dict[str, Any]:

@@ -48,7 +48,7 @@ def places(corners: np.ndarray) -> np.ndarray:
 
 
 def means(count: int) -> np.ndarray:
-    """`[I, count]` float32: weights of a row's `count` equal places in the mean over an interval."""
+    """`[I, count]` float32: weights of a row's equal places in the mean over an interval."""
     edges = np.arange(count + 1) / count
     low, high = np.split(intervals(), 2, axis=1)
     shared = np.minimum(high, edges[1:]) - np.maximum(low, edges[:-1])
@@ -140,7 +140,7 @@ class Grounder:
 
     def seen(self, fine: tf.Tensor, coarse: tf.Tensor) -> tf.Tensor:
         """What each box shows: `[N, A, D]`, means of the grids over the box."""
-        total = 0.0
+        total: Any = 0.0
         for name, grid in (("fine", fine), ("coarse", coarse)):
             hidden = layers.convolution(grid, self._weights, name)
             down, across = (tf.constant(means(side), self._dtype) for side in hidden.shape[1:3])
@@ -179,6 +179,7 @@ class Grounder:
         Returns:
           `[P * M, B]`.
         """
+
         def dropped(x: tf.Tensor) -> tf.Tensor:
             return tf.nn.dropout(x, drop) if drop else x
 
@@ -190,7 +191,8 @@ class Grounder:
         box = box[:, tf.newaxis]
         hidden = self._dense(box * said, "both") + self._dense(box, "seen")
         hidden = dropped(tf.nn.relu(hidden + self._dense(said, "said")))
-        usual = self._dense(said, "usual") * tf.tanh(self._dense(numbers, "usual_place"))[..., tf.newaxis, :, :]
+        place = tf.tanh(self._dense(numbers, "usual_place"))
+        usual = self._dense(said, "usual") * place[..., tf.newaxis, :, :]
         logits = self._dense(hidden, "score")[..., 0] + tf.reduce_mean(usual, axis=-1)
         return tf.reshape(logits, [-1, tf.shape(box)[2]])
 

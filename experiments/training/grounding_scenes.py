@@ -57,9 +57,7 @@ class Scene(NamedTuple):
 
 def descriptions(photo: entities.AnnotatedPhoto) -> Said:
     """Phrases and parts of sentences of a usable size, and whole sentences with all their boxes."""
-    found = {
-        each.text: each.corners for each in (*entities.parts(photo), *entities.phrases(photo))
-    }
+    found = {each.text: each.corners for each in (*entities.parts(photo), *entities.phrases(photo))}
     return (*found.items(), *_sentences(photo))
 
 
@@ -157,7 +155,10 @@ def picture(data_dir: Path, entities_dir: Path, scene: Scene) -> np.ndarray:
         np.asarray(Image.fromarray(each).resize(square, Image.Resampling.BILINEAR))
         for each in shown
     )
-    rows = np.concatenate([upper_left, upper_right], 1), np.concatenate([lower_left, lower_right], 1)
+    rows = (
+        np.concatenate([upper_left, upper_right], 1),
+        np.concatenate([lower_left, lower_right], 1),
+    )
     return np.concatenate(rows)
 
 
