@@ -62,7 +62,7 @@ class Cropper:
         Raises:
           checkpoints.CheckpointError: An embedded checkpoint is missing or damaged.
           ValueError: `max_side` is negative, the seed is no whole number of 32 bits, `search` is
-            none, or the networks do not compute in float32.
+            none or needs a grounder, or the networks do not compute in float32.
         """
         arguments.check_whole("Cropper.max_side", max_side, 0, needed=requests.PIXELS)
         requests.check_parts(search, networks, objective)

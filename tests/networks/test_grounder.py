@@ -14,7 +14,9 @@ FINE, COARSE, WORD, WIDTH = 6, 9, 5, 8
 @pytest.fixture(scope="module")
 def tensors():
     shapes = grounder.shapes(FINE, COARSE, len(WORDS), WORD, WIDTH)
-    return {name: seeded.weight(name, shape, 3).astype(np.float64) for name, shape in shapes.items()}
+    return {
+        name: seeded.weight(name, shape, 3).astype(np.float64) for name, shape in shapes.items()
+    }
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +77,9 @@ def test_means_weigh_places_by_what_an_interval_shares_with_them():
 def test_a_box_shows_the_mean_of_its_cells(network, tensors):
     fine, coarse = grids(2)
     found = network.seen(tf.constant(fine), tf.constant(coarse)).numpy()
-    hidden = [relu(dense(grid, tensors, name)) for grid, name in ((fine, "fine"), (coarse, "coarse"))]
+    hidden = [
+        relu(dense(grid, tensors, name)) for grid, name in ((fine, "fine"), (coarse, "coarse"))
+    ]
     assert found.shape == (2, 529, WIDTH)
     whole = sum(grid.mean(axis=(1, 2)) for grid in hidden)
     np.testing.assert_allclose(found[:, -1], whole, rtol=1e-5)
