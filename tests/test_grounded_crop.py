@@ -8,6 +8,7 @@ import cagic_tf
 from cagic_tf import config
 from cagic_tf.beyond import coarse_to_fine, picking
 from cagic_tf.beyond.grounded_picking import HighestExpectedUtility
+from cagic_tf.cropping.graphs import Graphs
 from cagic_tf.method import geometry
 from cagic_tf.networks import checkpoints, grounder
 from cagic_tf.photos import reading
@@ -89,12 +90,17 @@ def test_shapes_sizes_and_candidates(cropper, shape):
     assert all(geometry.iou(a.box, b.box) <= 0.52 for a, b in pairs)
 
 
-def test_many_photos_are_as_each_alone(cropper):
+def test_many_photos_are_as_each_alone(cropper, monkeypatch):
     photo = reading.read(PHOTO)
     images, captions = [photo, photo[:200], photo[:, :150]], ["a man", None, "the dog"]
     together = cropper.crop_many(images, captions)
     for found, image, caption in zip(together, images, captions, strict=True):
         same(found, cropper.crop(image, caption))
+    # As on a GPU: each photo of a batch is picked by what the grounder says of it.
+    monkeypatch.setattr(Graphs, "goes_side_by_side", True)
+    for found, alone in zip(cropper.crop_many(images, captions), together, strict=True):
+        np.testing.assert_allclose(found.path.theta, alone.path.theta, atol=1e-6)
+        np.testing.assert_allclose(found.path.scanned, alone.path.scanned, atol=1e-3)
     refused = cropper.crop_many([photo], "the")
     assert isinstance(refused[0], ValueError)
 

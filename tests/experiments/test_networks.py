@@ -9,6 +9,7 @@ from experiments import sweep, table1
 from experiments.errors import ExperimentError
 from experiments.methods.named import Setup
 from experiments.tables import method_runs, networks
+from tests import seeded
 from tests.experiments import commands
 
 EMBEDDED = {"lite0", "sat", "vfn"}
@@ -66,6 +67,20 @@ def test_each_gin_file_has_what_it_names_and_each_pair_is_loaded_once(other_gin,
     assert cropper.loss.networks.captioner is found.captioner is not embedded.captioner
     assert set(cropper.loss.networks.checkpoints) == OTHER | {"lexicon", "synonyms"}
     assert shared.load_cropper("paper.gin").loss.networks is embedded
+
+
+def test_a_gin_file_that_names_a_grounder_has_it(quick_gin, set_flags, tmp_path):
+    seeded.write_grounder(tmp_path / "own")
+    set_flags()
+    shared = networks.SharedNetworks()
+    bindings = [
+        f"Networks.grounder = '{tmp_path}/own'",
+        "CoarseToFine.pick = @HighestExpectedUtility()",
+    ]
+    cropper = shared.load_cropper(quick_gin, bindings=bindings)
+    assert "own" in cropper.loss.networks.checkpoints
+    assert cropper.loss.networks.captioner is shared.of(quick_gin).captioner
+    assert shared.of(quick_gin).grounder is None
 
 
 def test_a_flag_overrules_gin_files_and_no_binding(other_gin, other, set_flags):
