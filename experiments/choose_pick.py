@@ -25,6 +25,7 @@ from tqdm import tqdm
 from cagic_tf import config
 from cagic_tf.batch import manifest
 from cagic_tf.beyond import picking
+from cagic_tf.beyond.grounded_picking import HighestExpectedUtility
 from cagic_tf.method import geometry
 from cagic_tf.system import devices
 from experiments import command, sweep
@@ -34,7 +35,11 @@ from experiments.tables import made_by, method_runs, metrics, table_files
 
 FLAGS = flags.FLAGS
 SCALES = "CoarseToFine.scan_scales"
-RULES = {rule.__name__: rule for rule in (picking.HighestExpectedIoU, picking.LowestMean)}
+PICK = "CoarseToFine.pick"
+RULES = {
+    rule.__name__: rule
+    for rule in (HighestExpectedUtility, picking.HighestExpectedIoU, picking.LowestMean)
+}
 FIGURES = {"IoU": "mean IoU", "hits": "hit rate", "kept": "ground truth kept", "cut": "cut through"}
 
 
@@ -131,7 +136,8 @@ def read_setting(
     Raises:
       ExperimentError: A name or value is none of these.
     """
-    weights, kept, rule, settings = dict(weights), list(scales), "HighestExpectedIoU", {}
+    weights, kept, settings = dict(weights), list(scales), {}
+    rule = str(bound.get(PICK, "HighestExpectedIoU")).strip("@()")
     for name, text in chosen.items():
         try:
             value = ast.literal_eval(text)
@@ -167,9 +173,9 @@ def measure(
     chosen = np.isin(dataset.scan.grid[:, 2], scales)
     grid, boxes = dataset.scan.grid[chosen], {}
     total = sum(weights[name] * values for name, values in dataset.scan.terms.items())
-    for row, losses in zip(dataset.rows, total[:, chosen], strict=True):
+    for number, (row, losses) in enumerate(zip(dataset.rows, total[:, chosen], strict=True)):
         if np.isfinite(losses).any():
-            x, y, scale = pick(losses, grid, (1.0, 1.0)).theta
+            x, y, scale = pick(losses, grid, (1.0, 1.0), dataset.scan.meant(number)).theta
             boxes[row.id] = geometry.pixel_box((x, y), scale, *dataset.sizes[row.id])
     measured = metrics.measure(boxes, dataset.rows, dataset.sizes)
     return {

@@ -18,7 +18,8 @@ from tqdm import tqdm
 
 from cagic_tf import pipeline
 from cagic_tf.batch import manifest
-from cagic_tf.beyond import coarse_to_fine
+from cagic_tf.beyond import coarse_to_fine, picking
+from cagic_tf.networks import grounder
 from cagic_tf.photos import reading
 from cagic_tf.system import files
 
@@ -30,10 +31,18 @@ class Scan(NamedTuple):
       grid: `[N, 3]` the crops, rows `(x, y, s)`, the same for all.
       terms: Name of each term to its values `[R, N]`, without weights; NaN where the caption has no
         word that is known.
+      box_logits: `[R, A]`, how likely each of the grounder's boxes is what is meant; NaN where it
+        says nothing.
     """
 
     grid: np.ndarray
     terms: dict[str, np.ndarray]
+    box_logits: np.ndarray
+
+    def meant(self, row: int) -> picking.Meant | None:
+        """What the grounder says of a row, if it says anything."""
+        logits = self.box_logits[row]
+        return None if np.isnan(logits).any() else picking.Meant(grounder.boxes(), logits)
 
 
 def scan(
@@ -61,24 +70,27 @@ def scan(
     key = networks, cropper.loss.objective, grid.tolist(), [(r.id, r.caption) for r in rows]
     path = cache / f"scan-{hashlib.sha256(repr(key).encode()).hexdigest()[:16]}.npz"
     if not path.exists():
-        terms = _terms(cropper, rows, grid)
+        terms, box_logits = _scanned(cropper, rows, grid)
         buffer = io.BytesIO()
-        np.savez(buffer, grid=grid, **terms)
+        np.savez(buffer, grid=grid, box_logits=box_logits, **terms)
         cache.mkdir(parents=True, exist_ok=True)
         files.write_atomically(path, buffer.getvalue())
     with np.load(path) as found:
-        return Scan(found["grid"], {name: found[name] for name in found if name != "grid"})
+        arrays = dict(found)
+    return Scan(arrays.pop("grid"), box_logits=arrays.pop("box_logits"), terms=arrays)
 
 
-def _terms(
+def _scanned(
     cropper: pipeline.Cropper, rows: Sequence[manifest.Row], grid: np.ndarray
-) -> dict[str, np.ndarray]:
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """The values of the terms, and what the grounder says."""
     loss = cropper.loss
     look = _look(cropper)
     terms = {
         term.name: np.full((len(rows), len(grid)), np.nan, np.float32)
         for term in loss.objective.terms
     }
+    box_logits = np.full((len(rows), len(grounder.boxes())), np.nan, np.float32)
     of_photo: dict[Path, list[int]] = collections.defaultdict(list)
     for number, row in enumerate(rows):
         of_photo[row.path].append(number)
@@ -89,12 +101,14 @@ def _terms(
                 problem, words = cropper.problem(photo, rows[number].caption)
             except ValueError:  # Its words are unknown.
                 continue
+            if len(problem.box_logits):
+                box_logits[number] = problem.box_logits.numpy()
             seen = seen or _see(look, problem, grid, loss.networks)
             content = words.without_stop_words()
             for term in loss.objective.terms:
                 value = term(seen, term.target(loss.networks, content))
                 terms[term.name][number] = value.numpy()
-    return terms
+    return terms, box_logits
 
 
 def _look(cropper: pipeline.Cropper):

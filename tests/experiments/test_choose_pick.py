@@ -7,6 +7,8 @@ import tensorflow as tf
 from cagic_tf import config
 from cagic_tf.batch import manifest
 from cagic_tf.beyond import coarse_to_fine, picking
+from cagic_tf.beyond.grounded_picking import HighestExpectedUtility
+from cagic_tf.networks.grounder import boxes
 from cagic_tf.photos import reading
 from experiments import choose_pick
 from experiments.errors import ExperimentError
@@ -67,7 +69,9 @@ def made(losses, truth):
     """One row, photo of 100 x 100 pixels, one term."""
     grid = coarse_to_fine.scan_grid((0.5,), 3)
     row = manifest.Row("one", "one.png", "one.png", "a dog", crops=(truth,))
-    scan = scans.Scan(grid, {"caption": np.array([losses], np.float32)})
+    scan = scans.Scan(
+        grid, {"caption": np.array([losses], np.float32)}, np.full((1, len(boxes())), np.nan)
+    )
     return choose_pick.Dataset("made", [row], {"one": (100, 100)}, scan)
 
 
@@ -87,6 +91,18 @@ def test_figures_of_a_pick():
         made([np.nan] * 9, (0, 0, 50, 50)), picking.LowestMean(0), {"caption": 1}, (0.5,)
     )
     assert found == {"mean IoU": 0, "hit rate": 0, "ground truth kept": 0, "cut through": 1}
+
+
+def test_a_pick_reads_what_the_grounder_says():
+    dataset = made(np.ones(9), (50, 50, 50, 50))
+    corner = np.flatnonzero((boxes() == (0.5, 0.5, 1, 1)).all(axis=1))
+    logits = np.zeros((1, len(boxes())), np.float32)
+    logits[0, corner] = 50
+    dataset = dataset._replace(scan=dataset.scan._replace(box_logits=logits))
+    found = choose_pick.measure(dataset, HighestExpectedUtility(), {"caption": 1}, (0.5,))
+    assert found == {"mean IoU": 1, "hit rate": 1, "ground truth kept": 1, "cut through": 0}
+    found = choose_pick.measure(dataset, picking.HighestExpectedIoU(), {"caption": 1}, (0.5,))
+    assert found["mean IoU"] < 0.5
 
 
 def test_ceiling_is_the_best_scanned_crop():
@@ -114,6 +130,11 @@ def test_settings():
     assert weights["aesthetic"] == 0.01
     rule, _, kept = choose_pick.read_setting({"LowestMean.sigma": "0.1"}, bound, weights, scales)
     assert rule == picking.LowestMean(0.1) and kept == [0.4, 0.5, 0.6]
+    # Where no rule is varied, it is the one that is bound.
+    bound |= {"CoarseToFine.pick": "@HighestExpectedUtility()"}
+    bound |= {"HighestExpectedUtility.wholeness": 0.3}
+    rule, _, _ = choose_pick.read_setting({}, bound, weights, scales)
+    assert rule == HighestExpectedUtility(wholeness=0.3)
 
 
 @pytest.mark.parametrize(
