@@ -175,7 +175,7 @@ def measure(
     total = sum(weights[name] * values for name, values in dataset.scan.terms.items())
     for number, (row, losses) in enumerate(zip(dataset.rows, total[:, chosen], strict=True)):
         if np.isfinite(losses).any():
-            x, y, scale = pick(losses, grid, (1.0, 1.0), dataset.scan.meant(number)).theta
+            x, y, scale = pick(losses, grid, (1.0, 1.0), dataset.scan.boxes(number)).theta
             boxes[row.id] = geometry.pixel_box((x, y), scale, *dataset.sizes[row.id])
     measured = metrics.measure(boxes, dataset.rows, dataset.sizes)
     return {

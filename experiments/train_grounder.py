@@ -1,7 +1,7 @@
 """Trains the grounder: which box of a photo a phrase or a sentence means.
 
     python -m experiments.train_grounder --data_dir=FLICKR8K --entities=FLICKR30K_ENTITIES \\
-        --work_dir=WORK --output=checkpoints/grounder
+        --proposals=WORK/proposals --work_dir=WORK --output=checkpoints/grounder
 
 Training photos of Flickr8k with the boxes that people drew for Flickr30k Entities, windows of them,
 and mosaics of four. The trunk is frozen: its grids are computed once and kept (2 GB), and a run
@@ -18,7 +18,7 @@ from absl import app, flags
 from tqdm import trange
 
 from cagic_tf.method import vocabulary
-from cagic_tf.networks import checkpoints, grounder
+from cagic_tf.networks import checkpoints, grounder, proposals
 from cagic_tf.networks.trunks.lite0 import Lite0
 from cagic_tf.system import devices, provenance
 from experiments import command
@@ -36,22 +36,24 @@ from experiments.training.grounding_training import Scenes
 FLAGS = flags.FLAGS
 # Flags that say what is trained, in the manifest's command beside the folders.
 SETTINGS = (
-    "windows mosaics least_words word width close dropout epochs scenes descriptions boxes "
+    "windows mosaics least_words word width close dropout epochs scenes descriptions "
     "learning_rate weight_decay seed threads"
 ).split()
 LONGEST_STEP = 1.0  # Length of the gradient, at most.
 DEV_MOSAICS = 200
+WHITENED = 400  # Scenes by whose grids the channels are whitened.
 
 
 def define_flags() -> None:
     """Flags of this script."""
     stand_ins.define_folder_flags("the cached grids")
     flags.DEFINE_string("trunk", "checkpoints/lite0", "The trunk's checkpoint.")
+    flags.DEFINE_string("proposals", None, "The checkpoint that train_proposals wrote.")
     flags.DEFINE_integer("windows", 2, "How many windows of each photo are shown beside it.")
     flags.DEFINE_integer("mosaics", 6000, "How many mosaics of four photos are shown.")
     flags.DEFINE_integer("least_words", 4, "How often a word is there, if it is in the vocabulary.")
     flags.DEFINE_integer("word", 64, "How many numbers a word has.")
-    flags.DEFINE_integer("width", 160, "How many hidden units a layer has.")
+    flags.DEFINE_integer("width", 192, "How many hidden units a layer has.")
     flags.DEFINE_float(
         "close", 0.15, "With so much less of the best box's IoU a box is likely 1/e times as often."
     )
@@ -61,11 +63,11 @@ def define_flags() -> None:
     )
     flags.DEFINE_integer("scenes", 24, "How many pictures a step takes.")
     flags.DEFINE_integer("descriptions", 4, "How many descriptions of each picture a step takes.")
-    flags.DEFINE_integer("boxes", 160, "Among how many boxes a step has to find the right ones.")
     flags.DEFINE_float("learning_rate", 1e-3, "The highest learning rate of AdamW.")
     flags.DEFINE_float("weight_decay", 0.02, "The decoupled weight decay.")
     flags.DEFINE_integer("seed", 1, "The seed of scenes, initial weights, order and dropout.")
     devices.define_flags()
+    flags.mark_flags_as_required(["proposals"])
 
 
 def words(texts: Iterable[str], least: int) -> list[str]:
@@ -77,19 +79,18 @@ def words(texts: Iterable[str], least: int) -> list[str]:
 
 def measured(network: grounder.Grounder, scenes: Scenes, numbers: Sequence[int]) -> float:
     """Mean IoU of the box with the highest expected IoU with what some scenes' texts mean."""
-    every = grounder.boxes()
-    between = proposal_targets.iou(every, every).astype(np.float32)
     ask = tf.function(
-        lambda fine, coarse, labels: tf.nn.softmax(network.logits(fine, coarse, labels)),
+        lambda *inputs: tf.nn.softmax(network.logits(*inputs)),
         reduce_retracing=True,
         autograph=False,
     )
     found: list[float] = []
     for number in numbers:
-        grids, labels, truths = scenes.every(number)
-        likely = ask(*grids, tf.constant(labels)).numpy()
-        chosen = (likely @ between).argmax(axis=1)
-        found += np.diag(proposal_targets.iou(truths, every[chosen])).tolist()
+        scene, truths = scenes.every(number)
+        likely = ask(*map(tf.constant, scene[:4])).numpy()
+        (boxes,) = scene.boxes
+        chosen = (likely @ proposal_targets.iou(boxes, boxes)).argmax(axis=1)
+        found += np.diag(proposal_targets.iou(truths, boxes[chosen])).tolist()
     return float(np.mean(found))
 
 
@@ -106,6 +107,7 @@ def figures(network: grounder.Grounder, scenes: Scenes, dev: Sequence[Scene]) ->
 def train(
     train_scenes: Scenes,
     begin: dict[str, np.ndarray],
+    region: dict[str, np.ndarray],
     known: Sequence[str],
     dev_scenes: Scenes,
     dev: Sequence[Scene],
@@ -115,6 +117,7 @@ def train(
     Args:
       train_scenes: What it is fitted to.
       begin: The tensors to begin with.
+      region: Those of the proposals, which stay.
       known: The vocabulary.
       dev_scenes: What chooses the epoch.
       dev: The same scenes as they were drawn.
@@ -129,8 +132,11 @@ def train(
         raise DataError(f"{len(train_scenes)} pictures are fewer than --scenes={FLAGS.scenes}")
     rng = np.random.default_rng(FLAGS.seed)
     tf.random.set_seed(FLAGS.seed)
+    sample = np.linspace(0, len(train_scenes) - 1, WHITENED, dtype=int)
+    whitened = grounding_training.whitening(train_scenes.grids(sample))
+    linear = [tuple(tf.constant(each, tf.float32) for each in pair) for pair in whitened]
     variables = {name: tf.Variable(value, name=name) for name, value in begin.items()}
-    network = grounder.Grounder(variables, known)
+    network = grounder.Grounder({**variables, **region}, known)
     fitted = list(variables.values())
     per_epoch = len(train_scenes) // FLAGS.scenes
     schedule = tf.keras.optimizers.schedules.CosineDecay(
@@ -144,6 +150,12 @@ def train(
 
     @tf.function(autograph=False)
     def step(batch: grounding_training.Batch) -> tf.Tensor:
+        grids = (batch.fine, batch.coarse)
+        fine, coarse = (
+            tf.tensordot(grid, matrix, 1) + offset
+            for grid, (matrix, offset) in zip(grids, linear, strict=True)
+        )
+        batch = batch._replace(fine=fine, coarse=coarse)
         with tf.GradientTape() as tape:
             value = grounding_training.loss(network, batch, FLAGS.close, FLAGS.dropout)
         gradients = [tf.convert_to_tensor(each) for each in tape.gradient(value, fitted)]
@@ -157,10 +169,15 @@ def train(
             order, values = rng.permutation(len(train_scenes)), []
             for at in range(0, per_epoch * FLAGS.scenes, FLAGS.scenes):
                 chosen = np.sort(order[at : at + FLAGS.scenes])
-                batch = train_scenes.batch(chosen, FLAGS.descriptions, FLAGS.boxes, rng)
+                batch = train_scenes.batch(chosen, FLAGS.descriptions, rng)
                 values.append(float(step(grounding_training.Batch(*map(tf.constant, batch)))))
                 progress.update()
-            tensors = {name: value.numpy().astype(np.float16) for name, value in variables.items()}
+            fitted_now = {name: value.numpy() for name, value in variables.items()}
+            tensors = {
+                name: value.astype(np.float16)
+                for name, value in grounding_training.unwhitened(fitted_now, whitened).items()
+            }
+            tensors |= {name: value.astype(np.float16) for name, value in region.items()}
             own = figures(loaded(tensors, known), dev_scenes, dev)
             print(f"epoch {epoch + 1}: loss {np.mean(values):.3f}, {own}", flush=True)
             if sum(own.values()) > sum(reached.values()):
@@ -181,6 +198,7 @@ def main() -> None:
     folders = Path(FLAGS.work_dir), Path(FLAGS.data_dir), Path(FLAGS.entities)
     trunk = checkpoints.load(FLAGS.trunk, "lite0")
     network = Lite0(trunk.tensors)
+    region = checkpoints.load(FLAGS.proposals, proposals.KIND)
     photos = {
         split: list(entities.read(folders[2], flickr8k.split_names(folders[1], split)))
         for split in ("train", "dev", "test")
@@ -201,15 +219,18 @@ def main() -> None:
     scenes = {}
     for split, own in drawn.items():
         grids = grounding_scenes.grids(*folders, own, network)
-        scenes[split] = Scenes(own, grids, grounder.Grounder({}, known))
+        scenes[split] = Scenes(own, grids, grounder.Grounder(region.tensors, known))
     fine, coarse = (shape[2] for shape in grids.shapes)
     begin = grounding_training.initial(
         fine, coarse, len(known), FLAGS.word, FLAGS.width, FLAGS.seed
     )
-    tensors, reached = train(scenes["train"], begin, known, scenes["dev"], drawn["dev"])
+    tensors, reached = train(
+        scenes["train"], begin, dict(region.tensors), known, scenes["dev"], drawn["dev"]
+    )
     metrics = {f"dev, {name}": value for name, value in reached.items()}
     on_test = figures(loaded(tensors, known), scenes["test"], drawn["test"])
     metrics |= {f"test, {name}": value for name, value in on_test.items()}
+    own_command = stand_ins.command_line("train_grounder", SETTINGS, "--proposals=WORK/proposals ")
     checkpoints.save(
         FLAGS.output,
         "grounder",
@@ -218,7 +239,7 @@ def main() -> None:
             "trained on Flickr8k's training split (Hodosh et al. 2013) and Flickr30k Entities "
             "(Plummer et al. 2015) by this project"
         ),
-        command=stand_ins.command_line("train_grounder", SETTINGS),
+        command=f"{region.manifest['command']} && {own_command}",
         commit=provenance.commit(),
         metrics=metrics,
         extra={"vocabulary": known, "trunk": trunk.name, "trunk_sha256": trunk.sha256},

@@ -18,8 +18,8 @@ import tensorflow as tf
 from absl import app, flags
 from tqdm import tqdm, trange
 
-from cagic_tf.baselines.mattnet import lite_detector, losses, mattnet, proposals, sizes, text
-from cagic_tf.networks import checkpoints
+from cagic_tf.baselines.mattnet import lite_detector, losses, mattnet, sizes, text
+from cagic_tf.networks import checkpoints, proposals
 from cagic_tf.networks.trunks.lite0 import Lite0
 from cagic_tf.system import devices, provenance
 from experiments import command

@@ -17,8 +17,8 @@ import tensorflow as tf
 from absl import app, flags
 from tqdm import trange
 
-from cagic_tf.baselines.mattnet import lite_detector, proposals
-from cagic_tf.networks import checkpoints
+from cagic_tf.baselines.mattnet import lite_detector
+from cagic_tf.networks import checkpoints, proposals
 from cagic_tf.networks.trunks.lite0 import Lite0
 from cagic_tf.system import devices, provenance
 from experiments import command

@@ -13,6 +13,7 @@ import tensorflow as tf
 from cagic_tf.networks import bundle, checkpoints, grounder, sat_sizes
 from cagic_tf.networks.trunks import alexnet
 from cagic_tf.port import deeprnn, vfn
+from tests.baselines import small_proposals
 
 GOLDENS = Path(__file__).parent / "networks" / "goldens"
 
@@ -112,7 +113,8 @@ def write_grounder(folder, trunk="lite0", seed=1, known=("a", "man", "dog", "gra
     checkpoints.save(
         folder,
         "grounder",
-        {name: weight(name, shape, seed) for name, shape in shapes.items()},
+        {name: weight(name, shape, seed) for name, shape in shapes.items()}
+        | small_proposals.tensors(),
         source="a seed",
         command="write_grounder",
         commit="0" * 40,

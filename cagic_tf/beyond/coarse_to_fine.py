@@ -17,7 +17,6 @@ from cagic_tf.beyond import picking
 from cagic_tf.method import annealing, sampling
 from cagic_tf.method.problems import Problem
 from cagic_tf.method.search import Bounds, LossFunction, Path, Progress, RunSideBySide
-from cagic_tf.networks import grounder
 from cagic_tf.system import devices, threads
 
 BATCH = 35  # Crops a forward pass; more needs memory and gains no speed on a CPU.
@@ -145,9 +144,10 @@ def _evaluation(loss: Any, signature: Any, alone: bool) -> Any:
 
 def _meant(problem: Any) -> picking.Meant | None:
     """What a grounder says of a problem, if one does."""
-    if not isinstance(problem, Problem) or not len(problem.box_logits):
+    if not isinstance(problem, Problem) or not len(problem.meant):
         return None
-    return picking.Meant(grounder.boxes(), problem.box_logits.numpy())
+    rows = problem.meant.numpy()
+    return picking.Meant(rows[:, :4], rows[:, 4])
 
 
 def _around(picked: np.ndarray, factors: Sequence[float]) -> list[float]:

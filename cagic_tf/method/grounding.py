@@ -10,6 +10,7 @@ from cagic_tf.networks import grounder
 from cagic_tf.networks.bundle import Networks
 from cagic_tf.networks.trunks.lite0 import Lite0
 
+COLUMNS = 5  # Of a box: its corners, and its logit.
 MOST_WORDS = 24  # Of a caption; the grounder has seen no longer ones.
 
 
@@ -20,21 +21,22 @@ class Grounding:
         self._networks = networks
         shown = tf.TensorSpec([1, grounder.SIDE, grounder.SIDE, 3])
         labels = tf.TensorSpec([1, None], tf.int32)
-        self._ask = tf.function(self._logits, input_signature=[shown, labels], autograph=False)
+        self._ask = tf.function(self._meant, input_signature=[shown, labels], autograph=False)
 
     def __call__(self, photo: np.ndarray, words: BagOfWords) -> tf.Tensor:
-        """How likely each box is what a caption means.
+        """Boxes that a caption may mean, and how likely each is.
 
         Args:
           photo: `[H, W, 3]`, RGB in [0, 1].
           words: The caption's; of more than `MOST_WORDS` the first count.
 
         Returns:
-          `[A]`, see `Grounder.logits`; `[0]` without a grounder, or where it knows no word that has
+          `[A, COLUMNS]`: corners `(x0, y0, x1, y1)` as fractions of the photo's sides, and
+          `Grounder.logits`; `[0, COLUMNS]` without a grounder, or where it knows no word that has
           content.
         """
         network = self._networks.grounder
-        nothing = tf.zeros([0], self._networks.dtype)
+        nothing = tf.zeros([0, COLUMNS], self._networks.dtype)
         if network is None:
             return nothing
         read = words.read[:MOST_WORDS]
@@ -45,8 +47,10 @@ class Grounding:
         shown = grounder.picture(np.clip(np.round(photo * 255), 0, 255).astype(np.uint8))
         return self._ask(shown[np.newaxis], network.labels(read)[np.newaxis])
 
-    def _logits(self, shown: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+    def _meant(self, shown: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
         network = cast(grounder.Grounder, self._networks.grounder)
         trunk = cast(Lite0, self._networks.caption_trunk)  # The one that it was trained on.
         fine, coarse = trunk.grids(shown, grounder.BLOCKS)
-        return network.logits(fine, coarse, labels)[0]
+        boxes = network.boxes(fine, coarse)
+        logits = network.logits(fine, coarse, boxes[tf.newaxis], labels)
+        return tf.concat([boxes, tf.transpose(logits)], axis=1)

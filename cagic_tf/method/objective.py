@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from cagic_tf.method import problems, sampling
-from cagic_tf.method.grounding import Grounding
+from cagic_tf.method import grounding, problems, sampling
 from cagic_tf.method.losses import AestheticLoss, CaptionLoss, Crops, Term
 from cagic_tf.method.problems import Batch, Problem, Rows
 from cagic_tf.method.search import Losses
@@ -148,10 +147,10 @@ class CropLoss:
         picture = tf.TensorSpec([None, None, 3], networks.dtype)
         targets = {term.name: term.signature(networks) for term in objective.terms}
         base_size = tf.TensorSpec([2], networks.dtype)
-        box_logits = tf.TensorSpec([None], networks.dtype)
-        self.signature = Problem(picture, targets, base_size, picture, targets, box_logits)
+        meant = tf.TensorSpec([None, grounding.COLUMNS], networks.dtype)
+        self.signature = Problem(picture, targets, base_size, picture, targets, meant)
         self.batch_signature = problems.batch_signature(self.signature)
-        self._grounding = Grounding(networks)
+        self._grounding = grounding.Grounding(networks)
         self._pyramid_mean = tf.function(
             lambda photo: sampling.pyramid_mean(photo, objective.pyramid, objective.blur_sigma),
             input_signature=[picture],

@@ -25,8 +25,8 @@ class Problem(NamedTuple):
       photo: `[H, W, 3]`, the photo itself, RGB in [0, 1]; the paper's losses do not read it.
       content_targets: The targets of the caption without its stop words; the paper's losses do not
         read them.
-      box_logits: `[A]`, how likely each box of the grounder is what the caption means, see
-        `Grounder.logits`; `[0]` where nothing says so (see `grounding`). Losses do not read it.
+      meant: `[A, 5]`, boxes that the caption may mean, and how likely each is; `[0, 5]` where
+        nothing says so (see `grounding`). Losses do not read it.
     """
 
     picture: tf.Tensor
@@ -34,7 +34,7 @@ class Problem(NamedTuple):
     base_size: tf.Tensor
     photo: tf.Tensor
     content_targets: Mapping[str, Any]
-    box_logits: tf.Tensor
+    meant: tf.Tensor
 
     def sample(self, theta: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
         """Crops `[N, *size, 3]` of the picture at `theta` `[N, 3]`."""

@@ -19,6 +19,7 @@ from tqdm import tqdm
 from cagic_tf import pipeline
 from cagic_tf.batch import manifest
 from cagic_tf.beyond import coarse_to_fine, picking
+from cagic_tf.method import grounding
 from cagic_tf.networks import grounder
 from cagic_tf.photos import reading
 from cagic_tf.system import files
@@ -31,18 +32,19 @@ class Scan(NamedTuple):
       grid: `[N, 3]` the crops, rows `(x, y, s)`, the same for all.
       terms: Name of each term to its values `[R, N]`, without weights; NaN where the caption has no
         word that is known.
-      box_logits: `[R, A]`, how likely each of the grounder's boxes is what is meant; NaN where it
-        says nothing.
+      meant: `[R, A, 5]`, boxes that each row may mean, see `problems.Problem`; NaN where there are
+        fewer than A.
     """
 
     grid: np.ndarray
     terms: dict[str, np.ndarray]
-    box_logits: np.ndarray
+    meant: np.ndarray
 
-    def meant(self, row: int) -> picking.Meant | None:
+    def boxes(self, row: int) -> picking.Meant | None:
         """What the grounder says of a row, if it says anything."""
-        logits = self.box_logits[row]
-        return None if np.isnan(logits).any() else picking.Meant(grounder.boxes(), logits)
+        rows = self.meant[row]
+        rows = rows[np.isfinite(rows).all(axis=1)]
+        return picking.Meant(rows[:, :4], rows[:, 4]) if len(rows) else None
 
 
 def scan(
@@ -70,14 +72,14 @@ def scan(
     key = networks, cropper.loss.objective, grid.tolist(), [(r.id, r.caption) for r in rows]
     path = cache / f"scan-{hashlib.sha256(repr(key).encode()).hexdigest()[:16]}.npz"
     if not path.exists():
-        terms, box_logits = _scanned(cropper, rows, grid)
+        terms, meant = _scanned(cropper, rows, grid)
         buffer = io.BytesIO()
-        np.savez(buffer, grid=grid, box_logits=box_logits, **terms)
+        np.savez(buffer, grid=grid, meant=meant, **terms)
         cache.mkdir(parents=True, exist_ok=True)
         files.write_atomically(path, buffer.getvalue())
     with np.load(path) as found:
         arrays = dict(found)
-    return Scan(arrays.pop("grid"), box_logits=arrays.pop("box_logits"), terms=arrays)
+    return Scan(arrays.pop("grid"), meant=arrays.pop("meant"), terms=arrays)
 
 
 def _scanned(
@@ -90,7 +92,8 @@ def _scanned(
         term.name: np.full((len(rows), len(grid)), np.nan, np.float32)
         for term in loss.objective.terms
     }
-    box_logits = np.full((len(rows), len(grounder.boxes())), np.nan, np.float32)
+    most = grounder.PROPOSALS + len(grounder.lattice())
+    meant = np.full((len(rows), most, grounding.COLUMNS), np.nan, np.float32)
     of_photo: dict[Path, list[int]] = collections.defaultdict(list)
     for number, row in enumerate(rows):
         of_photo[row.path].append(number)
@@ -101,14 +104,13 @@ def _scanned(
                 problem, words = cropper.problem(photo, rows[number].caption)
             except ValueError:  # Its words are unknown.
                 continue
-            if len(problem.box_logits):
-                box_logits[number] = problem.box_logits.numpy()
+            meant[number, : len(problem.meant)] = problem.meant
             seen = seen or _see(look, problem, grid, loss.networks)
             content = words.without_stop_words()
             for term in loss.objective.terms:
                 value = term(seen, term.target(loss.networks, content))
                 terms[term.name][number] = value.numpy()
-    return terms, box_logits
+    return terms, meant
 
 
 def _look(cropper: pipeline.Cropper):

@@ -55,31 +55,30 @@ class Scene(NamedTuple):
     said: Said
 
 
-def descriptions(photo: entities.AnnotatedPhoto) -> Said:
-    """Phrases and parts of sentences of a usable size, and whole sentences with all their boxes."""
+def descriptions(photo: entities.AnnotatedPhoto, sentence: int) -> Said:
+    """Phrases and parts of sentences of a usable size, and a whole sentence with all its boxes.
+
+    Args:
+      photo: The photo.
+      sentence: The number of the sentence, whose boxes may be as large as they are.
+    """
     found = {each.text: each.corners for each in (*entities.parts(photo), *entities.phrases(photo))}
-    return (*found.items(), *_sentences(photo))
-
-
-def _sentences(photo: entities.AnnotatedPhoto) -> Said:
-    found = []
-    for sentence in photo.sentences:
-        numbers = {phrase.number for phrase in sentence.phrases} & photo.boxes.keys()
-        if numbers:
-            boxes = [box for number in sorted(numbers) for box in photo.boxes[number]]
-            found.append((sentence.text, entities.union(boxes)))
-    return tuple(found)
+    whole = photo.sentences[sentence % len(photo.sentences)]
+    numbers = sorted({phrase.number for phrase in whole.phrases} & photo.boxes.keys())
+    if numbers:
+        found[whole.text] = entities.union([box for each in numbers for box in photo.boxes[each]])
+    return tuple(found.items())
 
 
 def single(photo: entities.AnnotatedPhoto, rng: np.random.Generator | None) -> Scene:
     """A photo as it is, or with a generator a window of it, mirrored once in two."""
     if rng is None:
-        return Scene((Tile(photo.name, False, (0, 0, 1, 1)),), descriptions(photo))
+        return Scene((Tile(photo.name, False, (0, 0, 1, 1)),), descriptions(photo, 0))
     mirrored = bool(rng.random() < 0.5)
     sides = rng.uniform(*WINDOW, 2)
     x0, y0 = rng.uniform(0, 1 - sides)
     tile = Tile(photo.name, mirrored, (x0, y0, x0 + sides[0], y0 + sides[1]))
-    return Scene((tile,), _seen(descriptions(photo), tile))
+    return Scene((tile,), _seen(descriptions(photo, int(rng.integers(5))), tile))
 
 
 def mosaic(photos: Sequence[entities.AnnotatedPhoto], rng: np.random.Generator) -> Scene:
@@ -88,11 +87,12 @@ def mosaic(photos: Sequence[entities.AnnotatedPhoto], rng: np.random.Generator) 
     for number, photo in enumerate(photos):
         tile = Tile(photo.name, bool(rng.random() < 0.5), (0, 0, 1, 1))
         x, y = (number % 2) / 2, (number // 2) / 2
-        sentence = photo.sentences[rng.integers(len(photo.sentences))].text
+        drawn_sentence = int(rng.integers(len(photo.sentences)))
+        sentence = photo.sentences[drawn_sentence].text
         own = _seen(((sentence, (0, 0, 1, 1)),), tile)
-        every = _seen(descriptions(photo), tile)
+        every = _seen(descriptions(photo, drawn_sentence), tile)
         chosen = rng.permutation(len(every))[: OF_A_TILE - 1]
-        for text, corners in (*own, *(every[at] for at in chosen)):
+        for text, corners in (*own, *(every[at] for at in chosen if every[at][0] != sentence)):
             x0, y0, x1, y1 = (end / 2 for end in corners)
             said.append((text, (x + x0, y + y0, x + x1, y + y1)))
         tiles.append(tile)

@@ -6,8 +6,9 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from cagic_tf.baselines.mattnet import language, lite_detector, losses, network, proposals, sizes
+from cagic_tf.baselines.mattnet import language, lite_detector, losses, network, sizes
 from cagic_tf.baselines.mattnet.layers import BATCH_NORM_EPSILON, Layers
+from cagic_tf.networks import proposals
 from experiments.training.phrase_triples import Candidates, Triples
 
 MOMENTUM = 0.1  # Share of a batch in the statistics that are kept.

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
-from cagic_tf.baselines.mattnet import proposals
+from cagic_tf.networks import proposals
 
 POSITIVE, NEGATIVE = 0.5, 0.4  # An anchor's IoU with a box from which, and below which, it is one.
 ROUNDS = 30  # Of the clustering.

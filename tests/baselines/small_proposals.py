@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from cagic_tf.baselines.mattnet import mattnet, proposals, sizes
-from cagic_tf.networks import checkpoints
+from cagic_tf.baselines.mattnet import mattnet, sizes
+from cagic_tf.networks import checkpoints, proposals
 from cagic_tf.system import resources
 
 ANCHORS = np.array([[0.2, 0.4], [0.7, 0.5]], np.float32)

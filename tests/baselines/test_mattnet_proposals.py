@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from cagic_tf.baselines.mattnet import lite_detector, mattnet, proposals
-from cagic_tf.networks import checkpoints
+from cagic_tf.baselines.mattnet import lite_detector, mattnet
+from cagic_tf.networks import checkpoints, proposals
 from cagic_tf.networks.trunks.lite0 import Lite0
 from cagic_tf.photos import reading
 from cagic_tf.system import resources

@@ -8,7 +8,6 @@ from cagic_tf import config
 from cagic_tf.batch import manifest
 from cagic_tf.beyond import coarse_to_fine, picking
 from cagic_tf.beyond.grounded_picking import HighestExpectedUtility
-from cagic_tf.networks.grounder import boxes
 from cagic_tf.photos import reading
 from experiments import choose_pick
 from experiments.errors import ExperimentError
@@ -69,9 +68,7 @@ def made(losses, truth):
     """One row, photo of 100 x 100 pixels, one term."""
     grid = coarse_to_fine.scan_grid((0.5,), 3)
     row = manifest.Row("one", "one.png", "one.png", "a dog", crops=(truth,))
-    scan = scans.Scan(
-        grid, {"caption": np.array([losses], np.float32)}, np.full((1, len(boxes())), np.nan)
-    )
+    scan = scans.Scan(grid, {"caption": np.array([losses], np.float32)}, np.zeros((1, 0, 5)))
     return choose_pick.Dataset("made", [row], {"one": (100, 100)}, scan)
 
 
@@ -95,10 +92,8 @@ def test_figures_of_a_pick():
 
 def test_a_pick_reads_what_the_grounder_says():
     dataset = made(np.ones(9), (50, 50, 50, 50))
-    corner = np.flatnonzero((boxes() == (0.5, 0.5, 1, 1)).all(axis=1))
-    logits = np.zeros((1, len(boxes())), np.float32)
-    logits[0, corner] = 50
-    dataset = dataset._replace(scan=dataset.scan._replace(box_logits=logits))
+    meant = np.array([[[0.5, 0.5, 1, 1, 50], [0, 0, 1, 1, 0], [np.nan] * 5]], np.float32)
+    dataset = dataset._replace(scan=dataset.scan._replace(meant=meant))
     found = choose_pick.measure(dataset, HighestExpectedUtility(), {"caption": 1}, (0.5,))
     assert found == {"mean IoU": 1, "hit rate": 1, "ground truth kept": 1, "cut through": 0}
     found = choose_pick.measure(dataset, picking.HighestExpectedIoU(), {"caption": 1}, (0.5,))

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from cagic_tf.baselines.mattnet import lite_detector, proposals
-from cagic_tf.networks import checkpoints
+from cagic_tf.baselines.mattnet import lite_detector
+from cagic_tf.networks import checkpoints, proposals
 from cagic_tf.networks.trunks.lite0 import Lite0
 from cagic_tf.system import resources
 from experiments import train_proposals

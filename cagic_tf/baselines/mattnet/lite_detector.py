@@ -7,8 +7,8 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from cagic_tf.baselines.mattnet import proposals
 from cagic_tf.baselines.mattnet.detections import Detections
+from cagic_tf.networks import proposals
 from cagic_tf.networks.trunks.lite0 import Lite0
 
 BLOCKS = (10, 15)  # Of the trunk, whose grids are seen: a place for every 16 and 32 pixels.
