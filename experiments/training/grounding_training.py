@@ -53,7 +53,7 @@ def initial(
 def labelled(network: grounder.Grounder, texts: Sequence[str]) -> np.ndarray:
     """`[N, T]` int32 labels of texts, zeros behind the last word of each."""
     rows = [network.labels(vocabulary.tokenize(text)[:LONGEST]) for text in texts]
-    labels = np.zeros((len(rows), max(map(len, rows))), np.int32)
+    labels = np.zeros((len(rows), max(1, *map(len, rows))), np.int32)
     for target, row in zip(labels, rows, strict=True):
         target[: len(row)] = row
     return labels
@@ -106,7 +106,7 @@ def loss(network: grounder.Grounder, batch: Batch, close: float, drop: float) ->
       A scalar in nats.
     """
     seen = tf.gather(network.seen(batch.fine, batch.coarse), batch.boxes, axis=1)
-    numbers = tf.gather(tf.constant(grounder.places(grounder.boxes())), batch.boxes)
+    numbers = tf.gather(tf.constant(grounder.places(network.boxes), seen.dtype), batch.boxes)
     logits = network.scores(seen, network.said(batch.words, drop / 2), numbers, drop)
     best = tf.reduce_max(batch.overlap, axis=1, keepdims=True)
     likely = tf.nn.softmax((batch.overlap / tf.maximum(best, 0.1) - 1) / close)

@@ -213,8 +213,13 @@ def test_what_a_mosaic_shows(folders):
 
 
 @pytest.fixture(scope="module")
-def trunk():
-    return Lite0(checkpoints.load(resources.path("checkpoints") / "lite0").tensors)
+def tensors():
+    return checkpoints.load(resources.path("checkpoints") / "lite0").tensors
+
+
+@pytest.fixture(scope="module")
+def trunk(tensors):
+    return Lite0(tensors)
 
 
 def test_grids_are_kept_and_go_on_where_they_stopped(tmp_path, folders, trunk, monkeypatch):
@@ -239,7 +244,9 @@ def test_grids_are_kept_and_go_on_where_they_stopped(tmp_path, folders, trunk, m
         regions, "read_photo", lambda *given: shown.append(given[2]) or read(*given)
     )
     found = grounding_scenes.grids(tmp_path / "work", *folders, scenes, trunk)
-    assert shown[:2] == ["2.png", "3.png"] and sorted(shown[2:]) == [f"{n}.png" for n in range(4)]
+    mosaic = [tile.name for tile in scenes[4].tiles]
+    # The first of a part is looked at again, to see that what is kept is this trunk's.
+    assert shown == ["0.png", "2.png", "3.png", "2.png", *mosaic, *mosaic]
     assert len(list((tmp_path / "work").glob("scenes_*.npy"))) == 3
     assert found.shapes == [(14, 14, 112), (7, 7, 320)]
     numbers = [4, 1, 3]
@@ -249,3 +256,18 @@ def test_grids_are_kept_and_go_on_where_they_stopped(tmp_path, folders, trunk, m
         for grid, values in zip(found[numbers], expected, strict=True):
             assert grid.dtype == np.float32
             np.testing.assert_allclose(grid[row], values[0], rtol=2e-3, atol=2e-3)
+
+
+def test_grids_of_another_trunk_or_photo_are_refused(tmp_path, folders, trunk, tensors):
+    scenes = [Scene((Tile("1.png", False, WHOLE),), ())]
+    grounding_scenes.grids(tmp_path / "work", *folders, scenes, trunk)
+    grounding_scenes.grids(tmp_path / "work", *folders, scenes, trunk)
+    retrained = {
+        name: value * np.random.default_rng(0).normal(1, 0.1, np.shape(value)).astype(np.float32)
+        for name, value in tensors.items()
+    }
+    with pytest.raises(checkpoints.CheckpointError, match="give another --work_dir"):
+        grounding_scenes.grids(tmp_path / "work", *folders, scenes, Lite0(retrained))
+    noise(folders[1] / "images" / "1.png", 12, (60, 90))
+    with pytest.raises(checkpoints.CheckpointError, match="another trunk or other photos"):
+        grounding_scenes.grids(tmp_path / "work", *folders, scenes, trunk)
