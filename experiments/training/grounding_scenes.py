@@ -15,10 +15,10 @@ import tensorflow as tf
 from PIL import Image
 
 from cagic_tf.method import vocabulary
-from cagic_tf.networks import checkpoints, grounder
+from cagic_tf.networks import grounder
 from cagic_tf.networks.trunks.lite0 import Lite0
 from experiments.data import entities, flickr8k
-from experiments.training import regions, views
+from experiments.training import photo_grids, regions, views
 from experiments.training.photo_grids import PART, Grids
 
 WINDOW = (0.6, 1.0)  # Sides of a window, as fractions of the photo's.
@@ -193,11 +193,6 @@ def grids(
             (width,),
             lambda start, stop, own=own: compute(own[start:stop]),  # type: ignore[misc]
         )
-        # The file's name says neither which trunk nor what the photos show; another device's
-        # rounding is less than this.
-        if not np.allclose(part[:1], compute(own[:1]), rtol=0.05, atol=0.1):
-            raise checkpoints.CheckpointError(
-                f"{path} is of another trunk or other photos; give another --work_dir"
-            )
+        photo_grids.check(path, part[0], compute(own[:1])[0])
         parts.append(part)
     return Grids(parts, shapes)

@@ -269,5 +269,5 @@ def test_grids_of_another_trunk_or_photo_are_refused(tmp_path, folders, trunk, t
     with pytest.raises(checkpoints.CheckpointError, match="give another --work_dir"):
         grounding_scenes.grids(tmp_path / "work", *folders, scenes, Lite0(retrained))
     noise(folders[1] / "images" / "1.png", 12, (60, 90))
-    with pytest.raises(checkpoints.CheckpointError, match="another trunk or other photos"):
+    with pytest.raises(checkpoints.CheckpointError, match="another trunk or of other photos"):
         grounding_scenes.grids(tmp_path / "work", *folders, scenes, trunk)
