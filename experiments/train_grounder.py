@@ -5,7 +5,8 @@
 
 Training photos of Flickr8k with the boxes that people drew for Flickr30k Entities, windows of them,
 and mosaics of four. The trunk is frozen: its grids are computed once and kept (2 GB). A run that
-was stopped goes on with those, and fits the network from the beginning. Of the epochs the one is kept that finds dev boxes best.
+was stopped goes on with those, and fits the network from the beginning. Of the epochs the one is
+kept that finds dev boxes best.
 """
 
 import collections
