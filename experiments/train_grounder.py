@@ -4,8 +4,9 @@
         --proposals=WORK/proposals --work_dir=WORK --output=checkpoints/grounder
 
 Training photos of Flickr8k with the boxes that people drew for Flickr30k Entities, windows of them,
-and mosaics of four. The trunk is frozen: its grids are computed once and kept (2 GB), and a run
-that was stopped goes on from there. Of the epochs the one is kept that finds dev boxes best.
+and mosaics of four. The trunk is frozen: its grids are computed once and kept (2 GB). A run that
+was stopped goes on with those, and fits the network from the beginning. Of the epochs the one is
+kept that finds dev boxes best.
 """
 
 import collections
@@ -49,23 +50,35 @@ def define_flags() -> None:
     stand_ins.define_folder_flags("the cached grids")
     flags.DEFINE_string("trunk", "checkpoints/lite0", "The trunk's checkpoint.")
     flags.DEFINE_string("proposals", None, "The checkpoint that train_proposals wrote.")
-    flags.DEFINE_integer("windows", 2, "How many windows of each photo are shown beside it.")
-    flags.DEFINE_integer("mosaics", 6000, "How many mosaics of four photos are shown.")
-    flags.DEFINE_integer("least_words", 4, "How often a word is there, if it is in the vocabulary.")
-    flags.DEFINE_integer("word", 64, "How many numbers a word has.")
-    flags.DEFINE_integer("width", 192, "How many hidden units a layer has.")
-    flags.DEFINE_float(
-        "close", 0.15, "With so much less of the best box's IoU a box is likely 1/e times as often."
-    )
-    flags.DEFINE_float("dropout", 0.2, "The share of hidden values that are dropped.")
+    flags.DEFINE_integer("windows", 2, "How many windows of each photo are shown beside it.", 0)
+    flags.DEFINE_integer("mosaics", 6000, "How many mosaics of four photos are shown.", 0)
     flags.DEFINE_integer(
-        "epochs", 8, "How many epochs to train; the learning rate falls to zero over them."
+        "least_words",
+        4,
+        "How often descriptions of photos and their windows have a word, if it is in the "
+        "vocabulary.",
     )
-    flags.DEFINE_integer("scenes", 24, "How many pictures a step takes.")
-    flags.DEFINE_integer("descriptions", 4, "How many descriptions of each picture a step takes.")
+    flags.DEFINE_integer("word", 64, "How many numbers a word has.", 1)
+    flags.DEFINE_integer("width", 192, "How many hidden units a layer has.", 1)
+    flags.DEFINE_float(
+        "close",
+        0.15,
+        "A box whose IoU is less than the best box's by this share of it is 1/e times as likely.",
+        0.001,
+    )
+    flags.DEFINE_float(
+        "dropout", 0.2, "The share of hidden values and of words that are dropped.", 0, 0.99
+    )
+    flags.DEFINE_integer(
+        "epochs", 8, "How many epochs to train; the learning rate falls to zero over them.", 1
+    )
+    flags.DEFINE_integer("scenes", 24, "How many pictures a step takes.", 1)
+    flags.DEFINE_integer(
+        "descriptions", 4, "How many descriptions of each picture a step takes.", 1
+    )
     flags.DEFINE_float("learning_rate", 1e-3, "The highest learning rate of AdamW.")
     flags.DEFINE_float("weight_decay", 0.02, "The decoupled weight decay.")
-    flags.DEFINE_integer("seed", 1, "The seed of scenes, initial weights, order and dropout.")
+    flags.DEFINE_integer("seed", 1, "The seed of scenes, initial weights, order and dropout.", 0)
     devices.define_flags()
     flags.mark_flags_as_required(["proposals"])
 
@@ -192,6 +205,22 @@ def loaded(tensors: dict[str, np.ndarray], known: Sequence[str]) -> grounder.Gro
     )
 
 
+def described(data_dir: Path, entities_dir: Path, split: str) -> list[entities.AnnotatedPhoto]:
+    """The photos of a split of Flickr8k of which something is said.
+
+    Raises:
+      DataError: There are fewer than a mosaic has.
+    """
+    names = flickr8k.split_names(data_dir, split)
+    found = [photo for photo in entities.read(entities_dir, names) if photo.sentences]
+    if len(found) < grounding_scenes.TILES:
+        raise DataError(
+            f"{entities_dir} has captions of {len(found)} of the photos that "
+            f"{data_dir / split}.txt names; a mosaic takes {grounding_scenes.TILES}"
+        )
+    return found
+
+
 def main() -> None:
     """Caches the grids, then trains, measures and saves."""
     devices.prepare(FLAGS.device, FLAGS.threads)
@@ -199,10 +228,7 @@ def main() -> None:
     trunk = checkpoints.load(FLAGS.trunk, "lite0")
     network = Lite0(trunk.tensors)
     region = checkpoints.load(FLAGS.proposals, proposals.KIND)
-    photos = {
-        split: list(entities.read(folders[2], flickr8k.split_names(folders[1], split)))
-        for split in ("train", "dev", "test")
-    }
+    photos = {split: described(*folders[1:], split) for split in ("train", "dev", "test")}
     drawn = {
         split: grounding_scenes.drawn(
             photos[split],

@@ -18,11 +18,12 @@ from cagic_tf.method import vocabulary
 from cagic_tf.networks import grounder
 from cagic_tf.networks.trunks.lite0 import Lite0
 from experiments.data import entities, flickr8k
-from experiments.training import regions, views
+from experiments.training import photo_grids, regions, views
 from experiments.training.photo_grids import PART, Grids
 
 WINDOW = (0.6, 1.0)  # Sides of a window, as fractions of the photo's.
 VISIBLE = 0.8  # Share of a box that a window has to show, if the description is to stay.
+TILES = 4  # Photos of a mosaic.
 OF_A_TILE = 3  # Descriptions of each photo of a mosaic; the first is a whole sentence.
 _SIDES = frozenset(("left", "right"))
 
@@ -132,7 +133,7 @@ def drawn(
         ]
     rng = np.random.default_rng([seed, windows])
     for _ in range(mosaics):
-        chosen = rng.choice(len(photos), 4, replace=False)
+        chosen = rng.choice(len(photos), TILES, replace=False)
         found.append(mosaic([photos[number] for number in chosen], rng))
     return [scene for scene in found if scene.said]
 
@@ -168,6 +169,9 @@ def grids(
     """The trunk's grids of scenes, computed and saved first where they are not yet.
 
     A run that is stopped goes on after the last part that it finished.
+
+    Raises:
+      CheckpointError: What is kept is of another trunk or of other photos.
     """
     see = grounder.view(trunk)
     shapes = [tuple(grid.shape[1:]) for grid in see.get_concrete_function().outputs]
@@ -182,11 +186,13 @@ def grids(
     for at in range(0, len(scenes), PART):
         own = scenes[at : at + PART]
         digest = hashlib.sha256(repr([scene.tiles for scene in own]).encode()).hexdigest()[:12]
+        path = work_dir / f"scenes_{digest}.npy"
         part = views.cached_features(
-            work_dir / f"scenes_{digest}.npy",
+            path,
             len(own),
             (width,),
             lambda start, stop, own=own: compute(own[start:stop]),  # type: ignore[misc]
         )
+        photo_grids.check(path, part[0], compute(own[:1])[0])
         parts.append(part)
     return Grids(parts, shapes)

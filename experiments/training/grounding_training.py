@@ -55,7 +55,7 @@ def initial(
 def labelled(network: grounder.Grounder, texts: Sequence[str]) -> np.ndarray:
     """`[N, T]` int32 labels of texts, zeros behind the last word of each."""
     rows = [network.labels(vocabulary.tokenize(text)[:LONGEST]) for text in texts]
-    labels = np.zeros((len(rows), max(map(len, rows))), np.int32)
+    labels = np.zeros((len(rows), max(1, *map(len, rows))), np.int32)
     for target, row in zip(labels, rows, strict=True):
         target[: len(row)] = row
     return labels

@@ -100,9 +100,14 @@ def test_the_command_itself(tmp_path, monkeypatch):
     truth = np.array([small_entities.PERSON, small_entities.DOG])
     assert (proposal_targets.iou(truth, boxes).max(axis=1) > 0.5).all()
 
-    # Grids that are there are not computed again, and the same seed gives the same bits.
-    monkeypatch.setattr(regions, "read_photo", None)
+    # Grids that are there are not computed again, but for the first of each file: of training
+    # photos as they are and mirrored, and of dev photos; there are no others.
+    read, shown = regions.read_photo, []
+    monkeypatch.setattr(
+        regions, "read_photo", lambda *given: shown.append(given[2]) or read(*given)
+    )
     commands.call(train_proposals, *folders, *SETTINGS, f"--output={tmp_path}/again")
+    assert shown == ["0.png", "0.png", "2.png"]
     again = checkpoints.load(tmp_path / "again")
     assert again.sha256 == found.sha256
 
@@ -110,7 +115,8 @@ def test_the_command_itself(tmp_path, monkeypatch):
 def test_grids_go_on_where_they_stopped(tmp_path, monkeypatch):
     folders = [tmp_path / "work", small_flickr8k.write(tmp_path)]
     folders.append(small_entities.write(tmp_path / "entities"))
-    trunk = Lite0(checkpoints.load(resources.path("checkpoints") / "lite0").tensors)
+    tensors = checkpoints.load(resources.path("checkpoints") / "lite0").tensors
+    trunk = Lite0(tensors)
     photos = photo_grids.read(folders[2], small_flickr8k.NAMES[:5])
     monkeypatch.setattr(photo_grids, "PART", 2)
     read, shown = regions.read_photo, []
@@ -129,7 +135,11 @@ def test_grids_go_on_where_they_stopped(tmp_path, monkeypatch):
         regions, "read_photo", lambda *given: shown.append(given[2]) or read(*given)
     )
     fine, coarse = photo_grids.load(*folders, photos, trunk, 64)[[4, 1]]
-    assert shown == small_flickr8k.NAMES[2:5]
+    # The first of a file is looked at again, to see that what is kept is this trunk's.
+    assert shown == ["0.png", "2.png", "3.png", "2.png", "4.png", "4.png"]
+    other = Lite0({name: value * 1.1 for name, value in tensors.items()})
+    with pytest.raises(checkpoints.CheckpointError, match="give another --work_dir"):
+        photo_grids.load(*folders, photos, other, 64)
     for row, name in enumerate(("4.png", "1.png")):
         picture = lite_detector.picture(read(*folders[1:], name), 64)
         for found, expected in zip(
