@@ -13,7 +13,7 @@ import tensorflow as tf
 from cagic_tf.networks import bundle, checkpoints, grounder, sat_sizes
 from cagic_tf.networks.trunks import alexnet
 from cagic_tf.port import deeprnn, vfn
-from tests.baselines import small_proposals
+from tests.networks import small_proposals
 
 GOLDENS = Path(__file__).parent / "networks" / "goldens"
 

@@ -1,8 +1,9 @@
 """Proposals: boxes in which there may be something, of no particular kind.
 
 A small region proposal network (Ren et al., "Faster R-CNN", NIPS 2015, Sec. 3.1) on two grids of a
-trunk. It is this project's own, for a MAttNet that needs no released detector; the authors' one is
-another. Boxes are `(x0, y0, x1, y1)` as fractions of a picture's sides throughout.
+trunk. It is this project's own, for the grounder and for a MAttNet that needs no released detector;
+the authors' one is another. Boxes are `(x0, y0, x1, y1)` as fractions of a picture's sides
+throughout.
 """
 
 from collections.abc import Mapping
@@ -109,7 +110,7 @@ def _centered(boxes: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     return (low + high) / 2, high - low
 
 
-def choose(logits: tf.Tensor, boxes: tf.Tensor, most: int, overlap: float) -> np.ndarray:
+def choose(logits: tf.Tensor, boxes: tf.Tensor, most: int, overlap: float) -> tf.Tensor:
     """Which of a picture's boxes are its proposals: non-maximum suppression.
 
     Args:
@@ -119,14 +120,13 @@ def choose(logits: tf.Tensor, boxes: tf.Tensor, most: int, overlap: float) -> np
       overlap: IoU above which the less likely one of two boxes is dropped.
 
     Returns:
-      Numbers of boxes, the most likely first.
+      `[n]` int32, numbers of boxes, the most likely first; of equally likely ones the first.
     """
     sides = tf.reduce_min(boxes[:, 2:] - boxes[:, :2], axis=1)
     scores = tf.where(sides >= SMALLEST, logits, -np.inf)
-    chosen = tf.image.non_max_suppression(
+    return tf.image.non_max_suppression(
         boxes, scores, most, overlap, score_threshold=np.finfo(np.float32).min
     )
-    return chosen.numpy()
 
 
 def crop(grid: tf.Tensor, boxes: tf.Tensor, picture: tf.Tensor, side: int) -> tf.Tensor:

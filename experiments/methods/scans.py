@@ -69,7 +69,9 @@ def scan(
     """
     grid = coarse_to_fine.scan_grid(scales, centers, farthest=coarse_to_fine.FARTHEST)
     networks = sorted(cropper.loss.networks.checkpoints.items())
-    key = networks, cropper.loss.objective, grid.tolist(), [(r.id, r.caption) for r in rows]
+    # The fields, since files that another version kept may have others.
+    kept = Scan._fields, [(row.id, row.caption) for row in rows]
+    key = networks, cropper.loss.objective, grid.tolist(), kept
     path = cache / f"scan-{hashlib.sha256(repr(key).encode()).hexdigest()[:16]}.npz"
     if not path.exists():
         terms, meant = _scanned(cropper, rows, grid)

@@ -15,7 +15,7 @@ from experiments import train_mattnet, train_proposals
 from experiments.data.entities import Description
 from experiments.training import mattnet_training, phrase_accuracy, phrase_triples
 from experiments.training.photo_grids import Photo, Thing
-from tests.baselines import small_proposals
+from tests.baselines import small_mattnet
 from tests.experiments import commands
 from tests.experiments.test_train_proposals import data
 
@@ -126,7 +126,7 @@ def test_training_sees_boxes_as_inference_does():
 
 def test_the_loss_is_that_of_the_three_kinds_of_pairs():
     made = mattnet_training.Batch(*map(tf.constant, batch()[0]))
-    layers = mattnet_training.Layers(small_proposals.matching())
+    layers = mattnet_training.Layers(small_mattnet.matching())
     weights = tf.constant([1.0, 2, 3])
     found = mattnet_training.loss(layers, made, weights)
     seen = mattnet_training.objects(made)

@@ -63,7 +63,7 @@ class LiteDetector:
         """
         logits, boxes = self._propose(fine, coarse)
         chosen = proposals.choose(logits, boxes, self._most, self._overlap)
-        return boxes.numpy()[chosen]
+        return tf.gather(boxes, chosen).numpy()
 
     def describe(self, photo: np.ndarray, boxes: np.ndarray, categories: np.ndarray) -> Detections:
         """Given objects of a photo, with their features.

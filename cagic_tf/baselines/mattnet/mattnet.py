@@ -9,21 +9,12 @@ import numpy as np
 import tensorflow as tf
 
 from cagic_tf.baselines import released
-from cagic_tf.baselines.mattnet import (
-    answer,
-    geometry,
-    language,
-    network,
-    objects,
-    proposals,
-    sizes,
-    text,
-)
+from cagic_tf.baselines.mattnet import answer, geometry, language, network, objects, sizes, text
 from cagic_tf.baselines.mattnet.detections import Detections
 from cagic_tf.baselines.mattnet.layers import Layers
 from cagic_tf.baselines.mattnet.lite_detector import LiteDetector
 from cagic_tf.baselines.scored_box import ScoredBox
-from cagic_tf.networks import bundle, checkpoints
+from cagic_tf.networks import bundle, checkpoints, proposals
 from cagic_tf.networks.trunks.lite0 import Lite0
 
 KIND = "mattnet"

@@ -1,12 +1,12 @@
-"""A small network of proposals, and a MAttNet on it, from a seed."""
+"""A small MAttNet on small proposals, from a seed."""
 
 import numpy as np
 
 from cagic_tf.baselines.mattnet import mattnet, sizes
-from cagic_tf.networks import checkpoints, proposals
+from cagic_tf.networks import checkpoints
 from cagic_tf.system import resources
+from tests.networks import small_proposals
 
-ANCHORS = np.array([[0.2, 0.4], [0.7, 0.5]], np.float32)
 WORDS = ["<PAD>", "dog", "a", "red", "<UNK>"]
 MANIFEST = {
     "side": 64,
@@ -18,15 +18,6 @@ MANIFEST = {
     "with_st": True,
     "trunk": "lite0",
 }
-
-
-def tensors(fine=112, coarse=320, hidden=6, seed=0):
-    """Tensors of the proposals' network."""
-    rng = np.random.default_rng(seed)
-    found = {}
-    for name, shape in proposals.shapes(fine, coarse, hidden, len(ANCHORS)).items():
-        found[name] = (rng.standard_normal(shape) * 0.1).astype(np.float32)
-    return found | {"proposals/anchors": ANCHORS}
 
 
 def matching(seed=0):
@@ -47,7 +38,7 @@ def write(folder, *, own=True):
     checkpoints.save(
         folder,
         mattnet.KIND,
-        matching() | (tensors() if own else {}),
+        matching() | (small_proposals.tensors() if own else {}),
         source="a test",
         command="none",
         commit="none",
