@@ -56,7 +56,9 @@ def test_what_the_grounder_says_picks_the_crop(cropper, plain):
     problem, _ = cropper.problem(found.photo, "a man on the grass")
     grid, ranks = found.path.scanned[:, 1:], found.path.scanned[:, 0]
     losses = cropper.loss(coarse_to_fine.sharp_view(problem), tf.constant(grid, tf.float32)).total
-    said = picking.Meant(grounder.boxes(), problem.box_logits.numpy())
+    meant = problem.meant.numpy()
+    assert len(meant) > len(grounder.lattice())
+    said = picking.Meant(meant[:, :4], meant[:, 4])
     expected = HighestExpectedUtility()(losses.numpy(), grid, (1.0, 1.0), said)
     np.testing.assert_allclose(found.path.theta, expected.theta, atol=1e-6)
     np.testing.assert_allclose(ranks, expected.ranks, atol=1e-3)

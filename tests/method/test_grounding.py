@@ -12,6 +12,7 @@ from cagic_tf.system import resources
 from tests import seeded
 
 VOCABULARY = ["<start>", "a", "dog", "man", "grass", "puppy", "'"]
+FIXED = len(grounder.lattice())
 
 
 @pytest.fixture(scope="module")
@@ -47,25 +48,32 @@ def test_the_photo_is_squashed_to_the_pixels_of_training(networks, photo):
         shown = grounder.picture(np.round(reduced * 255).astype(np.uint8))
         fine, coarse = grounder.view(networks.caption_trunk)(tf.constant(shown[np.newaxis]))
         labels = tf.constant(networks.grounder.labels(words.read)[np.newaxis])
-        expected = networks.grounder.logits(fine, coarse, labels).numpy()[0]
-        assert found.shape == (len(grounder.boxes()),)
-        np.testing.assert_allclose(found, expected, rtol=1e-4)
+        boxes = networks.grounder.boxes(fine, coarse)
+        expected = networks.grounder.logits(fine, coarse, boxes[np.newaxis], labels).numpy()[0]
+        assert found.shape == (len(boxes), 5) and len(boxes) > FIXED
+        np.testing.assert_allclose(found[:, :4], boxes, atol=1e-4)
+        np.testing.assert_allclose(found[:, 4], expected, rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.parametrize("shape", [(31, 400), (224, 224), (900, 37), (1, 2)])
 def test_photos_of_any_size(networks, shape):
     photo = np.random.default_rng(1).random((*shape, 3), np.float32)
-    found = grounding.Grounding(networks)(photo, bag("a dog"))
-    assert found.shape == (529,) and np.isfinite(found).all()
+    found = grounding.Grounding(networks)(photo, bag("a dog")).numpy()
+    assert FIXED <= len(found) <= FIXED + grounder.PROPOSALS and np.isfinite(found).all()
+    low, high = found[:, :2], found[:, 2:4]
+    assert (low >= 0).all() and (high <= 1).all() and (high - low >= 0.01 - 1e-6).all()
+    np.testing.assert_array_equal(found[-FIXED:, :4], grounder.lattice())
 
 
 def test_the_same_bits_each_time_and_words_of_its_own(networks, photo):
     ask, fractions = grounding.Grounding(networks), reading.reduced(photo, 0)
     first = ask(fractions, bag("a man on the grass")).numpy()
-    assert not np.array_equal(first, ask(fractions, bag("a dog on the grass")).numpy())
+    other = ask(fractions, bag("a dog on the grass")).numpy()
+    np.testing.assert_array_equal(other[:, :4], first[:, :4])
+    assert not np.array_equal(other[:, 4], first[:, 4])
     np.testing.assert_array_equal(ask(fractions, bag("a man on the grass")).numpy(), first)
-    other = grounding.Grounding(networks)
-    np.testing.assert_array_equal(other(fractions, bag("a man on the grass")).numpy(), first)
+    again = grounding.Grounding(networks)
+    np.testing.assert_array_equal(again(fractions, bag("a man on the grass")).numpy(), first)
     # Words that it does not know are all one to it, whatever the captioner knows.
     np.testing.assert_array_equal(ask(fractions, bag("a man under the grass")).numpy(), first)
 
@@ -81,8 +89,8 @@ def test_of_a_long_caption_the_first_words_count(networks, photo):
 @pytest.mark.parametrize("caption", ["the puppy", "a", "a puppy in the"])
 def test_of_words_that_it_does_not_know_it_says_nothing(networks, photo, caption):
     fractions = reading.reduced(photo[:50], 0)
-    assert grounding.Grounding(networks)(fractions, bag(caption)).shape == (0,)
-    assert grounding.Grounding(networks)(fractions, bag(caption + " dog")).shape == (529,)
+    assert grounding.Grounding(networks)(fractions, bag(caption)).shape == (0, 5)
+    assert len(grounding.Grounding(networks)(fractions, bag(caption + " dog"))) >= FIXED
 
 
 def test_a_problem_has_it_and_no_loss_reads_it(networks, photo):
@@ -92,11 +100,11 @@ def test_a_problem_has_it_and_no_loss_reads_it(networks, photo):
     words = vocabulary.bag_of_words("a man", captions, None)
     problem, without = (each.problem(fractions, words) for each in (loss, plain))
     expected = grounding.Grounding(networks)(fractions, words)
-    np.testing.assert_array_equal(problem.box_logits, expected)
-    assert without.box_logits.shape == (0,)
-    assert loss.problem(fractions, vocabulary.no_words(captions)).box_logits.shape == (0,)
+    np.testing.assert_array_equal(problem.meant, expected)
+    assert without.meant.shape == (0, 5)
+    assert loss.problem(fractions, vocabulary.no_words(captions)).meant.shape == (0, 5)
     compute = tf.function(loss, input_signature=[loss.signature, tf.TensorSpec([1, 3])])
     np.testing.assert_array_equal(compute(problem, theta).total, compute(without, theta).total)
-    assert "box_logits" not in problems.Batch._fields
+    assert "meant" not in problems.Batch._fields
     many = loss.side_by_side([problem, without])
     tf.nest.assert_same_structure(many, loss.batch_signature)
