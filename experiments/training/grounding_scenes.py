@@ -23,6 +23,7 @@ from experiments.training.photo_grids import PART, Grids
 
 WINDOW = (0.6, 1.0)  # Sides of a window, as fractions of the photo's.
 VISIBLE = 0.8  # Share of a box that a window has to show, if the description is to stay.
+SENTENCES = 5  # Of a photo at most; where there are fewer, those are counted round.
 TILES = 4  # Photos of a mosaic.
 OF_A_TILE = 3  # Descriptions of each photo of a mosaic; the first is a whole sentence.
 _SIDES = frozenset(("left", "right"))
@@ -61,7 +62,8 @@ def descriptions(photo: entities.AnnotatedPhoto, sentence: int) -> Said:
 
     Args:
       photo: The photo.
-      sentence: The number of the sentence, whose boxes may be as large as they are.
+      sentence: The number of the sentence, whose boxes may be as large as they are; behind the last
+        one the first follows.
     """
     found = {each.text: each.corners for each in (*entities.parts(photo), *entities.phrases(photo))}
     whole = photo.sentences[sentence % len(photo.sentences)]
@@ -79,7 +81,7 @@ def single(photo: entities.AnnotatedPhoto, rng: np.random.Generator | None) -> S
     sides = rng.uniform(*WINDOW, 2)
     x0, y0 = rng.uniform(0, 1 - sides)
     tile = Tile(photo.name, mirrored, (x0, y0, x0 + sides[0], y0 + sides[1]))
-    return Scene((tile,), _seen(descriptions(photo, int(rng.integers(5))), tile))
+    return Scene((tile,), _seen(descriptions(photo, int(rng.integers(SENTENCES))), tile))
 
 
 def mosaic(photos: Sequence[entities.AnnotatedPhoto], rng: np.random.Generator) -> Scene:

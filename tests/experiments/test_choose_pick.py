@@ -12,6 +12,7 @@ from cagic_tf.photos import reading
 from experiments import choose_pick
 from experiments.errors import ExperimentError
 from experiments.methods import scans
+from tests import seeded
 from tests.experiments import commands
 
 SCALES = (0.5, 0.8)
@@ -98,6 +99,37 @@ def test_a_pick_reads_what_the_grounder_says():
     assert found == {"mean IoU": 1, "hit rate": 1, "ground truth kept": 1, "cut through": 0}
     found = choose_pick.measure(dataset, picking.HighestExpectedIoU(), {"caption": 1}, (0.5,))
     assert found["mean IoU"] < 0.5
+
+
+def test_boxes_of_a_row_are_those_that_there_are():
+    rows = np.arange(20, dtype=np.float32).reshape(2, 2, 5)
+    meant = np.concatenate([rows, np.full((2, 1, 5), np.nan, np.float32)], axis=1)
+    meant[1] = np.nan
+    found = scans.Scan(np.zeros((1, 3)), {}, meant)
+    boxes, logits = found.boxes(0)
+    np.testing.assert_array_equal(boxes, rows[0, :, :4])
+    np.testing.assert_array_equal(logits, rows[0, :, 4])
+    assert found.boxes(1) is None
+    assert scans.Scan(np.zeros((1, 3)), {}, meant[:, :0]).boxes(0) is None
+
+
+@pytest.mark.slow
+def test_a_scan_keeps_what_the_grounder_says(dataset, quick_gin, tmp_path):
+    seeded.write_grounder(tmp_path / "own")
+    cropper = config.load_cropper(
+        quick_gin, bindings=[f"Networks.grounder = '{tmp_path}/own'", "CoarseToFine.scan_view=None"]
+    )
+    rows = [*manifest.read(dataset)][:2]
+    rows.append(manifest.Row("unheard", "left.png", rows[0].path, "a boat"))
+    found = scans.scan(cropper, rows, (0.8,), 1, tmp_path / "scans")
+    for number in (0, 1):
+        problem, _ = cropper.problem(reading.read(rows[number].path), rows[number].caption)
+        boxes, logits = found.boxes(number)
+        expected = problem.meant.numpy()
+        assert len(expected) > 75
+        np.testing.assert_array_equal(boxes, expected[:, :4])
+        np.testing.assert_array_equal(logits, expected[:, 4])
+    assert found.boxes(2) is None and np.isfinite(found.terms["caption"]).all()
 
 
 def test_ceiling_is_the_best_scanned_crop():

@@ -30,15 +30,18 @@ def photo(name="1.png", sentences=SENTENCES, **boxes):
 
 
 PHOTOS = [photo(f"{number}.png") for number in range(5)]
-SAID = {
+PHRASES = {
     "A dog chases a ball": (0.1, 0.2, 0.9, 0.9),
     "A man in hats": (0.0, 0.1, 0.65, 1.0),
     "A dog": DOG,
     "a ball": BALL,
     "A man": MAN,  # "hats" are too small, so they are no phrase of their own.
-    "A dog chases a ball .": (0.1, 0.2, 0.9, 0.9),
-    "A man in hats on the left .": (0.0, 0.1, 0.65, 1.0),
 }
+WHOLES = {  # By the sentence's number; the others have no box.
+    0: ("A dog chases a ball .", (0.1, 0.2, 0.9, 0.9)),
+    1: ("A man in hats on the left .", (0.0, 0.1, 0.65, 1.0)),
+}
+SAID = PHRASES | dict(WHOLES.values())
 
 
 def flipped(box):
@@ -54,22 +57,27 @@ def within(box, window):
 
 
 def test_descriptions_by_hand():
-    found = grounding_scenes.descriptions(photo())
-    assert dict(found).keys() == SAID.keys() and len(found) == len(SAID)
-    for text, box in found:
-        assert box == pytest.approx(SAID[text])
+    for number in range(9):  # Of four sentences the fifth is the first again.
+        found = grounding_scenes.descriptions(photo(), number)
+        expected = PHRASES | dict([WHOLES[number % 4]] if number % 4 in WHOLES else [])
+        assert dict(found).keys() == expected.keys() and len(found) == len(expected)
+        for text, box in found:
+            assert box == pytest.approx(SAID[text])
     # Of 0.81 of the photo: too large for a phrase, not for a sentence.
     big = photo(**{"1": ((0, 0, 0.9, 0.9),)}, sentences=SENTENCES[:1])
-    assert grounding_scenes.descriptions(big) == (("A dog chases a ball .", (0, 0, 0.9, 0.9)),)
+    assert grounding_scenes.descriptions(big, 0) == (("A dog chases a ball .", (0, 0, 0.9, 0.9)),)
+    # A sentence that is a phrase is said once.
+    short = photo(sentences=("[/EN#1/animals A dog]", "[/EN#3/people A man] ."))
+    assert grounding_scenes.descriptions(short, 0) == (("A dog", DOG), ("A man", MAN))
 
 
 def test_a_photo_as_it_is():
     scene = grounding_scenes.single(photo(), None)
-    assert scene == Scene((Tile("1.png", False, WHOLE),), grounding_scenes.descriptions(photo()))
+    assert scene == Scene((Tile("1.png", False, WHOLE),), grounding_scenes.descriptions(photo(), 0))
 
 
 def test_windows_and_mirrored_ones():
-    mirrored, left_out = 0, 0
+    mirrored, left_out, wholes = 0, 0, set()
     for seed in range(60):
         scene = grounding_scenes.single(photo(), np.random.default_rng(seed))
         (tile,) = scene.tiles
@@ -83,11 +91,15 @@ def test_windows_and_mirrored_ones():
                 expected[text] = box
             left_out += seen < 0.8
         found = dict(scene.said)
-        assert found.keys() == expected.keys()
+        assert len(found) == len(scene.said)
+        assert found.keys() & PHRASES.keys() == expected.keys() & PHRASES.keys()
+        own = found.keys() - PHRASES.keys()  # Of the whole sentences one at most.
+        assert len(own) <= 1 and own <= expected.keys()
+        wholes |= own
         for text, box in found.items():
             np.testing.assert_allclose(box, expected[text], atol=1e-9)
             assert 0 <= min(box) and max(box) <= 1 + 1e-9
-    assert 15 < mirrored < 45 and left_out > 60
+    assert 15 < mirrored < 45 and left_out > 60 and wholes == dict(WHOLES.values()).keys()
 
 
 def test_what_a_window_shows_of_a_box_decides():
@@ -115,7 +127,7 @@ def test_sides_do_not_hold_of_a_mirrored_photo(text):
 def test_mosaics():
     order = [PHOTOS[number] for number in (3, 0, 4, 1)]
     sentences = [sentence.text for sentence in PHOTOS[0].sentences]
-    drawn, tiles_alone, mirrored = set(), 0, 0
+    drawn, tiles_alone, mirrored, fewer = set(), 0, 0, 0
     for seed in range(40):
         scene = grounding_scenes.mosaic(order, np.random.default_rng(seed))
         assert [tile.name for tile in scene.tiles] == ["3.png", "0.png", "4.png", "1.png"]
@@ -132,7 +144,9 @@ def test_mosaics():
                 drawn.add(own.pop(0)[0])
             else:  # Its sentence speaks of a side, and does not hold.
                 assert tile.mirrored
-            assert len(own) == 2
+            # Two others, or one where the sentence itself was drawn as one of them.
+            assert len(own) in (1, 2) and not {text for text, _ in own} & set(sentences)
+            fewer += len(own) == 1
             for text, box in own:
                 truth = SAID[text]
                 np.testing.assert_allclose(
@@ -142,6 +156,7 @@ def test_mosaics():
         assert not said
     assert drawn == set(sentences)  # Also one that names nothing, or nothing with a box.
     assert 40 < mirrored < 120 and 120 < tiles_alone < 160
+    assert 5 < fewer < 50
 
 
 def test_what_is_drawn_of_a_split():
