@@ -8,7 +8,8 @@ import pytest
 import tensorflow as tf
 from absl import flags
 
-from cagic_tf.networks import bundle, checkpoints, grounder
+from cagic_tf.method import grounding, vocabulary
+from cagic_tf.networks import bundle, checkpoints, grounder, proposals
 from experiments import train_grounder
 from experiments.training import grounding_training
 from experiments.training.grounding_scenes import Scene
@@ -16,13 +17,15 @@ from experiments.training.grounding_training import Scenes
 from experiments.training.photo_grids import Grids
 from tests.experiments import commands, small_entities, small_flickr8k
 from tests.experiments.test_grounding_training import (
+    COUNT,
     LABELS,
-    LAST,
+    REGION,
     SHAPES,
     TILE,
     WORDS,
     scenes_of,
 )
+from tests.networks import small_proposals
 
 
 def test_the_vocabulary_begins_with_what_is_said_most():
@@ -35,22 +38,22 @@ def test_the_vocabulary_begins_with_what_is_said_most():
 
 
 def box_number(*box):
-    """The number of a box that there is."""
-    distances = np.abs(grounder.boxes() - np.array(box)).max(axis=1)
+    """The number of a box that every scene has."""
+    distances = np.abs(grounder.lattice() - np.array(box)).max(axis=1)
     assert distances.min() < 1e-6
-    return int(distances.argmin())
+    return COUNT - len(distances) + int(distances.argmin())
 
 
 def test_measured_by_hand():
     """The network is sure of a dog; of a cat, its likeliest box is not what it should answer."""
-    logits = np.full((len(WORDS), LAST + 1), -100, np.float32)
+    logits = np.full((len(WORDS), COUNT), -100, np.float32)
     logits[3, box_number(0, 0, 0.5, 0.5)] = 100
-    # The whole has 0.3, most of it 0.3, and a corner 0.4: the whole's expected IoU is 0.48, since
-    # 0.75 * 0.75 of it is shared with most of it; that of the others is 0.47 and 0.41.
-    alternatives = (0, 0, 1, 1), (0.125, 0.125, 0.875, 0.875), (0, 0, 0.18, 0.18)
+    # The whole has 0.3, the middle 0.3, and a corner 0.4: the whole's expected IoU is 0.48, since
+    # 0.7 * 0.7 of it is shared with the middle; that of the others is 0.46 and 0.44.
+    alternatives = (0, 0, 1, 1), (0.15, 0.15, 0.85, 0.85), (0, 0, 0.3, 0.3)
     for box, likely in zip(alternatives, (0.3, 0.3, 0.4), strict=True):
         logits[4, box_number(*box)] = np.log(likely)
-    network = SimpleNamespace(logits=lambda fine, coarse, words: tf.gather(logits, words[:, 0]))
+    network = SimpleNamespace(logits=lambda *given: tf.gather(logits, given[3][:, 0]))
     dogs = ("dog", (0, 0, 0.5, 0.25)), ("dog", (0.5, 0.5, 1, 1))  # 0.5 and 0.
     cats = (("cat", (0, 0, 1, 0.7)),)
     scenes, _ = scenes_of(dogs, cats, cats)
@@ -84,21 +87,24 @@ def learnable(count, seed):
 
 def test_steps_lower_the_loss_and_the_best_epoch_is_kept(monkeypatch, capsys):
     values = commands.flags_of(train_grounder)
-    settings = "--scenes=8", "--descriptions=2", "--boxes=300", "--epochs=12", "--dropout=0.05"
-    required = (f"--{name}=x" for name in ("data_dir", "entities", "work_dir", "output"))
+    settings = "--scenes=8", "--descriptions=2", "--epochs=12", "--dropout=0.05"
+    required = (f"--{name}=x" for name in ("data_dir", "entities", "work_dir", "output", "proposals"))
     values(["train_grounder", *settings, "--learning_rate=0.01", *required])
     monkeypatch.setattr(train_grounder, "FLAGS", values)
     begin = grounding_training.initial(3, 4, len(WORDS), 6, 16, 1)
     own, (dev, drawn) = learnable(40, 0), learnable(10, 1)
-    best, reached = train_grounder.train(own[0], begin, WORDS, dev, drawn)
+    best, reached = train_grounder.train(own[0], begin, REGION, WORDS, dev, drawn)
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("epoch")]
     losses = [float(line.split("loss ")[1].split(",")[0]) for line in lines]
     assert len(losses) == 12 and losses[-1] < losses[0] - 0.5
-    untrained = train_grounder.figures(train_grounder.loaded(begin, WORDS), dev, drawn)
+    untrained = train_grounder.figures(train_grounder.loaded({**begin, **REGION}, WORDS), dev, drawn)
     assert untrained["IoU on photos"] < 0.5 < 0.7 < reached["IoU on photos"]
     every = [float(line.rpartition(" ")[2].strip("}")) for line in lines]
     assert reached["IoU on photos"] == max(every)
     assert {value.dtype for value in best.values()} == {np.dtype(np.float16)}
+    assert best.keys() == begin.keys() | REGION.keys()
+    for name, value in REGION.items():  # The proposals stay what they were.
+        np.testing.assert_array_equal(best[name], value.astype(np.float16))
     assert train_grounder.figures(train_grounder.loaded(best, WORDS), dev, drawn) == reached
 
 
@@ -108,7 +114,16 @@ def data(folder):
     boxes = small_entities.write(folder / "entities")
     for split, names in (("train", range(6)), ("dev", range(2, 6)), ("test", range(4, 9))):
         (folder / f"{split}.txt").write_text("".join(f"{number}.png\n" for number in names))
-    return f"--data_dir={photos}", f"--entities={boxes}", f"--work_dir={folder}/work"
+    checkpoints.save(
+        folder / "proposals",
+        proposals.KIND,
+        {name: value.astype(np.float16) for name, value in small_proposals.tensors().items()},
+        source="a seed",
+        command="what made the proposals",
+        commit="0" * 40,
+    )
+    given = f"--data_dir={photos}", f"--entities={boxes}", f"--work_dir={folder}/work"
+    return *given, f"--proposals={folder}/proposals"
 
 
 @pytest.mark.slow
@@ -122,11 +137,18 @@ def test_the_command_itself(tmp_path, monkeypatch):
     words = [grounder.PADDING, grounder.UNKNOWN, "a", "man", "dog", "walks"]
     assert manifest["vocabulary"] == words
     shapes = grounder.shapes(112, 320, len(words), 4, 6)
+    region = checkpoints.load(tmp_path / "proposals").tensors
+    shapes |= {name: value.shape for name, value in region.items()}
     assert {name: value.shape for name, value in found.tensors.items()} == shapes
+    for name, value in region.items():
+        np.testing.assert_array_equal(found.tensors[name], value)
     assert {entry["dtype"] for entry in manifest["tensors"].values()} == {"float16"}
-    command = manifest["command"].split()
+    before, _, own = manifest["command"].partition(" && ")
+    assert before == "what made the proposals"
+    command = own.split()
     assert command[:3] == ["python", "-m", "experiments.train_grounder"]
     given = {*settings, "--seed=1", "--close=0.15", "--output=out", "--threads=0"}
+    given.add("--proposals=WORK/proposals")
     assert given <= set(command) and str(tmp_path) not in json.dumps(manifest)
     trunk = checkpoints.load(bundle.find("lite0"))
     assert (manifest["trunk"], manifest["trunk_sha256"]) == ("lite0", trunk.sha256)
@@ -134,9 +156,15 @@ def test_the_command_itself(tmp_path, monkeypatch):
         f"{split}, IoU on {what}" for split in ("dev", "test") for what in ("photos", "mosaics")
     }
     assert all(0 <= value <= 1 for value in manifest["metrics"].values())
+    # It needs no other file than its own, and the trunk's.
+    (tmp_path / "proposals").rename(tmp_path / "elsewhere")
     networks = bundle.Networks(grounder=f"{tmp_path}/out")
     assert networks.grounder.vocabulary == words
     assert networks.checkpoints["out"] == found.sha256
+    said = vocabulary.bag_of_words("a man", ["<start>", "a", "man"], None)
+    photo = np.random.default_rng(0).random((40, 60, 3), np.float32)
+    assert len(grounding.Grounding(networks)(photo, said)) >= len(grounder.lattice())
+    (tmp_path / "elsewhere").rename(tmp_path / "proposals")
     # From the kept grids, the same bits; with another seed others.
     commands.call(train_grounder, *folders, *settings, f"--output={tmp_path}/again")
     assert checkpoints.load(tmp_path / "again").sha256 == found.sha256
@@ -163,7 +191,7 @@ def test_mistakes_are_one_line(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     "flag",
-    ["epochs=0", "scenes=0", "descriptions=0", "boxes=530", "close=0", "dropout=1", "seed=-1"],
+    ["epochs=0", "scenes=0", "descriptions=0", "close=0", "dropout=1", "seed=-1"],
 )
 def test_settings_with_which_nothing_can_be_trained_are_refused(flag):
     with pytest.raises(flags.IllegalFlagValueError, match=flag.partition("=")[0]):
