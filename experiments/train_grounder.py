@@ -19,7 +19,7 @@ from absl import app, flags
 from tqdm import trange
 
 from cagic_tf.method import vocabulary
-from cagic_tf.networks import checkpoints, grounder, proposals
+from cagic_tf.networks import checkpoints, grounder
 from cagic_tf.networks.trunks.lite0 import Lite0
 from cagic_tf.system import devices, provenance
 from experiments import command
@@ -227,7 +227,7 @@ def main() -> None:
     folders = Path(FLAGS.work_dir), Path(FLAGS.data_dir), Path(FLAGS.entities)
     trunk = checkpoints.load(FLAGS.trunk, "lite0")
     network = Lite0(trunk.tensors)
-    region = checkpoints.load(FLAGS.proposals, proposals.KIND)
+    region = stand_ins.read_proposals(FLAGS.proposals, trunk, grounder.SIDE)
     photos = {split: described(*folders[1:], split) for split in ("train", "dev", "test")}
     drawn = {
         split: grounding_scenes.drawn(

@@ -19,7 +19,7 @@ from absl import app, flags
 from tqdm import tqdm, trange
 
 from cagic_tf.baselines.mattnet import lite_detector, losses, mattnet, sizes, text
-from cagic_tf.networks import checkpoints, proposals
+from cagic_tf.networks import checkpoints
 from cagic_tf.networks.trunks.lite0 import Lite0
 from cagic_tf.system import devices, provenance
 from experiments import command
@@ -179,8 +179,8 @@ def main() -> None:
     """Finds proposals, then trains, measures and saves."""
     devices.prepare(FLAGS.device, FLAGS.threads)
     folders = Path(FLAGS.data_dir), Path(FLAGS.entities)
-    region = checkpoints.load(FLAGS.proposals, proposals.KIND)
     checkpoint = checkpoints.load(FLAGS.trunk, "lite0")
+    region = stand_ins.read_proposals(FLAGS.proposals, checkpoint)
     trunk = Lite0(checkpoint.tensors)
     settings = {"side": region.manifest["side"], "most": FLAGS.most, "overlap": FLAGS.overlap}
     detector = lite_detector.LiteDetector(trunk, region.tensors, settings)

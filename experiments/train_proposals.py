@@ -1,11 +1,11 @@
-"""Trains the proposals of MAttNet's stand-in: boxes in which there may be something.
+"""Trains the proposals of the grounder and of MAttNet's stand-in: boxes that may show something.
 
     python -m experiments.train_proposals --data_dir=FLICKR8K --entities=FLICKR30K_ENTITIES \\
         --work_dir=WORK --output=WORK/proposals
 
 A small region proposal network on the frozen trunk Lite0, of the boxes that people drew in
 Flickr8k's training photos (Flickr30k Entities). The trunk's grids are cached, 0.9 GB.
-`train_mattnet` takes the result into its own checkpoint.
+`train_grounder` and `train_mattnet` take the result into their own checkpoints.
 """
 
 from collections.abc import Mapping, Sequence

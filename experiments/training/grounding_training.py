@@ -107,7 +107,7 @@ class Scenes:
 
 
 def _filled(boxes: np.ndarray) -> np.ndarray:
-    """As many boxes in every photo: where there are fewer proposals, the first one again."""
+    """As many boxes in every photo: where there are fewer proposals, the first box again."""
     missing = grounder.PROPOSALS + len(grounder.lattice()) - len(boxes)
     return np.concatenate([np.repeat(boxes[:1], missing, axis=0), boxes])
 

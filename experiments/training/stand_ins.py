@@ -1,9 +1,11 @@
-"""What the scripts that train stand-ins share: the folders that they are given, their command."""
+"""What scripts of training share: the folders that they are given, proposals, their command."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 from absl import flags
+
+from cagic_tf.networks import checkpoints, proposals
 
 FLAGS = flags.FLAGS
 
@@ -21,6 +23,33 @@ def define_folder_flags(kept: str) -> None:
     flags.DEFINE_string("work_dir", None, f"The folder for {kept}.")
     flags.DEFINE_string("output", None, "The folder to write the checkpoint to.")
     flags.mark_flags_as_required(["data_dir", "entities", "work_dir", "output"])
+
+
+def read_proposals(
+    folder: str, trunk: checkpoints.Checkpoint, side: int | None = None
+) -> checkpoints.Checkpoint:
+    """What train_proposals wrote, for one trunk.
+
+    Args:
+      folder: Its folder.
+      trunk: The trunk whose grids it will see.
+      side: Of the square, in pixels, as which that trunk sees photos; None for its own.
+
+    Raises:
+      CheckpointError: It is none, or it was trained on another trunk or on another square.
+    """
+    found = checkpoints.load(folder, proposals.KIND)
+    if found.manifest["trunk_sha256"] != trunk.sha256:
+        raise checkpoints.CheckpointError(
+            f"the proposals {folder} stand on another trunk than {trunk.name!r}: give its own as "
+            "--trunk, or train them on this one with experiments.train_proposals"
+        )
+    if side not in (None, found.manifest["side"]):
+        raise checkpoints.CheckpointError(
+            f"the proposals {folder} have seen squares of {found.manifest['side']} pixels, and "
+            f"{side} are needed: train them with experiments.train_proposals --side={side}"
+        )
+    return found
 
 
 def settings_line(names: Sequence[str]) -> str:

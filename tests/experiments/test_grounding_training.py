@@ -195,7 +195,9 @@ def test_unwhitened_tensors_see_in_the_grids_what_the_fitted_ones_saw_in_whitene
     grids = [correlated(rng, 2, *shape) for shape in SHAPES]
     linear = grounding_training.whitening(grids)
     fitted = {name: value.numpy() for name, value in variables.items()}
-    whitened = [grid @ matrix + offset for grid, (matrix, offset) in zip(grids, linear, strict=True)]
+    whitened = [
+        grid @ matrix + offset for grid, (matrix, offset) in zip(grids, linear, strict=True)
+    ]
     plain = grounding_training.unwhitened(fitted, linear)
     assert {name: value.shape for name, value in plain.items()} == {
         name: value.shape for name, value in fitted.items()

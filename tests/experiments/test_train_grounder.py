@@ -10,7 +10,7 @@ from absl import flags
 
 from cagic_tf.method import grounding, vocabulary
 from cagic_tf.networks import bundle, checkpoints, grounder, proposals
-from experiments import train_grounder
+from experiments import train_grounder, train_mattnet
 from experiments.training import grounding_training
 from experiments.training.grounding_scenes import Scene
 from experiments.training.grounding_training import Scenes
@@ -88,7 +88,9 @@ def learnable(count, seed):
 def test_steps_lower_the_loss_and_the_best_epoch_is_kept(monkeypatch, capsys):
     values = commands.flags_of(train_grounder)
     settings = "--scenes=8", "--descriptions=2", "--epochs=12", "--dropout=0.05"
-    required = (f"--{name}=x" for name in ("data_dir", "entities", "work_dir", "output", "proposals"))
+    required = (
+        f"--{name}=x" for name in ("data_dir", "entities", "work_dir", "output", "proposals")
+    )
     values(["train_grounder", *settings, "--learning_rate=0.01", *required])
     monkeypatch.setattr(train_grounder, "FLAGS", values)
     begin = grounding_training.initial(3, 4, len(WORDS), 6, 16, 1)
@@ -97,7 +99,9 @@ def test_steps_lower_the_loss_and_the_best_epoch_is_kept(monkeypatch, capsys):
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("epoch")]
     losses = [float(line.split("loss ")[1].split(",")[0]) for line in lines]
     assert len(losses) == 12 and losses[-1] < losses[0] - 0.5
-    untrained = train_grounder.figures(train_grounder.loaded({**begin, **REGION}, WORDS), dev, drawn)
+    untrained = train_grounder.figures(
+        train_grounder.loaded({**begin, **REGION}, WORDS), dev, drawn
+    )
     assert untrained["IoU on photos"] < 0.5 < 0.7 < reached["IoU on photos"]
     every = [float(line.rpartition(" ")[2].strip("}")) for line in lines]
     assert reached["IoU on photos"] == max(every)
@@ -108,8 +112,9 @@ def test_steps_lower_the_loss_and_the_best_epoch_is_kept(monkeypatch, capsys):
     assert train_grounder.figures(train_grounder.loaded(best, WORDS), dev, drawn) == reached
 
 
-def data(folder):
+def data(folder, **extra):
     """A small data set's flags, with enough photos in each split for mosaics."""
+    folder.mkdir(exist_ok=True)
     photos = small_flickr8k.write(folder)
     boxes = small_entities.write(folder / "entities")
     for split, names in (("train", range(6)), ("dev", range(2, 6)), ("test", range(4, 9))):
@@ -121,6 +126,7 @@ def data(folder):
         source="a seed",
         command="what made the proposals",
         commit="0" * 40,
+        extra={"side": 224, "trunk_sha256": checkpoints.load(bundle.find("lite0")).sha256} | extra,
     )
     given = f"--data_dir={photos}", f"--entities={boxes}", f"--work_dir={folder}/work"
     return *given, f"--proposals={folder}/proposals"
@@ -186,6 +192,20 @@ def test_mistakes_are_one_line(tmp_path, monkeypatch):
     assert "a mosaic takes 4" in error
     (tmp_path / "train.txt").write_text("unknown.jpg\n")
     assert "train.txt" in commands.error_of(train_grounder, *given)
+    assert not (tmp_path / "out").exists()
+
+
+def test_proposals_that_do_not_fit_are_refused(tmp_path):
+    output = f"--output={tmp_path}/out"
+    error = commands.error_of(train_grounder, *data(tmp_path / "side", side=448), output)
+    assert "/side/proposals have seen squares of 448 pixels, and 224 are needed" in error
+    given = data(tmp_path / "trunk", trunk_sha256="another")
+    for script in (train_grounder, train_mattnet):
+        error = commands.error_of(script, *given, output)
+        assert "/trunk/proposals stand on another trunk than 'lite0': give its own as" in error
+    lexicon = f"--proposals={bundle.find('lexicon')}"
+    error = commands.error_of(train_grounder, *given[:-1], lexicon, output)
+    assert "'lexicon' checkpoint; a 'proposals' is needed" in error
     assert not (tmp_path / "out").exists()
 
 
