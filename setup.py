@@ -48,6 +48,7 @@ setup(
             "README.md",
             "a2rl-lite0/*",
             "gaic-lite0/*",
+            "grounder/*",
             "lexicon/*",
             "lite0/*",
             "mattnet-lite0/*",

@@ -124,7 +124,7 @@ def test_every_binding_of_a_shipped_file_is_read(name):
         (["fast.gin"], ["Objective.lexicon_weight = -1"], "lexicon_weight is -1"),
         (["paper.gin"], ["Cropper.max_side = -1"], "max_side is -1"),
         (["paper.gin"], ["Annealing.scale_factor = 1.5"], "scale_factor is 1.5"),
-        (["fast.gin"], ["HighestExpectedIoU.temperature = 0"], "temperature is 0"),
+        (["fast.gin"], ["HighestExpectedUtility.temperature = 0"], "temperature is 0"),
         (["fast.gin"], ["Annealing.restart_count = 3"], "nothing reads Annealing.restart_count"),
     ],
 )

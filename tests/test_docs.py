@@ -16,6 +16,7 @@ SOURCES = ("cagic_tf", "docs", "experiments", "tests")
 EMBEDDED = (
     "a2rl-lite0",
     "gaic-lite0",
+    "grounder",
     "lexicon",
     "lite0",
     "mattnet-lite0",

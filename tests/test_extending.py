@@ -220,6 +220,7 @@ def test_a_terms_name_is_a_word_of_its_own(bad):
 def test_the_lexicon_can_be_taken_out_of_a_file_by_what_the_messages_say(networks):
     terms = "[@CaptionLoss(), @AestheticLoss(), @SentenceLoss()]"
     bindings = ["Networks.lexicon = None", f"Objective.terms = {terms}"]
+    bindings += ["Networks.grounder = None", "CoarseToFine.pick = @HighestExpectedIoU()"]
     with pytest.raises(config.ConfigError, match="bound to None, it is taken back"):
         config.load_cropper("fast.gin", bindings=bindings, networks=networks)
     bindings.append("Objective.lexicon_weight = None")

@@ -1,5 +1,7 @@
 """A `Cropper` whose search picks by a grounder."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -16,7 +18,8 @@ from cagic_tf.system import resources
 from tests import seeded
 
 PHOTO = resources.package_path("samples") / "workers.jpg"
-RULE = "CoarseToFine.pick = @HighestExpectedUtility()"
+WITHOUT = ["Networks.grounder = None", "CoarseToFine.pick = @HighestExpectedIoU()"]
+SETTINGS = ["temperature = 0.16", "likely_scale = 0.7", "scale_spread = 0.35"]
 SMALL = ["CoarseToFine.scan_scales = (0.5, 0.8)", "CoarseToFine.scan_centers = 3"]
 
 
@@ -29,12 +32,14 @@ def own(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def cropper(own):
-    return cagic_tf.load_cropper("fast.gin", bindings=[own, RULE, *SMALL])
+    return cagic_tf.load_cropper("fast.gin", bindings=[own, *SMALL])
 
 
 @pytest.fixture(scope="module")
 def plain():
-    return cagic_tf.load_cropper("fast.gin", bindings=SMALL)
+    """The same without a grounder, by the losses alone."""
+    settings = [f"HighestExpectedIoU.{each}" for each in SETTINGS]
+    return cagic_tf.load_cropper("fast.gin", bindings=[*WITHOUT, *settings, *SMALL])
 
 
 def same(found, other):
@@ -59,7 +64,10 @@ def test_what_the_grounder_says_picks_the_crop(cropper, plain):
     meant = problem.meant.numpy()
     assert len(meant) > len(grounder.lattice())
     said = picking.Meant(meant[:, :4], meant[:, 4])
-    expected = HighestExpectedUtility()(losses.numpy(), grid, (1.0, 1.0), said)
+    bound = config.read("fast.gin")
+    names = [field.name for field in dataclasses.fields(HighestExpectedUtility)]
+    rule = HighestExpectedUtility(**{n: bound[f"HighestExpectedUtility.{n}"] for n in names})
+    expected = rule(losses.numpy(), grid, (1.0, 1.0), said)
     np.testing.assert_allclose(found.path.theta, expected.theta, atol=1e-6)
     np.testing.assert_allclose(ranks, expected.ranks, atol=1e-3)
     assert found.box != plain.crop(PHOTO, "a man on the grass").box
@@ -68,15 +76,11 @@ def test_what_the_grounder_says_picks_the_crop(cropper, plain):
 
 
 def test_without_words_of_its_own_the_losses_alone_decide(cropper, own, plain):
-    settings = ["temperature = 0.16", "likely_scale = 0.7", "scale_spread = 0.35"]
-    by_utility = cagic_tf.load_cropper(
-        "fast.gin",
-        bindings=[own, RULE, *SMALL, *(f"HighestExpectedUtility.{each}" for each in settings)],
-    )
     for caption in (None, "a boat", "boats and women"):
-        same(by_utility.crop(PHOTO, caption), plain.crop(PHOTO, caption))
+        same(cropper.crop(PHOTO, caption), plain.crop(PHOTO, caption))
     # A grounder that no rule reads changes nothing.
-    unread = cagic_tf.load_cropper("fast.gin", bindings=[own, *SMALL])
+    settings = [f"HighestExpectedIoU.{each}" for each in SETTINGS]
+    unread = cagic_tf.load_cropper("fast.gin", bindings=[own, WITHOUT[1], *settings, *SMALL])
     same(unread.crop(PHOTO, "a man"), plain.crop(PHOTO, "a man"))
 
 
@@ -111,16 +115,14 @@ def test_a_rule_without_its_grounder_is_refused_in_one_line(own):
     with pytest.raises(
         config.ConfigError, match=r"there is no grounder: bind Networks\.grounder"
     ) as error:
-        cagic_tf.load_cropper("fast.gin", bindings=[RULE])
+        cagic_tf.load_cropper("fast.gin", bindings=WITHOUT[:1])
     assert "\n" not in str(error.value)
     with pytest.raises(config.ConfigError, match="agreement is -1"):
-        cagic_tf.load_cropper(
-            "fast.gin", bindings=[own, RULE, "HighestExpectedUtility.agreement = -1"]
-        )
+        cagic_tf.load_cropper("fast.gin", bindings=["HighestExpectedUtility.agreement = -1"])
     with pytest.raises(
         config.ConfigError, match=r"nothing reads HighestExpectedUtility\.wholeness"
     ):
-        cagic_tf.load_cropper("fast.gin", bindings=[own, "HighestExpectedUtility.wholeness = 1"])
+        cagic_tf.load_cropper("paper.gin", bindings=[own, "HighestExpectedUtility.wholeness = 1"])
     with pytest.raises(checkpoints.CheckpointError, match="a 'grounder' is needed") as error:
-        cagic_tf.load_cropper("fast.gin", bindings=["Networks.grounder = 'lexicon'", RULE])
+        cagic_tf.load_cropper("fast.gin", bindings=["Networks.grounder = 'lexicon'"])
     assert "\n" not in str(error.value)

@@ -34,7 +34,7 @@ def host_reader(setting=None):
 
 @pytest.fixture
 def networks():
-    return bundle.Networks(lexicon="lexicon")
+    return bundle.Networks(lexicon="lexicon", grounder="grounder")
 
 
 @pytest.fixture

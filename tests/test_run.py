@@ -181,7 +181,7 @@ def test_only_our_own_lines_are_printed(tmp_path):
     made_by = json.loads((tmp_path / "out" / "provenance.json").read_text())
     assert made_by["command"] == shlex.join(["python", "-m", "cagic_tf.run", *flags])
     assert set(made_by["checkpoints"]) == {
-        *("sat-regions", "vfn-regions", "lite0", "lexicon", "synonyms")
+        *("sat-regions", "vfn-regions", "lite0", "lexicon", "synonyms", "grounder")
     }
 
 

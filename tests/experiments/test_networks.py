@@ -65,7 +65,7 @@ def test_each_gin_file_has_what_it_names_and_each_pair_is_loaded_once(other_gin,
     assert shared.of("paper.gin", bindings=[f'Networks.captioner = "{other}"']) is found
     cropper = shared.load_cropper(other_gin)
     assert cropper.loss.networks.captioner is found.captioner is not embedded.captioner
-    assert set(cropper.loss.networks.checkpoints) == OTHER | {"lexicon", "synonyms"}
+    assert set(cropper.loss.networks.checkpoints) == OTHER | {"lexicon", "synonyms", "grounder"}
     assert shared.load_cropper("paper.gin").loss.networks is embedded
 
 
@@ -108,7 +108,7 @@ def test_other_methods_have_the_networks_of_the_first_gin_file(
         runs = method_runs.from_names(setup, names)
         return {run.name: set(run.checkpoints) for run in runs}
 
-    beyond = {"lexicon", "synonyms"}
+    beyond = {"lexicon", "synonyms", "grounder"}
     assert networks_of("whole", "vfn", "grid", other_gin, "grad_cam", quick_gin) == {
         "whole": set(),
         "vfn": OTHER,
@@ -142,11 +142,11 @@ def test_a_table_of_two_captioners_says_which_method_had_which(
         assert record.seconds > 0 and record.iou is not None
     assert {record.checkpoints for record in commands.records_of(out / "whole")} == {None}
     found = commands.made_by(out)["checkpoints"]
-    assert set(found) == EMBEDDED | {"other", "lexicon", "synonyms"}
+    assert set(found) == EMBEDDED | {"other", "lexicon", "synonyms", "grounder"}
     assert found.items() >= sha.items()
     text = (out / "table.md").read_text(encoding="utf-8")
     shown = {name: f"{name} {value[:12]}" for name, value in found.items()}
-    beyond = f"{shown['lexicon']}, {shown['synonyms']}"
+    beyond = f"{shown['lexicon']}, {shown['synonyms']}, {shown['grounder']}"
     assert (
         "Our checkpoints (SHA-256) by method: "
         f"grad_cam: {shown['lite0']}, {shown['sat']}, {shown['vfn']}; "
