@@ -22,7 +22,7 @@ QUICK += ["CoarseToFine.refine_scales = ()"]
 
 @pytest.fixture(scope="module")
 def networks():
-    return bundle.Networks(lexicon="lexicon")
+    return bundle.Networks(lexicon="lexicon", grounder="grounder")
 
 
 @pytest.mark.parametrize("name", WITH_EXAMPLES)
