@@ -53,8 +53,9 @@ OURS |= _IN_PAPER | {
 THEIRS = "the paper's"
 FAST = (
     "fast.gin is this project's own search, not the paper's method: its networks have seen "
-    "described regions, it adds losses of a lexicon and of the sentence to the objective, and of "
-    "scanned crops it takes the one that overlaps likely ones most. The paper has no figure for it."
+    "described regions, it adds losses of a lexicon and of the sentence to the objective, and it "
+    "takes the crop that fits the boxes best that a scan and a grounder find likely. The paper has "
+    "no figure for it."
 )
 STAND_INS = (
     "a2rl, vpn, gaic and mattnet are stand-ins: small networks that this project trained. The "
