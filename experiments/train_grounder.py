@@ -70,7 +70,7 @@ def define_flags() -> None:
         "dropout", 0.2, "The share of hidden values and of words that are dropped.", 0, 0.99
     )
     flags.DEFINE_integer(
-        "epochs", 8, "How many epochs to train; the learning rate falls to zero over them.", 1
+        "epochs", 9, "How many epochs to train; the learning rate falls to zero over them.", 1
     )
     flags.DEFINE_integer("scenes", 24, "How many pictures a step takes.", 1)
     flags.DEFINE_integer(
