@@ -131,6 +131,27 @@ def test_cropper(given, expected):
     assert expected in said(lambda: cagic_tf.Cropper(**given))
 
 
+@pytest.mark.parametrize(
+    ("binding", "expected"),
+    [
+        ("HighestExpectedUtility.wholeness = 'much'", "HighestExpectedUtility.wholeness is 'much'"),
+        ("HighestExpectedUtility.agreement = None", "agreement is None; it has to be a finite"),
+        ("HighestExpectedUtility.agreement = 1e400", "agreement is inf; it has to be a finite"),
+        ("HighestExpectedUtility.box_temperature = (1, 2)", "box_temperature is (1, 2); it has to"),
+        ("HighestExpectedUtility.temperature = True", "temperature is True; it has to be a finite"),
+        ("HighestExpectedUtility.temperature = 0", "temperature is 0; it has to be positive"),
+        ("HighestExpectedUtility.scale_spread = -1", "scale_spread is -1; it cannot be negative"),
+        ("CoarseToFine.pick = 3", "CoarseToFine.pick is 3; a rule such as @HighestExpectedIoU()"),
+        ("CoarseToFine.pick = None", "CoarseToFine.pick is None; a rule such as"),
+        # Without its () gin hands over the class: it would be called with a scan, at each photo.
+        ("CoarseToFine.pick = @HighestExpectedUtility", "is a type; a rule such as"),
+        ("Networks.grounder = 3", "a checkpoint is 3; its name or path is needed"),
+    ],
+)
+def test_settings_of_a_pick(binding, expected):
+    assert expected in said(lambda: cagic_tf.load_cropper("fast.gin", bindings=[binding]))
+
+
 def test_crop_image():
     message = said(lambda: cagic_tf.crop_image(RGB, "a dog", "fast.gin"))
     assert re.search("the cropper is 'fast.gin'; one of load_cropper is needed", message)

@@ -17,7 +17,7 @@ from cagic_tf.beyond import picking
 from cagic_tf.method import annealing, sampling
 from cagic_tf.method.problems import Problem
 from cagic_tf.method.search import Bounds, LossFunction, Path, Progress, RunSideBySide
-from cagic_tf.system import devices, threads
+from cagic_tf.system import arguments, devices, threads
 
 BATCH = 35  # Crops a forward pass; more needs memory and gains no speed on a CPU.
 GPU_BATCH = 512  # On a GPU, where many cost hardly more than few.
@@ -59,6 +59,12 @@ class CoarseToFine:
         if not self.scan_scales or not all(0 < scale <= 1 for scale in self.scan_scales):
             raise ValueError(
                 f"CoarseToFine.scan_scales is {self.scan_scales}; scales in (0, 1] are needed"
+            )
+        # In gin a rule without its () is a class, which would take a scan for its settings.
+        if not callable(self.pick) or isinstance(self.pick, type):
+            raise ValueError(
+                f"CoarseToFine.pick is {arguments.shown(self.pick)}; a rule such as "
+                "@HighestExpectedIoU() is needed, with its ()"
             )
 
     def compile(self, loss: LossFunction, signature: Any) -> "CoarseToFineRun":

@@ -46,11 +46,8 @@ class HighestExpectedUtility(picking.HighestExpectedIoU):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not self.box_temperature > 0:
-            raise self._refused("box_temperature", "has to be positive")
-        for name in ("agreement", "wholeness"):
-            if not getattr(self, name) >= 0:
-                raise self._refused(name, "cannot be negative")
+        self._check("box_temperature", positive=True)
+        self._check("agreement", "wholeness")
 
     def __call__(
         self,

@@ -13,6 +13,8 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from cagic_tf.system import arguments
+
 STEPS = 13  # Candidates along each of x, y and s.
 NEGLIGIBLE = 1e-4  # Crops so much less likely than the likeliest do not count.
 
@@ -73,8 +75,7 @@ class LowestMean:
     sigma: float = 0.2
 
     def __post_init__(self) -> None:
-        if self.sigma < 0:
-            raise ValueError(f"LowestMean.sigma is {self.sigma}; it cannot be negative")
+        arguments.check_number("LowestMean.sigma", self.sigma)
 
     def __call__(
         self,
@@ -105,15 +106,13 @@ class HighestExpectedIoU:
     scale_spread: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("temperature", "likely_scale"):
-            if not getattr(self, name) > 0:
-                raise self._refused(name, "has to be positive")
-        if self.scale_spread < 0:
-            raise self._refused("scale_spread", "cannot be negative")
+        self._check("temperature", "likely_scale", positive=True)
+        self._check("scale_spread")
 
-    def _refused(self, name: str, wanted: str) -> ValueError:
-        value = getattr(self, name)
-        return ValueError(f"{type(self).__name__}.{name} is {value}; it {wanted}")
+    def _check(self, *names: str, positive: bool = False) -> None:
+        for name in names:
+            full_name = f"{type(self).__name__}.{name}"
+            arguments.check_number(full_name, getattr(self, name), positive)
 
     def __call__(
         self,

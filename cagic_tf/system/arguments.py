@@ -32,6 +32,26 @@ def check_whole(
         raise ValueError(f"{name} is {shown(value)}; {needed}")
 
 
+def check_number(name: str, value: Any, positive: bool = False) -> None:
+    """Holds that a value is a finite number that is not negative.
+
+    Args:
+      name: Of the value.
+      value: The value.
+      positive: Whether it cannot be 0 either.
+
+    Raises:
+      ValueError: It is not, see `check`.
+    """
+    needed = "it has to be a finite number"
+    check(name, value, int | float | np.integer | np.floating, needed)
+    if isinstance(value, bool) or not math.isfinite(value):
+        raise ValueError(f"{name} is {shown(value)}; {needed}")
+    if value < 0 or (positive and value == 0):
+        needed = "it has to be positive" if positive else "it cannot be negative"
+        raise ValueError(f"{name} is {shown(value)}; {needed}")
+
+
 def check_seed(seed: Any) -> None:
     """Holds that a seed is one that TensorFlow takes.
 
