@@ -12,6 +12,7 @@ from typing import TypeVar
 import tensorflow as tf
 
 from cagic_tf.networks import checkpoints
+from cagic_tf.networks import grounder as grounder_network
 from cagic_tf.networks import synonyms as synonym_table
 from cagic_tf.networks.checkpoints import Checkpoint
 from cagic_tf.networks.grounder import Grounder
@@ -25,7 +26,7 @@ from cagic_tf.networks.trunks.resnet50 import ResNet50
 from cagic_tf.networks.trunks.shufflenetv2 import ShuffleNetV2
 from cagic_tf.networks.trunks.vgg16 import VGG16
 from cagic_tf.networks.vfn import ViewFindingNetwork
-from cagic_tf.system import resources
+from cagic_tf.system import arguments, resources
 
 Network = TypeVar("Network")
 
@@ -184,6 +185,7 @@ class Networks:
 
 def find(name: str) -> Path:
     """The folder of a checkpoint: a path where there is a separator, else under `checkpoints/`."""
+    arguments.check("a checkpoint", name, str, "its name or path is needed, as a text")
     is_path = os.sep in name or "/" in name
     return Path(os.path.expanduser(name)) if is_path else resources.path("checkpoints") / name
 
@@ -249,9 +251,11 @@ def build_grounder(
     """The grounder of a checkpoint, on the captioner's trunk of that name and hash.
 
     Raises:
-      checkpoints.CheckpointError: It was trained on another trunk.
+      checkpoints.CheckpointError: It was trained on another trunk, or its tensors and words are no
+        grounder's.
     """
     manifest = checkpoint.manifest
+    _check_grounder(checkpoint)
     if manifest["trunk_sha256"] != trunk_sha256:
         raise checkpoints.CheckpointError(
             f"the grounder {checkpoint.name!r} stands on {manifest['trunk']!r}, but the captioner "
@@ -259,6 +263,22 @@ def build_grounder(
             "@HighestExpectedIoU()"
         )
     return Grounder(checkpoint.tensors, manifest["vocabulary"], dtype)
+
+
+def _check_grounder(checkpoint: checkpoints.Checkpoint) -> None:
+    """Raises `CheckpointError` where a grounder could be built only to fail at the first photo."""
+    try:
+        words = checkpoint.manifest["vocabulary"]
+        if list(words[:2]) != [grounder_network.PADDING, grounder_network.UNKNOWN]:
+            raise ValueError(f"its words begin with {words[:2]}")
+        needed = grounder_network.shapes_like(checkpoint.tensors, len(words))
+        checkpoint.manifest["trunk"], checkpoint.manifest["trunk_sha256"]  # Are there.
+    except (LookupError, TypeError, ValueError) as error:
+        raise checkpoints.CheckpointError(
+            f"{checkpoint.name} is no whole grounder: {type(error).__name__}: {error}"
+        ) from error
+    expected = {name: {"shape": shape, "dtype": "float32"} for name, shape in needed.items()}
+    checkpoints.check_tensors(checkpoint.tensors, expected, checkpoint.name)
 
 
 def _is_missing_release(name: str) -> bool:

@@ -101,6 +101,21 @@ def shapes(fine: int, coarse: int, words: int, word: int, width: int) -> dict[st
     return found
 
 
+def shapes_like(tensors: Mapping[str, Any], words: int) -> dict[str, tuple[int, ...]]:
+    """Name to shape of all tensors, proposals' too, of a network with some tensors' own sizes.
+
+    Raises:
+      LookupError, ValueError: A tensor that has a size is missing, or has not as many axes.
+    """
+    _, _, fine, width = tensors["fine/kernel"].shape
+    _, _, coarse, _ = tensors["coarse/kernel"].shape
+    _, word = tensors["words"].shape
+    anchors, _ = tensors[f"{proposals.PREFIX}anchors"].shape
+    *_, hidden = tensors[f"{proposals.PREFIX}hidden/kernel"].shape
+    own = shapes(fine, coarse, words, word, width)
+    return own | proposals.shapes(fine, coarse, hidden, anchors)
+
+
 def picture(photo: np.ndarray) -> np.ndarray:
     """A photo `[H, W, 3]` uint8 as the network sees it: `[SIDE, SIDE, 3]` float32 in [0, 1]."""
     image = Image.fromarray(photo).resize((SIDE, SIDE), Image.Resampling.BILINEAR)

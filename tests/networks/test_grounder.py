@@ -266,3 +266,33 @@ def test_another_kind_or_trunk_is_refused_in_one_line(tmp_path):
     with pytest.raises(checkpoints.CheckpointError, match=r"Networks\.grounder = None") as error:
         plain.with_grounder(f"{tmp_path}/other")
     assert "\n" not in str(error.value) and "'other' stands on 'lexicon'" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("tensors", "manifest", "said"),
+    [
+        ({"score/kernel": None}, {}, r"missing tensors \['score/kernel'\]"),
+        ({"proposals/anchors": None}, {}, "'proposals/anchors'"),
+        ({"photo/kernel": np.zeros([3, 3], np.float32)}, {}, "tensor 'photo/kernel' is"),
+        ({}, {"vocabulary": [grounder.PADDING, grounder.UNKNOWN]}, "tensor 'words' is"),
+        ({}, {"vocabulary": ["a", "dog"]}, "its words begin with"),
+        ({}, {"vocabulary": None}, "no whole grounder"),
+        ({}, {"trunk_sha256": None}, "no whole grounder: KeyError: 'trunk_sha256'"),
+    ],
+)
+def test_what_is_no_whole_grounder_is_refused_when_it_is_loaded(tmp_path, tensors, manifest, said):
+    seeded.write_grounder(tmp_path / "whole")
+    whole = checkpoints.load(tmp_path / "whole")
+    extra = {name: whole.manifest[name] for name in ("vocabulary", "trunk", "trunk_sha256")}
+    checkpoints.save(
+        tmp_path / "own",
+        "grounder",
+        {name: value for name, value in {**whole.tensors, **tensors}.items() if value is not None},
+        source="a seed",
+        command="test",
+        commit="0" * 40,
+        extra={name: value for name, value in {**extra, **manifest}.items() if value is not None},
+    )
+    with pytest.raises(checkpoints.CheckpointError, match=said) as error:
+        bundle.Networks(grounder=f"{tmp_path}/own")
+    assert "\n" not in str(error.value)
