@@ -96,6 +96,15 @@ def test_shapes_sizes_and_candidates(cropper, shape):
     assert all(geometry.iou(a.box, b.box) <= 0.52 for a, b in pairs)
 
 
+@pytest.mark.parametrize("size", [(1, 1), (2, 3), (1, 40)])
+def test_candidates_of_a_few_pixels_are_no_pixels_twice(cropper, size):
+    photo = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
+    found = cropper.crop(photo, "a man", candidate_count=5)
+    boxes = [each.box for each in found.candidates]
+    assert boxes[0] == found.box and len(set(boxes)) == len(boxes) <= 5
+    assert all(inside(box, photo) for box in boxes)
+
+
 def test_many_photos_are_as_each_alone(cropper, monkeypatch):
     photo = reading.read(PHOTO)
     images, captions = [photo, photo[:200], photo[:, :150]], ["a man", None, "the dog"]

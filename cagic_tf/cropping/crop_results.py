@@ -53,10 +53,11 @@ def result(
     """
     request, words = prepared.request, prepared.words
     height, width = prepared.photo.shape[:2]
-    best, *others = [
-        _candidate(theta, seen, (width, height), prepared.bounds.base_size)
-        for theta, seen in zip(thetas, described, strict=True)
-    ]
+    found: dict[tuple[int, ...], Candidate] = {}  # Of few pixels, distinct crops may be the same.
+    for theta, seen in zip(thetas, described, strict=True):
+        each = _candidate(theta, seen, (width, height), prepared.bounds.base_size)
+        found.setdefault(each.box, each)
+    best, *others = found.values()
     return CropResult(
         **vars(best),
         matched_words=_matched_words(loss, words),
