@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import itertools
 import math
 import re
 import unicodedata
@@ -10,6 +11,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+MOST_TOLD, LONGEST_TOLD = 10, 40  # Unknown words in a message, and characters of one.
 _WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)?")  # Of any script.
 _APOSTROPHES = str.maketrans(dict.fromkeys("\u2018\u2019\u02bc\u0060\u00b4\uff07", "'"))
 _ACCENTS = re.compile("[\u0300-\u036f]")  # After `NFKD`, which parts them from their letters.
@@ -284,8 +286,11 @@ def _synonyms(
 
 
 def describe_unknown(unknown: Mapping[str, Sequence[str]]) -> str:
-    """Unknown words and their nearest known ones, in one line."""
-    return "; ".join(
-        f"{word} (nearest known: {', '.join(nearest) if nearest else 'none'})"
-        for word, nearest in unknown.items()
-    )
+    """Unknown words, the first of many, and their nearest known ones, in one line."""
+    told = [
+        f"{word[:LONGEST_TOLD]}{'...' * (len(word) > LONGEST_TOLD)} "
+        f"(nearest known: {', '.join(nearest) if nearest else 'none'})"
+        for word, nearest in itertools.islice(unknown.items(), MOST_TOLD)
+    ]
+    more = len(unknown) - len(told)
+    return "; ".join([*told, f"and {more} more"] if more else told)

@@ -134,6 +134,14 @@ def test_describe_unknown():
     assert described == "gras (nearest known: grass, glass); zebra (nearest known: none)"
 
 
+def test_describe_unknown_stays_short():
+    described = vocabulary.describe_unknown({f"{number}" + "x" * 99: () for number in range(500)})
+    first, *_, last = described.split("; ")
+    assert first == "0" + "x" * 39 + "... (nearest known: none)"
+    assert last == "and 490 more" and described.count("nearest") == 10
+    assert "more" not in vocabulary.describe_unknown(dict.fromkeys("abcdefghij", ()))
+
+
 def test_possessive_of_a_known_word_is_that_word():
     bag = vocabulary.bag_of_words("the dog's zebra's", ["<start>", "dog", "s", "the", "."], None)
     assert bag.words == ("the", "dog", "s", "s")
