@@ -84,6 +84,19 @@ def test_without_words_of_its_own_the_losses_alone_decide(cropper, own, plain):
     same(unread.crop(PHOTO, "a man"), plain.crop(PHOTO, "a man"))
 
 
+def test_a_word_that_only_the_grounder_knows_is_answered(tmp_path, plain):
+    seeded.write_grounder(tmp_path / "own", known=("a", "ashtray"))
+    knows = cagic_tf.load_cropper(
+        "fast.gin", bindings=[f"Networks.grounder = '{tmp_path}/own'", *SMALL]
+    )
+    found = knows.crop(PHOTO, "an ashtray")
+    assert inside(found.box, found.photo) and found.unknown_words == {}
+    problem, _ = knows.problem(found.photo, "an ashtray")
+    assert len(problem.meant)
+    with pytest.raises(ValueError, match="no word of the caption is known: ashtray"):
+        plain.crop(PHOTO, "an ashtray")
+
+
 @pytest.mark.parametrize("shape", ["16:9", "1:2", "original"])
 def test_shapes_sizes_and_candidates(cropper, shape):
     found = cropper.crop(PHOTO, "a dog", shape=shape, smallest_side=150, candidate_count=3)

@@ -13,12 +13,15 @@ def of(loss: CropLoss, caption: str | None) -> vocabulary.BagOfWords:
     captioner = loss.networks.captioner
     if caption is None:
         return vocabulary.no_words(captioner.vocabulary)
+    grounder = loss.networks.grounder
+    grounded = frozenset(grounder.vocabulary) if grounder else frozenset()
     words = vocabulary.bag_of_words(
         caption,
         captioner.vocabulary,
         captioner.end_word if loss.objective.user_end_word else None,
         loss.word_finders,
         loss.networks.synonyms,
+        grounded,
     )
-    vocabulary.check_describes(caption, words)
+    vocabulary.check_describes(caption, words, grounded)
     return words

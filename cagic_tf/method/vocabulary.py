@@ -6,7 +6,7 @@ import itertools
 import math
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -38,14 +38,8 @@ STOP_WORDS = frozenset(
 )
 # The same for verbs.
 _OF_VERBS = (
-    ("s", ""),
-    ("ies", "y"),
-    ("es", "e"),
-    ("es", ""),
-    ("ed", "e"),
-    ("ed", ""),
-    ("ing", "e"),
-    ("ing", ""),
+    *(("s", ""), ("ies", "y"), ("es", "e"), ("es", ""), ("ed", "e"), ("ed", "")),
+    *(("ing", "e"), ("ing", "")),
 )
 _CONTRACTED = {"n't": "not", "'re": "are", "'ve": "have", "'ll": "will", "'m": "am", "'d": "would"}
 _IRREGULAR = {"can't": ("can", "not"), "won't": ("will", "not"), "shan't": ("shall", "not")}
@@ -93,8 +87,8 @@ class BagOfWords:
         is said, not even a word that another network knows.
       content_count: The square root of their number: more words are more evidence of what is meant,
         but not that many times as much, since they are seldom independent.
-      read: All words in order as the networks read them, those that none knows too: inflections and
-        synonyms are what they are read as.
+      read: All words in order as a grounder reads them, those that none knows too: as they are
+        written where it knows them so, else what they are read as.
     """
 
     distribution: np.ndarray
@@ -135,6 +129,7 @@ def bag_of_words(
     end_word: str | None,
     finders: Mapping[str, WordFinder] | None = None,
     synonyms: Mapping[str, Sequence[str]] | None = None,
+    grounded: Collection[str] = frozenset(),
 ) -> BagOfWords:
     """Encodes a user's caption: `1/T_u sum_t y_t` of Eq. 4, and what other networks know of it.
 
@@ -144,6 +139,8 @@ def bag_of_words(
       end_word: Counted as the caption's last word when given (the paper does not say).
       finders: Name of a term to what finds the words that it knows besides the captioner's.
       synonyms: Word to what it may be read as where no network knows it, nearest meaning first.
+      grounded: Words that a grounder knows. It reads these as they are written, whatever the losses
+        make of them; they are no unknown words.
 
     Returns:
       The bag of words.
@@ -173,11 +170,14 @@ def bag_of_words(
     unknown = {
         token: tuple(difflib.get_close_matches(token, names, n=3, cutoff=0.75))
         for token in dict.fromkeys(
-            token for at, token in enumerate(tokens) if token not in index and at not in elsewhere
+            token
+            for at, token in enumerate(tokens)
+            if token not in index and at not in elsewhere and written[at] not in grounded
         )
     }
     describing = [w for w in known if w not in STOP_WORDS] if finders else known
-    if not describing and not parts:
+    meant_elsewhere = parts or any(w in grounded and w not in STOP_WORDS for w in written)
+    if not describing and not meant_elsewhere:
         raise _says_nothing(caption, unknown)
     counted = known if end_word is None else [*known, end_word]
     only_elsewhere = sum(tokens[at] not in index for at in elsewhere)
@@ -186,13 +186,14 @@ def bag_of_words(
     with_content = [index[word] for word in known if word not in STOP_WORDS]
     content_total = math.sqrt(len(with_content) + only_elsewhere)
     content = _mean_of_words(with_content, content_total, len(vocabulary))
-    if not with_content and not parts:
+    if not with_content and not meant_elsewhere:
         content, content_total = distribution, total
     bags = distribution, tuple(known), unknown, found, read_as, total, content, content_total
-    return BagOfWords(*bags, tuple(tokens))
+    pairs = zip(written, tokens, strict=True)
+    return BagOfWords(*bags, tuple(word if word in grounded else token for word, token in pairs))
 
 
-def check_describes(caption: str, words: BagOfWords) -> None:
+def check_describes(caption: str, words: BagOfWords, grounded: Collection[str] = ()) -> None:
     """Holds that a caption has a word with content that a network knows.
 
     Eq. 4 is defined for `the` as well, but nobody means anything by that.
@@ -200,7 +201,8 @@ def check_describes(caption: str, words: BagOfWords) -> None:
     Raises:
       ValueError: It has none; the message is one line and names the nearest known words.
     """
-    if STOP_WORDS.issuperset(words.words) and not any(words.found.values()):
+    described = [*words.words, *(word for word in words.read if word in grounded)]
+    if STOP_WORDS.issuperset(described) and not any(words.found.values()):
         raise _says_nothing(caption, words.unknown)
 
 

@@ -40,6 +40,28 @@ def test_words_are_kept_in_the_order_in_which_they_are_read():
     assert vocabulary.no_words(VOCABULARY).read == ()
 
 
+def test_words_that_the_grounder_knows_are_read_as_written_and_known():
+    synonyms = {"sedan": ["man"]}
+    known = {"sedan", "puppies", "a", "the"}
+    words = vocabulary.bag_of_words(
+        "a sedan, puppies and an okapi", VOCABULARY, None, None, synonyms, known
+    )
+    # The losses go on with what the captioner knows.
+    assert words.read == ("a", "sedan", "puppies", "and", "an", "okapi")
+    assert words.words == ("a", "man", "puppy")
+    assert words.read_as == {"sedan": "man", "puppies": "puppy"} and list(words.unknown) == [
+        *("and", "an", "okapi")
+    ]
+    alone = vocabulary.bag_of_words("a sedan", VOCABULARY, None, {}, None, known)
+    assert alone.read == ("a", "sedan") and alone.words == ("a",) and alone.unknown == {}
+    assert alone.content.sum() == 0  # That "a" fits says nothing.
+    vocabulary.check_describes("a sedan", alone, known)
+    with pytest.raises(ValueError, match="no word of the caption is known: sedan"):
+        vocabulary.bag_of_words("sedan", VOCABULARY, None)
+    with pytest.raises(ValueError, match="such as 'a' and 'the' alone"):
+        vocabulary.check_describes("the", vocabulary.bag_of_words("a", VOCABULARY, None), known)
+
+
 def test_the_photo_is_squashed_to_the_pixels_of_training(networks, photo):
     words = bag("a man on the grass")
     for longest in (0, 300):
