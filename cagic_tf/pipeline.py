@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from cagic_tf.beyond import candidates, shapes
+from cagic_tf.beyond import candidates, grounding, shapes
 from cagic_tf.cropping import crop_results, requests, words
 from cagic_tf.cropping.crop_results import Prepared
 from cagic_tf.cropping.graphs import Graphs
@@ -72,12 +72,11 @@ class Cropper:
             raise ValueError(
                 f"the networks compute in {self.loss.networks.dtype!r}; a Cropper needs tf.float32"
             )
-        self.seed = seed
-        self.max_side = max_side
-        self.configuration = ""
+        self.seed, self.max_side, self.configuration = seed, max_side, ""
         self._lock = threading.Lock()  # Searches keep what they have computed so far.
         self._settings = search or annealing.Annealing()
         self._with_caption = Graphs(self.loss, self._settings)
+        self._grounding = grounding.Grounding(self.loss.networks)
         self._most_photos = MOST_PHOTOS
 
     @functools.cached_property
@@ -297,4 +296,5 @@ class Cropper:
         """
         loss = self._graphs(caption).loss
         found = words.of(loss, caption)
-        return loss.problem(reading.reduced(photo, self.max_side), found, base_size), found
+        reduced = reading.reduced(photo, self.max_side)
+        return loss.problem(reduced, found, base_size, self._grounding(reduced, found)), found

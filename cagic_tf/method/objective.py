@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from cagic_tf.method import grounding, problems, sampling
+from cagic_tf.method import problems, sampling
 from cagic_tf.method.losses import AestheticLoss, CaptionLoss, Crops, Term
 from cagic_tf.method.problems import Batch, Problem, Rows
 from cagic_tf.method.search import Losses
@@ -147,10 +147,9 @@ class CropLoss:
         picture = tf.TensorSpec([None, None, 3], networks.dtype)
         targets = {term.name: term.signature(networks) for term in objective.terms}
         base_size = tf.TensorSpec([2], networks.dtype)
-        meant = tf.TensorSpec([None, grounding.COLUMNS], networks.dtype)
+        meant = tf.TensorSpec([None, problems.MEANT], networks.dtype)
         self.signature = Problem(picture, targets, base_size, picture, targets, meant)
         self.batch_signature = problems.batch_signature(self.signature)
-        self._grounding = grounding.Grounding(networks)
         self._pyramid_mean = tf.function(
             lambda photo: sampling.pyramid_mean(photo, objective.pyramid, objective.blur_sigma),
             input_signature=[picture],
@@ -164,7 +163,11 @@ class CropLoss:
         return {name: finder for name, finder in found.items() if finder is not None}
 
     def problem(
-        self, photo: np.ndarray, words: BagOfWords, base_size: Sequence[float] = (1.0, 1.0)
+        self,
+        photo: np.ndarray,
+        words: BagOfWords,
+        base_size: Sequence[float] = (1.0, 1.0),
+        meant: tf.Tensor | None = None,
     ) -> Problem:
         """Reads a photo and the words of a caption once.
 
@@ -172,6 +175,7 @@ class CropLoss:
           photo: `[H, W, 3]`, RGB in [0, 1].
           words: See `vocabulary.bag_of_words`.
           base_size: Width and height of the crop of scale 1 as fractions of the photo's.
+          meant: Boxes that the caption may mean, see `Problem`; None: nothing says so.
         """
         image = tf.cast(photo, self.networks.dtype)
         return Problem(
@@ -180,7 +184,7 @@ class CropLoss:
             tf.cast(base_size, self.networks.dtype),
             image,
             self._targets(words.without_stop_words()),
-            self._grounding(photo, words),
+            tf.zeros([0, problems.MEANT], self.networks.dtype) if meant is None else meant,
         )
 
     def _targets(self, words: BagOfWords) -> dict[str, Any]:

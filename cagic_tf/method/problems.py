@@ -12,6 +12,8 @@ import tensorflow as tf
 
 from cagic_tf.method import pixel_lists, sampling
 
+MEANT = 5  # Numbers of a box that may be meant: its corners, and a logit.
+
 
 class Problem(NamedTuple):
     """What stays the same while a crop is searched.
@@ -25,8 +27,8 @@ class Problem(NamedTuple):
       photo: `[H, W, 3]`, the photo itself, RGB in [0, 1]; the paper's losses do not read it.
       content_targets: The targets of the caption without its stop words; the paper's losses do not
         read them.
-      meant: `[A, 5]`, boxes that the caption may mean, and how likely each is; `[0, 5]` where
-        nothing says so (see `grounding`). Losses do not read it.
+      meant: `[A, MEANT]`, boxes that the caption may mean, and how likely each is; `[0, MEANT]`
+        where nothing says so. The paper's losses do not read it.
     """
 
     picture: tf.Tensor

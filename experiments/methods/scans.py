@@ -19,7 +19,7 @@ from tqdm import tqdm
 from cagic_tf import pipeline
 from cagic_tf.batch import manifest
 from cagic_tf.beyond import coarse_to_fine, picking
-from cagic_tf.method import grounding
+from cagic_tf.method import problems
 from cagic_tf.networks import grounder
 from cagic_tf.photos import reading
 from cagic_tf.system import files
@@ -95,7 +95,7 @@ def _scanned(
         for term in loss.objective.terms
     }
     most = grounder.PROPOSALS + len(grounder.lattice())
-    meant = np.full((len(rows), most, grounding.COLUMNS), np.nan, np.float32)
+    meant = np.full((len(rows), most, problems.MEANT), np.nan, np.float32)
     of_photo: dict[Path, list[int]] = collections.defaultdict(list)
     for number, row in enumerate(rows):
         of_photo[row.path].append(number)

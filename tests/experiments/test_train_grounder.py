@@ -8,7 +8,8 @@ import pytest
 import tensorflow as tf
 from absl import flags
 
-from cagic_tf.method import grounding, vocabulary
+from cagic_tf.beyond import grounding
+from cagic_tf.method import vocabulary
 from cagic_tf.networks import bundle, checkpoints, grounder, proposals
 from experiments import train_grounder, train_mattnet
 from experiments.training import grounding_training

@@ -5,12 +5,12 @@ from typing import cast
 import numpy as np
 import tensorflow as tf
 
+from cagic_tf.method.problems import MEANT
 from cagic_tf.method.vocabulary import STOP_WORDS, BagOfWords
 from cagic_tf.networks import grounder
 from cagic_tf.networks.bundle import Networks
 from cagic_tf.networks.trunks.lite0 import Lite0
 
-COLUMNS = 5  # Of a box: its corners, and its logit.
 MOST_WORDS = 24  # Of a caption; the grounder has seen no longer ones.
 
 
@@ -31,12 +31,12 @@ class Grounding:
           words: The caption's; of more than `MOST_WORDS` the first count.
 
         Returns:
-          `[A, COLUMNS]`: corners `(x0, y0, x1, y1)` as fractions of the photo's sides, and
-          `Grounder.logits`; `[0, COLUMNS]` without a grounder, or where it knows no word that has
+          `[A, MEANT]`: corners `(x0, y0, x1, y1)` as fractions of the photo's sides, and
+          `Grounder.logits`; `[0, MEANT]` without a grounder, or where it knows no word that has
           content.
         """
         network = self._networks.grounder
-        nothing = tf.zeros([0, COLUMNS], self._networks.dtype)
+        nothing = tf.zeros([0, MEANT], self._networks.dtype)
         if network is None:
             return nothing
         read = words.read[:MOST_WORDS]

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from cagic_tf.method import grounding, problems, vocabulary
+from cagic_tf.beyond import grounding
+from cagic_tf.method import problems, vocabulary
 from cagic_tf.method.objective import CropLoss, Objective
 from cagic_tf.networks import bundle, grounder
 from cagic_tf.photos import reading
@@ -120,8 +121,9 @@ def test_a_problem_has_it_and_no_loss_reads_it(networks, photo):
     fractions, theta = reading.reduced(photo, 0), tf.constant([[0.1, 0, 0.6]])
     captions = networks.captioner.vocabulary
     words = vocabulary.bag_of_words("a man", captions, None)
-    problem, without = (each.problem(fractions, words) for each in (loss, plain))
     expected = grounding.Grounding(networks)(fractions, words)
+    problem = loss.problem(fractions, words, meant=expected)
+    without = plain.problem(fractions, words)
     np.testing.assert_array_equal(problem.meant, expected)
     assert without.meant.shape == (0, 5)
     assert loss.problem(fractions, vocabulary.no_words(captions)).meant.shape == (0, 5)
