@@ -74,7 +74,7 @@ def test_the_whole_command(dataset, quick_gin, tmp_path):
         0.35 * lexicon[2].loss["aesthetic"] + 0.4 * lexicon[2].loss["lexicon"], abs=1e-5
     )
     made_by = commands.made_by(out)
-    assert list(made_by["checkpoints"]) == ["lite0", "sat", "vfn", "lexicon"]
+    assert list(made_by["checkpoints"]) == ["lite0", "sat", "vfn", "grounder", "lexicon"]
     assert len(made_by["files"]) == 2 + 3 * 3
     message = commands.error_of(evaluate_lexicon, *command, "--method=none")
     assert "accepted are captioner alone, lexicon alone, both" in message

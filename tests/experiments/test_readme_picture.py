@@ -33,7 +33,9 @@ def test_picture_of_a_search(dataset, quick_gin, tmp_path):
     found = commands.made_by(out)
     names = ["results.jsonl", "operative_config.gin", "provenance.json"]
     assert list(found["files"]) == ["picture.jpg", *(f"quick.gin/{name}" for name in names)]
-    assert list(found["checkpoints"]) == ["lite0", "sat", "vfn", "lexicon", "synonyms"]
+    assert list(found["checkpoints"]) == [
+        *("lite0", "sat", "vfn", "lexicon", "synonyms", "grounder")
+    ]
     dataset.write_text(dataset.read_text().replace("a dog", "zyzzyva"))
     message = commands.error_of(readme_picture, *command, f"--output_dir={tmp_path / 'other'}")
     assert "the row 'left' was refused: no word of the caption is known" in message
