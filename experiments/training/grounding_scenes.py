@@ -5,21 +5,19 @@ side, as the paper's mosaics are. Its descriptions are phrases, parts of sentenc
 sentences; a whole sentence of one of four photos means that photo.
 """
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import tensorflow as tf
 from PIL import Image
 
 from cagic_tf.method import vocabulary
 from cagic_tf.networks import grounder
 from cagic_tf.networks.trunks.lite0 import Lite0
 from experiments.data import entities, flickr8k
-from experiments.training import photo_grids, regions, views
-from experiments.training.photo_grids import PART, Grids
+from experiments.training import photo_grids, regions
+from experiments.training.photo_grids import Grids
 
 WINDOW = (0.6, 1.0)  # Sides of a window, as fractions of the photo's.
 VISIBLE = 0.8  # Share of a box that a window has to show, if the description is to stay.
@@ -175,26 +173,11 @@ def grids(
     Raises:
       CheckpointError: What is kept is of another trunk or of other photos.
     """
-    see = grounder.view(trunk)
-    shapes = [tuple(grid.shape[1:]) for grid in see.get_concrete_function().outputs]
-    width = sum(int(np.prod(shape)) for shape in shapes)
 
-    def compute(own: Sequence[Scene]) -> np.ndarray:
-        shown = [grounder.picture(picture(data_dir, entities_dir, scene)) for scene in own]
-        found = see(tf.stack(shown))
-        return np.concatenate([grid.numpy().reshape(len(own), -1) for grid in found], axis=1)
+    def shown(scene: Scene) -> np.ndarray:
+        return grounder.picture(picture(data_dir, entities_dir, scene))
 
-    parts = []
-    for at in range(0, len(scenes), PART):
-        own = scenes[at : at + PART]
-        digest = hashlib.sha256(repr([scene.tiles for scene in own]).encode()).hexdigest()[:12]
-        path = work_dir / f"scenes_{digest}.npy"
-        part = views.cached_features(
-            path,
-            len(own),
-            (width,),
-            lambda start, stop, own=own: compute(own[start:stop]),  # type: ignore[misc]
-        )
-        photo_grids.check(path, part[0], compute(own[:1])[0])
-        parts.append(part)
-    return Grids(parts, shapes)
+    def kept_at(own: Sequence[Scene]) -> Path:
+        return work_dir / f"scenes_{photo_grids.digest([scene.tiles for scene in own])}.npy"
+
+    return photo_grids.in_parts(scenes, grounder.view(trunk), shown, kept_at)

@@ -5,9 +5,9 @@ learns which of them a phrase means.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -132,32 +132,60 @@ def load(
     see = tf.function(
         lambda shown: trunk.grids(shown, lite_detector.BLOCKS), [spec], autograph=False
     )
+
+    def shown(name: str) -> np.ndarray:
+        pixels = regions.read_photo(data_dir, entities_dir, name)
+        pixels = pixels[:, ::-1] if is_mirrored else pixels
+        return lite_detector.picture(np.ascontiguousarray(pixels), side)
+
+    def kept_at(names: Sequence[str]) -> Path:
+        return work_dir / f"grids_{side}_{digest((names, side, is_mirrored))}.npy"
+
+    return in_parts([photo.name for photo in photos], see, shown, kept_at)
+
+
+def in_parts(
+    items: Sequence[Any],
+    see: Any,
+    shown: Callable[[Any], np.ndarray],
+    kept_at: Callable[[Sequence[Any]], Path],
+) -> Grids:
+    """The grids of pictures, each part computed and saved first where it is not yet.
+
+    Args:
+      items: What there is a picture of, each.
+      see: A `tf.function` from pictures `[N, side, side, 3]` to the two grids.
+      shown: Makes the picture of an item, `[side, side, 3]` float32 in [0, 1].
+      kept_at: The file of a part of the items.
+
+    Raises:
+      CheckpointError: What is kept is of another trunk or of other photos.
+    """
     shapes = [tuple(grid.shape[1:]) for grid in see.get_concrete_function().outputs]
     width = sum(int(np.prod(shape)) for shape in shapes)
 
-    def compute(names: Sequence[str]) -> np.ndarray:
-        shown = []
-        for name in names:
-            pixels = regions.read_photo(data_dir, entities_dir, name)
-            pixels = pixels[:, ::-1] if is_mirrored else pixels
-            shown.append(lite_detector.picture(np.ascontiguousarray(pixels), side))
-        found = see(tf.stack(shown))
-        return np.concatenate([grid.numpy().reshape(len(names), -1) for grid in found], axis=1)
+    def compute(own: Sequence[Any]) -> np.ndarray:
+        found = see(tf.stack([shown(item) for item in own]))
+        return np.concatenate([grid.numpy().reshape(len(own), -1) for grid in found], axis=1)
 
     parts = []
-    for at in range(0, len(photos), PART):
-        names = [photo.name for photo in photos[at : at + PART]]
-        digest = hashlib.sha256(repr((names, side, is_mirrored)).encode()).hexdigest()[:12]
-        path = work_dir / f"grids_{side}_{digest}.npy"
+    for at in range(0, len(items), PART):
+        own = items[at : at + PART]
+        path = kept_at(own)
         part = views.cached_features(
             path,
-            len(names),
+            len(own),
             (width,),
-            lambda start, stop, names=names: compute(names[start:stop]),  # type: ignore[misc]
+            lambda start, stop, own=own: compute(own[start:stop]),  # type: ignore[misc]
         )
-        check(path, part[0], compute(names[:1])[0])
+        check(path, part[0], compute(own[:1])[0])
         parts.append(part)
     return Grids(parts, shapes)
+
+
+def digest(named: Any) -> str:
+    """A few hex digits for a file's name, by what it is of."""
+    return hashlib.sha256(repr(named).encode()).hexdigest()[:12]
 
 
 def check(path: Path, kept: np.ndarray, computed: np.ndarray) -> None:

@@ -241,7 +241,6 @@ def test_grids_are_kept_and_go_on_where_they_stopped(tmp_path, folders, trunk, m
     annotated = list(entities.read(folders[1], [f"{number}.png" for number in range(4)]))
     scenes = grounding_scenes.drawn(annotated, 0, 1, 5)
     assert [len(scene.tiles) for scene in scenes] == [1, 1, 1, 1, 4]
-    monkeypatch.setattr(grounding_scenes, "PART", 2)
     monkeypatch.setattr("experiments.training.photo_grids.PART", 2)
     read, shown = regions.read_photo, []
 
