@@ -6,6 +6,7 @@ The golden holds what the authors' own graph computed for them.
 import zlib
 
 import numpy as np
+import PIL
 import pytest
 import tensorflow as tf
 
@@ -19,6 +20,18 @@ from tests.baselines import seeded_croppers as seeded
 
 SEED = 1
 CASES = tuple(seeded.VPN_SIZES)
+# What is computed from pixels that Pillow has made smaller: from 13 on a fifth of the tall photo's
+# are a level lighter or darker than before, and with seeded weights that gives other scores.
+SEEN_CASES = [
+    pytest.param(
+        case,
+        marks=pytest.mark.skipif(
+            case == "tall" and int(PIL.__version__.partition(".")[0]) < 13,
+            reason="the golden of the tall photo is of Pillow 13's rounding",
+        ),
+    )
+    for case in CASES
+]
 # How every how manieth row and column, and channel, of each layer is in the golden.
 SAMPLED = {3: (23, 61), 4: (11, 97), 5: (7, 97), 6: (7, 199), 7: (7, 199), 8: (3, 61)}
 
@@ -53,7 +66,7 @@ def test_anchors_are_the_authors_bit_for_bit(golden):
     assert found.tobytes() == golden["anchors"].tobytes()
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", SEEN_CASES)
 def test_photo_and_input(case, golden):
     photo = seeded.vpn_photo(SEED, case)
     assert photo.shape[:2] == tuple(golden[f"{case}_source_hw"])
@@ -79,7 +92,7 @@ def test_boxes_of_the_authors_scores(case, golden):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", SEEN_CASES)
 def test_scores_and_boxes(case, golden, system):
     photo = seeded.vpn_photo(SEED, case)
     (scores,) = system.scores([photo])

@@ -110,7 +110,8 @@ class StandIn(VPN):
 def resize(photo: np.ndarray, side: int) -> np.ndarray:
     """A photo `[H, W, 3]` as a square `[side, side, 3]`, uint8; its aspect is lost.
 
-    Pillow's bilinear filter, as in the authors' demo: where the photo is larger it averages.
+    Pillow's bilinear filter, as in the authors' demo: where the photo is larger it averages. Some
+    pixels of some sizes are a level lighter or darker from Pillow 13 on than before.
     """
     return np.asarray(Image.fromarray(photo).resize((side, side), Image.Resampling.BILINEAR))
 
