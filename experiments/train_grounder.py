@@ -173,7 +173,7 @@ def train(
     optimizer.exclude_from_weight_decay([value for value in fitted if len(value.shape) == 1])
     optimizer.build(fitted)
 
-    @tf.function(autograph=False)
+    @tf.function(autograph=False, jit_compile=True)
     def step(batch: grounding_training.Batch) -> tf.Tensor:
         grids = (batch.fine, batch.coarse)
         fine, coarse = (

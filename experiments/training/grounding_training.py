@@ -111,9 +111,8 @@ class Scenes:
         self._grids = grids
         self._labels = [labelled(network, [text for text, _ in scene.said]) for scene in scenes]
         self._truths = [np.array([box for _, box in scene.said]) for scene in scenes]
-        find = tf.function(network.boxes, autograph=False)
         self._boxes = [
-            _filled(find(*map(tf.constant, grids[[number]])).numpy())
+            _filled(network.boxes(*grids[[number]]).numpy())
             for number in tqdm(range(len(scenes)), desc="boxes", disable=None)
         ]
 

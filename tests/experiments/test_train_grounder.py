@@ -96,7 +96,7 @@ def test_steps_lower_the_loss_and_the_best_epoch_is_kept(monkeypatch, capsys):
     monkeypatch.setattr(train_grounder, "FLAGS", values)
     begin = grounding_training.initial(3, 4, len(WORDS), 6, 16, 1)
     own, (dev, drawn) = learnable(40, 0), learnable(10, 1)
-    best, reached = train_grounder.train(own[0], begin, {}, REGION, WORDS, dev, drawn)
+    best, reached = train_grounder.train(own[0], begin, REGION, WORDS, dev, drawn)
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("epoch")]
     losses = [float(line.split("loss ")[1].split(",")[0]) for line in lines]
     assert len(losses) == 12 and losses[-1] < losses[0] - 0.5
@@ -111,11 +111,6 @@ def test_steps_lower_the_loss_and_the_best_epoch_is_kept(monkeypatch, capsys):
     for name, value in REGION.items():  # The proposals stay what they were.
         np.testing.assert_array_equal(best[name], value.astype(np.float16))
     assert train_grounder.figures(train_grounder.loaded(best, WORDS), dev, drawn) == reached
-    # Another training that goes on from there has learnt it before it begins.
-    values.epochs, values.learning_rate = 1, 1e-9
-    earlier = {name: best[name].astype(np.float32) for name in begin}
-    _, kept = train_grounder.train(own[0], begin, earlier, REGION, WORDS, dev, drawn)
-    assert kept["IoU on photos"] == pytest.approx(reached["IoU on photos"], abs=0.01)
 
 
 def data(folder, **extra):
@@ -182,44 +177,6 @@ def test_the_command_itself(tmp_path, monkeypatch):
     assert checkpoints.load(tmp_path / "again").sha256 == found.sha256
     commands.call(train_grounder, *folders, *settings, "--seed=2", f"--output={tmp_path}/other")
     assert checkpoints.load(tmp_path / "other").sha256 != found.sha256
-
-
-@pytest.mark.slow
-def test_a_training_that_goes_on(tmp_path, monkeypatch):
-    monkeypatch.setattr(train_grounder, "DEV_MOSAICS", 2)
-    folders = data(tmp_path)
-    settings = "--windows=1", "--mosaics=3", "--word=4", "--width=6", "--epochs=1", "--scenes=4"
-    first, second = tmp_path / "first", tmp_path / "second"
-    commands.call(train_grounder, *folders, *settings, f"--output={first}")
-    begin = f"--begin={first}"
-    # Words are those of the first training, though there would be fewer of so many uses.
-    rest = "--least_words=99", "--learning_rate=1e-9", "--weight_decay=0", f"--output={second}"
-    commands.call(train_grounder, *folders, *settings, begin, *rest)
-    before, after = checkpoints.load(first), checkpoints.load(second, "grounder")
-    assert after.manifest["vocabulary"] == before.manifest["vocabulary"]
-    for name, value in after.tensors.items():  # Whitened, and back, in half precision.
-        np.testing.assert_allclose(value, before.tensors[name], rtol=3e-3, atol=3e-3)
-    assert after.manifest["begun_with"] == {
-        "sha256": before.sha256,
-        "commit": before.manifest["commit"],
-    }
-    command, _, own = after.manifest["command"].rpartition(" && ")
-    assert command == before.manifest["command"] and "--begin=first" in own.split()
-    # What does not fit is refused.
-    error = commands.error_of(train_grounder, *folders, *settings, begin, "--width=7", *rest)
-    assert "first has 'fine/kernel' of (1, 1, 112, 6), and (1, 1, 112, 7) is needed" in error
-    other = checkpoints.load(tmp_path / "proposals")
-    checkpoints.save(
-        tmp_path / "proposals",
-        proposals.KIND,
-        {name: (2 * value).astype(np.float16) for name, value in other.tensors.items()},
-        source="another seed",
-        command="another",
-        commit="0" * 40,
-        extra={name: other.manifest[name] for name in ("side", "trunk_sha256")},
-    )
-    error = commands.error_of(train_grounder, *folders, *settings, begin, *rest)
-    assert "/first has other proposals: give those that it was trained with" in error
 
 
 def test_mistakes_are_one_line(tmp_path, monkeypatch):

@@ -81,18 +81,10 @@ def shown(fine, coarse, boxes, tensors):
     return np.array([each + relu(dense(each, tensors, "box")) for each in first])
 
 
-def scores(seen, caption, tensors):
-    """How well what the boxes of a photo show fits what a caption says."""
-    said = dense(caption, tensors, "said")
-    alone = [dense(box * caption, tensors, "both") + dense(box, tensors, "seen") for box in seen]
-    hidden = [relu(each + said) for each in alone]
-    noticed = np.exp([dense(each, tensors, "glance") for each in hidden])
-    glances = [
-        sum(w * each for w, each in zip(weights / weights.sum(), hidden, strict=True))
-        for weights in noticed.T
-    ]
-    around = dense(np.concatenate(glances), tensors, "context")
-    return [dense(relu(each + said + around), tensors, "score")[0] for each in alone]
+def score(box, caption, tensors):
+    """How well what a box shows fits what a caption says."""
+    hidden = dense(box * caption, tensors, "both") + dense(box, tensors, "seen")
+    return dense(relu(hidden + dense(caption, tensors, "said")), tensors, "score")[0]
 
 
 def heard(labels, tensors):
@@ -207,8 +199,9 @@ def test_scores_against_numpy(network, tensors):
     found = network.scores(tf.constant(seen), tf.constant(said)).numpy()
     assert found.shape == (6, 4)
     for caption in range(6):
-        expected = scores(seen[caption // 3], said[caption], tensors)
-        np.testing.assert_allclose(found[caption], expected, rtol=1e-9)
+        for box in range(4):
+            expected = score(seen[caption // 3, box], said[caption], tensors)
+            assert found[caption, box] == pytest.approx(expected, rel=1e-9)
 
 
 def test_logits_against_numpy(network, tensors):
@@ -218,7 +211,7 @@ def test_logits_against_numpy(network, tensors):
     for number, labels in enumerate(captions):
         photo = number // 2
         seen = shown(fine[photo], coarse[photo], boxes[photo], tensors)
-        expected = scores(seen, heard(labels, tensors), tensors)
+        expected = [score(each, heard(labels, tensors), tensors) for each in seen]
         np.testing.assert_allclose(found[number], expected, rtol=1e-9)
 
 
@@ -233,21 +226,9 @@ def test_zeros_behind_a_caption_and_neighbours_change_nothing(network):
         own = (each[at : at + 1] for each in (fine, coarse, boxes))
         alone = network.logits(*own, tf.constant([caption])).numpy()[0]
         np.testing.assert_allclose(together[at], alone, rtol=1e-9)
-
-
-def test_other_boxes_count_by_what_is_noticed_among_them_alone(network, tensors):
-    fine, coarse = (tf.constant(grid) for grid in grids(3))
-    boxes, captions = tf.constant(some_boxes(3, 30)), tf.constant([[2, 3], [4, 1], [2, 4]])
-    blind = tensors | {"context/kernel": np.zeros_like(tensors["context/kernel"])}
-    for own, alike in ((network, False), (grounder.Grounder(blind, WORDS, tf.float64), True)):
-        every = own.logits(fine, coarse, boxes, captions).numpy()
-        fewer = own.logits(fine, coarse, boxes[:, 20:], captions).numpy()
-        assert np.allclose(fewer, every[:, 20:], rtol=1e-9) == alike
-    # Their order is nothing to it; the whole photo is the last.
-    order = np.append(np.random.default_rng(5).permutation(29), 29)
-    turned = network.logits(fine, coarse, tf.gather(boxes, order, axis=1), captions).numpy()
-    every = network.logits(fine, coarse, boxes, captions).numpy()
-    np.testing.assert_allclose(turned, every[:, order], rtol=1e-9)
+    # Nor do other boxes, but for the whole photo.
+    fewer = network.logits(fine, coarse, boxes[:, 20:], padded).numpy()
+    np.testing.assert_allclose(fewer, together[:, 20:], rtol=1e-9)
 
 
 def test_the_checkpoint_beside_the_networks(tmp_path):
