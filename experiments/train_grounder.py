@@ -37,7 +37,7 @@ from experiments.training.grounding_training import Scenes
 FLAGS = flags.FLAGS
 # Flags that say what is trained, in the manifest's command beside the folders.
 SETTINGS = (
-    "windows mosaics least_words word width close dropout epochs scenes descriptions boxes "
+    "windows mosaics least_words word width close dropout epochs scenes descriptions "
     "learning_rate weight_decay seed threads"
 ).split()
 LONGEST_STEP = 1.0  # Length of the gradient, at most.
@@ -50,12 +50,7 @@ def define_flags() -> None:
     stand_ins.define_folder_flags("the cached grids")
     flags.DEFINE_string("trunk", "checkpoints/lite0", "The trunk's checkpoint.")
     flags.DEFINE_string("proposals", None, "The checkpoint that train_proposals wrote.")
-    flags.DEFINE_string(
-        "begin",
-        None,
-        "A checkpoint of this script to go on from, with its words; None: from the beginning.",
-    )
-    flags.DEFINE_integer("windows", 5, "How many windows of each photo are shown beside it.", 0)
+    flags.DEFINE_integer("windows", 2, "How many windows of each photo are shown beside it.", 0)
     flags.DEFINE_integer("mosaics", 6000, "How many mosaics of four photos are shown.", 0)
     flags.DEFINE_integer(
         "least_words",
@@ -80,9 +75,6 @@ def define_flags() -> None:
     flags.DEFINE_integer("scenes", 24, "How many pictures a step takes.", 1)
     flags.DEFINE_integer(
         "descriptions", 4, "How many descriptions of each picture a step takes.", 1
-    )
-    flags.DEFINE_integer(
-        "boxes", 56, "How many of each picture's boxes a step compares, at most.", 2
     )
     flags.DEFINE_float("learning_rate", 1e-3, "The highest learning rate of AdamW.")
     flags.DEFINE_float("weight_decay", 0.02, "The decoupled weight decay.")
@@ -128,7 +120,6 @@ def figures(network: grounder.Grounder, scenes: Scenes, dev: Sequence[Scene]) ->
 def train(
     train_scenes: Scenes,
     begin: dict[str, np.ndarray],
-    earlier: dict[str, np.ndarray],
     region: dict[str, np.ndarray],
     known: Sequence[str],
     dev_scenes: Scenes,
@@ -139,7 +130,6 @@ def train(
     Args:
       train_scenes: What it is fitted to.
       begin: The tensors to begin with.
-      earlier: Those of an earlier training, in their place; there may be none.
       region: Those of the proposals, which stay.
       known: The vocabulary.
       dev_scenes: What chooses the epoch.
@@ -156,10 +146,8 @@ def train(
     rng = np.random.default_rng(FLAGS.seed)
     tf.random.set_seed(FLAGS.seed)
     sample = np.linspace(0, len(train_scenes) - 1, WHITENED, dtype=int)
-    white = grounding_training.whitening(train_scenes.grids(sample))
-    linear = [tuple(tf.constant(each, tf.float32) for each in pair) for pair in white]
-    if earlier:
-        begin = begin | grounding_training.whitened(earlier, white)
+    whitened = grounding_training.whitening(train_scenes.grids(sample))
+    linear = [tuple(tf.constant(each, tf.float32) for each in pair) for pair in whitened]
     variables = {name: tf.Variable(value, name=name) for name, value in begin.items()}
     network = grounder.Grounder({**variables, **region}, known)
     fitted = list(variables.values())
@@ -173,7 +161,7 @@ def train(
     optimizer.exclude_from_weight_decay([value for value in fitted if len(value.shape) == 1])
     optimizer.build(fitted)
 
-    @tf.function(autograph=False, jit_compile=True)
+    @tf.function(autograph=False)
     def step(batch: grounding_training.Batch) -> tf.Tensor:
         grids = (batch.fine, batch.coarse)
         fine, coarse = (
@@ -194,13 +182,13 @@ def train(
             order, values = rng.permutation(len(train_scenes)), []
             for at in range(0, per_epoch * FLAGS.scenes, FLAGS.scenes):
                 chosen = np.sort(order[at : at + FLAGS.scenes])
-                batch = train_scenes.batch(chosen, FLAGS.descriptions, FLAGS.boxes, rng)
+                batch = train_scenes.batch(chosen, FLAGS.descriptions, rng)
                 values.append(float(step(grounding_training.Batch(*map(tf.constant, batch)))))
                 progress.update()
             fitted_now = {name: value.numpy() for name, value in variables.items()}
             tensors = {
                 name: value.astype(np.float16)
-                for name, value in grounding_training.unwhitened(fitted_now, white).items()
+                for name, value in grounding_training.unwhitened(fitted_now, whitened).items()
             }
             tensors |= {name: value.astype(np.float16) for name, value in region.items()}
             own = figures(loaded(tensors, known), dev_scenes, dev)
@@ -250,9 +238,10 @@ def main() -> None:
         )
         for split in photos
     }
-    earlier = FLAGS.begin and grounding_training.earlier(FLAGS.begin, region)
-    texts = (text for scene in drawn["train"] for text, _ in scene.said if len(scene.tiles) == 1)
-    known = earlier.manifest["vocabulary"] if earlier else words(texts, FLAGS.least_words)
+    known = words(
+        (text for scene in drawn["train"] for text, _ in scene.said if len(scene.tiles) == 1),
+        FLAGS.least_words,
+    )
     scenes = {}
     for split, own in drawn.items():
         grids = grounding_scenes.grids(*folders, own, network)
@@ -261,19 +250,13 @@ def main() -> None:
     begin = grounding_training.initial(
         fine, coarse, len(known), FLAGS.word, FLAGS.width, FLAGS.seed
     )
-    own = grounding_training.own_tensors(earlier, begin) if earlier else {}
     tensors, reached = train(
-        scenes["train"], begin, own, dict(region.tensors), known, scenes["dev"], drawn["dev"]
+        scenes["train"], begin, dict(region.tensors), known, scenes["dev"], drawn["dev"]
     )
     metrics = {f"dev, {name}": value for name, value in reached.items()}
     on_test = figures(loaded(tensors, known), scenes["test"], drawn["test"])
     metrics |= {f"test, {name}": value for name, value in on_test.items()}
-    inputs, before = "--proposals=WORK/proposals ", region
-    extra = {"vocabulary": known, "trunk": trunk.name, "trunk_sha256": trunk.sha256}
-    if earlier:
-        inputs, before = f"{inputs}--begin={earlier.name} ", earlier
-        extra["begun_with"] = {"sha256": earlier.sha256, "commit": earlier.manifest["commit"]}
-    own_command = stand_ins.command_line("train_grounder", SETTINGS, inputs)
+    own_command = stand_ins.command_line("train_grounder", SETTINGS, "--proposals=WORK/proposals ")
     checkpoints.save(
         FLAGS.output,
         "grounder",
@@ -282,10 +265,10 @@ def main() -> None:
             "trained on Flickr8k's training split (Hodosh et al. 2013) and Flickr30k Entities "
             "(Plummer et al. 2015) by this project"
         ),
-        command=f"{before.manifest['command']} && {own_command}",
+        command=f"{region.manifest['command']} && {own_command}",
         commit=provenance.commit(),
         metrics=metrics,
-        extra=extra,
+        extra={"vocabulary": known, "trunk": trunk.name, "trunk_sha256": trunk.sha256},
     )
     for name, value in metrics.items():
         print(f"{name}: {value:.3f}")

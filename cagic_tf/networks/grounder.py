@@ -30,7 +30,6 @@ LATTICE = (
 )
 PADDING, UNKNOWN = "<pad>", "<unk>"  # The first two words of the vocabulary.
 NUMBERS = 11  # That say where a box is; see `places`.
-GLANCES = 4  # Means over all boxes, that a box is compared with.
 
 
 def lattice() -> np.ndarray:
@@ -94,8 +93,6 @@ def shapes(fine: int, coarse: int, words: int, word: int, width: int) -> dict[st
         "both": (width, width),
         "seen": (width, width),
         "said": (width, width),
-        "glance": (width, GLANCES),
-        "context": (GLANCES * width, width),
         "score": (width, 1),
     }
     found: dict[str, tuple[int, ...]] = {"words": (words, word)}
@@ -230,7 +227,7 @@ class Grounder:
         return tf.nn.relu(self._dense(tf.concat([noticed, mean], axis=1), "phrase"))
 
     def scores(self, seen: tf.Tensor, said: tf.Tensor, drop: float = 0.0) -> tf.Tensor:
-        """How well boxes fit captions, beside what else there is in the photo.
+        """How well boxes fit captions.
 
         Args:
           seen: `[P, A, D]`, see `seen`.
@@ -243,18 +240,9 @@ class Grounder:
         photos, count, width = tf.shape(seen)[0], tf.shape(seen)[1], seen.shape[2]
         seen = _dropped(seen, drop)[:, tf.newaxis]
         said = _dropped(tf.reshape(said, [photos, -1, 1, width]), drop)
-        alone = self._dense(seen * said, "both") + self._dense(seen, "seen")
-        alone += self._dense(said, "said")
-        around = self._dense(_dropped(self._context(tf.nn.relu(alone)), drop), "context")
-        hidden = tf.nn.relu(alone + around)
+        hidden = self._dense(seen * said, "both") + self._dense(seen, "seen")
+        hidden = tf.nn.relu(hidden + self._dense(said, "said"))
         return tf.reshape(self._dense(_dropped(hidden, drop), "score"), [-1, count])
-
-    def _context(self, hidden: tf.Tensor) -> tf.Tensor:
-        """What stands out among boxes `[P, M, A, D]` for each caption: `[P, M, 1, GLANCES * D]`."""
-        noticed = tf.nn.softmax(self._dense(hidden, "glance"), axis=2)
-        every = tf.einsum("pmag,pmad->pmgd", noticed, hidden)
-        photos, captions = tf.unstack(tf.shape(hidden)[:2])
-        return tf.reshape(every, [photos, captions, 1, GLANCES * hidden.shape[-1]])
 
     def _dense(self, x: tf.Tensor, name: str) -> tf.Tensor:
         kernel = layers.weight(self._weights, f"{name}/kernel")

@@ -8,7 +8,7 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from cagic_tf.method import vocabulary
-from cagic_tf.networks import checkpoints, grounder, proposals
+from cagic_tf.networks import grounder
 from experiments.training import proposal_targets
 from experiments.training.grounding_scenes import Scene
 from experiments.training.photo_grids import Grids
@@ -44,54 +44,12 @@ def initial(
     for name, shape in grounder.shapes(fine, coarse, words, word, width).items():
         if name.endswith("/bias"):
             found[name] = np.zeros(shape, np.float32)
-        elif name == "context/kernel":  # At first each box is judged alone.
-            found[name] = np.zeros(shape, np.float32)
         elif name == "words":
             found[name] = rng.standard_normal(shape).astype(np.float32)
         else:
             spread = (2 / (np.prod(shape[:-1]) + shape[-1])) ** 0.5
             found[name] = (rng.standard_normal(shape) * spread).astype(np.float32)
     return found
-
-
-def earlier(folder: str, region: checkpoints.Checkpoint) -> checkpoints.Checkpoint:
-    """A checkpoint of an earlier training, to go on from.
-
-    Raises:
-      CheckpointError: It is none, or it stands on another trunk or other proposals.
-    """
-    found = checkpoints.load(folder, "grounder")
-    if found.manifest["trunk_sha256"] != region.manifest["trunk_sha256"]:
-        raise checkpoints.CheckpointError(f"{folder} stands on another trunk than the proposals")
-    for name, value in region.tensors.items():
-        if not np.array_equal(found.tensors.get(name), value):
-            raise checkpoints.CheckpointError(
-                f"{folder} has other proposals: give those that it was trained with"
-            )
-    return found
-
-
-def own_tensors(
-    found: checkpoints.Checkpoint, begin: Mapping[str, np.ndarray]
-) -> dict[str, np.ndarray]:
-    """The tensors of an earlier training, without those of the proposals.
-
-    Args:
-      found: Its checkpoint; it may lack layers that there were not then.
-      begin: Tensors of the sizes that are needed.
-
-    Raises:
-      CheckpointError: It has others, or of other sizes.
-    """
-    own = {name: each for name, each in found.tensors.items() if not proposals.is_one(name)}
-    for name, value in own.items():
-        needed = begin[name].shape if name in begin else None
-        if needed != value.shape:
-            raise checkpoints.CheckpointError(
-                f"{found.name} has {name!r} of {value.shape}, and {needed} is needed: give its own "
-                "--word and --width"
-            )
-    return own
 
 
 def labelled(network: grounder.Grounder, texts: Sequence[str]) -> np.ndarray:
@@ -120,17 +78,9 @@ class Scenes:
         return len(self._truths)
 
     def batch(
-        self, chosen: Sequence[int] | np.ndarray, count: int, most: int, rng: np.random.Generator
+        self, chosen: Sequence[int] | np.ndarray, count: int, rng: np.random.Generator
     ) -> Batch:
-        """Draws descriptions and boxes of some scenes.
-
-        Args:
-          chosen: Numbers of the scenes.
-          count: How many descriptions are drawn of each scene.
-          most: How many boxes are drawn of each, all where it has no more: the whole scene, as far
-            as there is room the best one for each description, and others.
-          rng: What they are drawn by.
-        """
+        """Draws so many descriptions of each of some scenes."""
         words, overlap = [], []
         for number in chosen:
             own = len(self._truths[number])
@@ -140,15 +90,8 @@ class Scenes:
         labels = np.zeros((len(words), LONGEST), np.int32)
         for row, own_labels in zip(labels, words, strict=True):
             row[: len(own_labels)] = own_labels
-        boxes, overlaps = np.stack([self._boxes[number] for number in chosen]), np.stack(overlap)
-        if most < boxes.shape[1]:
-            keys = rng.random(boxes.shape[:2])
-            np.put_along_axis(keys, overlaps.argmax(axis=2), -1, axis=1)
-            keys[:, -1] = -2
-            drawn = np.sort(np.argsort(keys, axis=1)[:, :most], axis=1)
-            boxes = np.take_along_axis(boxes, drawn[..., np.newaxis], axis=1)
-            overlaps = np.take_along_axis(overlaps, drawn[:, np.newaxis], axis=2)
-        overlaps = overlaps.reshape(-1, overlaps.shape[-1]).astype(np.float32)
+        boxes = np.stack([self._boxes[number] for number in chosen])
+        overlaps = np.concatenate(overlap).astype(np.float32)
         return Batch(*self._grids[chosen], boxes, labels, overlaps)
 
     def grids(self, chosen: Sequence[int] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -207,24 +150,12 @@ def whitening(grids: Sequence[np.ndarray]) -> list[tuple[np.ndarray, np.ndarray]
     return found
 
 
-def whitened(
-    tensors: Mapping[str, np.ndarray], linear: Sequence[tuple[np.ndarray, np.ndarray]]
-) -> dict[str, np.ndarray]:
-    """Tensors for grids as they are, as they have to be for whitened ones; undoes `unwhitened`."""
-    found = dict(tensors)
-    for name, (matrix, offset) in zip(("fine", "coarse"), linear, strict=True):
-        kernel = np.linalg.solve(matrix, tensors[f"{name}/kernel"][0, 0].astype(np.float64))
-        found[f"{name}/kernel"] = kernel[np.newaxis, np.newaxis].astype(np.float32)
-        found[f"{name}/bias"] = (tensors[f"{name}/bias"] - offset @ kernel).astype(np.float32)
-    return found
-
-
 def unwhitened(
-    tensors: Mapping[str, np.ndarray], linear: Sequence[tuple[np.ndarray, np.ndarray]]
+    tensors: Mapping[str, np.ndarray], whitened: Sequence[tuple[np.ndarray, np.ndarray]]
 ) -> dict[str, np.ndarray]:
     """Tensors fitted to whitened grids, as they have to be for the grids themselves."""
     found = dict(tensors)
-    for name, (matrix, offset) in zip(("fine", "coarse"), linear, strict=True):
+    for name, (matrix, offset) in zip(("fine", "coarse"), whitened, strict=True):
         kernel = tensors[f"{name}/kernel"][0, 0]
         found[f"{name}/kernel"] = (matrix @ kernel)[np.newaxis, np.newaxis].astype(np.float32)
         bias = tensors[f"{name}/bias"] + offset @ kernel
