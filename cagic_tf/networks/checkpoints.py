@@ -68,11 +68,21 @@ def save(
 
     Returns:
       The manifest.
+
+    Raises:
+      CheckpointError: A value is no finite number, as after a training that diverged; nothing is
+        written.
     """
     directory = Path(directory)
+    arrays: dict[str, Any] = {name: np.asarray(value) for name, value in tensors.items()}
+    for name, array in arrays.items():
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise CheckpointError(
+                f"{directory} is not written: {name!r} has values that are no finite "
+                f"{array.dtype.name}; lower the learning rate if a training has given them"
+            )
     directory.mkdir(parents=True, exist_ok=True)
     buffer = io.BytesIO()
-    arrays: dict[str, Any] = {name: np.asarray(value) for name, value in tensors.items()}
     np.savez_compressed(buffer, **arrays)
     manifest = {
         "kind": kind,

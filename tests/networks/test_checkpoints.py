@@ -28,6 +28,19 @@ def folder(tmp_path):
     return tmp_path / "model"
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_what_has_diverged_is_not_written(tmp_path, value):
+    given = tensors()
+    given["head/bias"][2] = value
+    with pytest.raises(checkpoints.CheckpointError) as caught:
+        checkpoints.save(tmp_path / "model", "sat", given, **RECORDS)
+    message = (
+        f"{tmp_path / 'model'} is not written: 'head/bias' has values that are no finite float16"
+    )
+    assert str(caught.value).startswith(message) and "\n" not in str(caught.value)
+    assert not (tmp_path / "model").exists()
+
+
 def rewrite(folder, archive=None, **changes):
     """Replaces the weights by others (with their right digest) and entries of the manifest."""
     manifest = json.loads((folder / "manifest.json").read_text())
