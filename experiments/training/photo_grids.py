@@ -1,7 +1,7 @@
 """Photos with described boxes, and the trunk's grids of them, which are computed once.
 
 What the stand-in of MAttNet is trained with: `train_proposals` finds the boxes, `train_mattnet`
-learns which of them a phrase means.
+learns which of them a phrase means. The grounder's scenes keep their grids by `in_parts`, too.
 """
 
 import hashlib
