@@ -38,7 +38,7 @@ class Cropper:
       loss: The objective on the loaded networks.
       configuration: What gin's files and bindings made of it, as gin text; "" without gin.
       max_side: Pixels of the longer side to which photos are reduced; 0 never.
-      seed: Seed used when `crop` is given none.
+      seed: Seed used when `crop` is given none; and `shape` likewise.
     """
 
     def __init__(
@@ -75,6 +75,7 @@ class Cropper:
         self.seed, self.max_side, self.configuration = seed, max_side, ""
         self._lock = threading.Lock()  # Searches keep what they have computed so far.
         self._settings = search or annealing.Annealing()
+        self.shape = requests.own_shape(self._settings)
         self._with_caption = Graphs(self.loss, self._settings)
         self._grounding = grounding.Grounding(self.loss.networks)
         self._most_photos = MOST_PHOTOS
@@ -84,8 +85,8 @@ class Cropper:
         loss = CropLoss(self.loss.objective.without_caption(), self.loss.networks)
         return Graphs(loss, self._settings)
 
-    def _checked(self, image: Any, caption: Any, seed: Any, *others: Any) -> requests.Request:
-        return requests.checked(image, caption, self.seed if seed is None else seed, *others)
+    def _checked(self, *given: Any) -> requests.Request:
+        return requests.checked(self.seed, self.shape, *given)
 
     def _graphs(self, caption: str | None) -> Graphs:
         return self._without_caption if caption is None else self._with_caption
@@ -96,7 +97,7 @@ class Cropper:
         caption: str | None,
         seed: int | None = None,
         progress: Progress | None = None,
-        shape: str | shapes.Shape = shapes.ORIGINAL,
+        shape: str | shapes.Shape | None = None,
         smallest_side: int = 0,
         candidate_count: int = 1,
     ) -> CropResult:
@@ -108,13 +109,12 @@ class Cropper:
           seed: Seed of the restarts; the same seed gives the same crop, bit for bit.
           progress: Called after each scale as `progress(done, in all, lowest loss)`; TensorFlow is
             deterministic meanwhile, see `devices.reproducible`. What it raises ends the search.
-          shape: The crop's: "original" is the photo's, as in the paper; a ratio of width to height
-            such as "16:9", kept within a pixel; a size such as "1200x628", of which the ratio
-            counts here. See `shapes.parse`.
+          shape: The crop's: "original" is the photo's, as in the paper; "free" what a search with
+            `most_stretch` chooses; a ratio of width to height such as "16:9", kept within a pixel;
+            a size such as "1200x628", of which the ratio counts here. None: the cropper's own.
           smallest_side: Pixels of the photo that no side of the crop falls below; a photo too small
             for that gives the largest crop of the shape.
-          candidate_count: How many of the best distinct crops the result has, itself the first;
-            they may be fewer.
+          candidate_count: How many of the best distinct crops, itself the first, it has at most.
 
         Returns:
           The crop.
@@ -137,7 +137,7 @@ class Cropper:
         captions: str | None | Sequence[str | None],
         seeds: int | None | Sequence[int | None] = None,
         progress: Progress | None = None,
-        shapes: str | shapes.Shape | Sequence[str | shapes.Shape] = shapes.ORIGINAL,
+        shapes: str | shapes.Shape | None | Sequence[str | shapes.Shape | None] = None,
         smallest_side: int = 0,
         candidate_count: int = 1,
         batch: int = 0,
@@ -267,15 +267,15 @@ class Cropper:
             [each.bounds for each in prepared],
             progress,
         )
-        thetas = [
+        crops = [
             candidates.distinct(path, each.request.candidate_count, each.bounds.base_size)
             for path, each in zip(paths, prepared, strict=True)
         ]
-        described = graphs.describe(problems, thetas)
+        described = graphs.describe(problems, crops)
         seconds = (time.monotonic() - begin) / len(prepared)
         return [
             crop_results.result(graphs.loss, each, path, own, seen, seconds)
-            for each, path, own, seen in zip(prepared, paths, thetas, described, strict=True)
+            for each, path, own, seen in zip(prepared, paths, crops, described, strict=True)
         ]
 
     def problem(

@@ -170,13 +170,18 @@ def measure(
     dataset: Dataset, pick: picking.Pick, weights: Mapping[str, float], scales: Sequence[float]
 ) -> dict[str, Any]:
     """The figures of a setting."""
+    free: dict[str, Any] = {}  # Crops have the photo's shape unless the rule chooses one.
+    if isinstance(pick, HighestExpectedUtility) and pick.most_stretch > 1:
+        free["smallest_sides"] = (0.0, 0.0)
     chosen = np.isin(dataset.scan.grid[:, 2], scales)
     grid, boxes = dataset.scan.grid[chosen], {}
     total = sum(weights[name] * values for name, values in dataset.scan.terms.items())
     for number, (row, losses) in enumerate(zip(dataset.rows, total[:, chosen], strict=True)):
         if np.isfinite(losses).any():
-            x, y, scale = pick(losses, grid, (1.0, 1.0), dataset.scan.boxes(number)).theta
-            boxes[row.id] = geometry.pixel_box((x, y), scale, *dataset.sizes[row.id])
+            found = pick(losses, grid, (1.0, 1.0), dataset.scan.boxes(number), **free)
+            x, y, scale = found.theta
+            base_size = found.base_size or (1.0, 1.0)
+            boxes[row.id] = geometry.pixel_box((x, y), scale, *dataset.sizes[row.id], base_size)
     measured = metrics.measure(boxes, dataset.rows, dataset.sizes)
     return {
         "mean IoU": measured.iou.mean(),

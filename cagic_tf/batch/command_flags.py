@@ -74,8 +74,9 @@ flags.DEFINE_multi_string(
 flags.DEFINE_string(
     "aspect_ratio",
     None,
-    "The crops' width to height, such as 16:9. By default it is 'original', the photo's own. Give "
-    "several with commas between them, such as 1:1,16:9, and each photo is cropped to each.",
+    "The crops' width to height, such as 16:9; 'original', the photo's own; or 'free', which the "
+    "search chooses. By default it is free with fast.gin, and original with the paper's methods. "
+    "Give several with commas between them, such as 1:1,16:9, and each photo is cropped to each.",
 )
 flags.DEFINE_string(
     "size",
@@ -208,6 +209,8 @@ def _shard_problem() -> str:
 def _shape_problem() -> str:
     if FLAGS.aspect_ratio and FLAGS.size:
         return "give one of --aspect_ratio and --size: a size has its ratio"
+    if not (FLAGS.aspect_ratio or FLAGS.size):
+        return ""
     try:
         for shape in _shapes():
             if (shape.size is None) == bool(FLAGS.size):
@@ -220,7 +223,7 @@ def _shape_problem() -> str:
 
 def _shapes() -> tuple[shapes.Shape, ...]:
     """The shapes that each photo is cropped to; a ratio may be written as 16x9 and 16/9, too."""
-    given = "".join((FLAGS.size or FLAGS.aspect_ratio or shapes.ORIGINAL.name).split())
+    given = "".join((FLAGS.size or FLAGS.aspect_ratio or "").split())
     return shapes.parse_list(given if FLAGS.size else re.sub(r"(?<=\d)[xX×/](?=\d)", ":", given))
 
 
@@ -248,5 +251,6 @@ def rows(directory: Path) -> list[manifest.Row]:
         samples = resources.package_path("samples") / "manifest.jsonl"
         source = Path(FLAGS.manifest) if FLAGS.manifest else samples
         found = manifest.read(source, with_captions=not FLAGS.aesthetics_only)
-    found = manifest.in_shapes(found, _shapes())
+    if FLAGS.size or FLAGS.aspect_ratio:
+        found = manifest.in_shapes(found, _shapes())
     return manifest.shard(found, FLAGS.shard) if FLAGS.shard else found

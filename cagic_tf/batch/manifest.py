@@ -42,7 +42,7 @@ class Row:
       crops: Ground-truth crops `(x, y, w, h)` in pixels of the upright photo; may be empty.
       people: Boxes of the people in the photo, likewise; tables say how many a crop cuts through.
       problem: Why the row cannot be cropped, in one line; "" if nothing is known against it.
-      shape: The shape that the crop gets.
+      shape: The shape that the crop gets; None: what crops it says.
     """
 
     id: str
@@ -52,7 +52,12 @@ class Row:
     crops: tuple[tuple[float, float, float, float], ...] = ()
     people: tuple[tuple[float, float, float, float], ...] = ()
     problem: str = ""
-    shape: shapes.Shape = shapes.ORIGINAL
+    shape: shapes.Shape | None = None
+
+
+def in_shape(row: Row, shape: shapes.Shape) -> Row:
+    """The row with this shape if it has none."""
+    return row if row.shape else dataclasses.replace(row, shape=shape)
 
 
 def in_shapes(rows: Sequence[Row], wanted: Sequence[shapes.Shape]) -> list[Row]:

@@ -8,7 +8,6 @@ from typing import TextIO
 from tqdm import tqdm
 
 from cagic_tf.batch import manifest, records
-from cagic_tf.beyond import shapes
 from cagic_tf.method import vocabulary
 
 _BAR = "{desc} |{bar}| {percentage:.0f} %, {elapsed} so far, {remaining} to go"
@@ -86,7 +85,7 @@ def describe(row: manifest.Row, show_caption: bool = True) -> str:
     caption = ""
     if show_caption and row.caption:
         caption = f": {manifest.shown(row.caption, manifest.LONGEST_CAPTION)}"
-    shape = "" if row.shape == shapes.ORIGINAL else f" ({row.shape.name})"
+    shape = f" ({row.shape.name})" if row.shape and row.shape.ratio else ""
     return manifest.shown(row.image, _LONGEST_LINE) + caption + shape
 
 

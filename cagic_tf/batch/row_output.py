@@ -93,7 +93,8 @@ def record(row: manifest.Row, output: RowOutput) -> records.Record:
     """A row's line of `results.jsonl`."""
     known = {"id": row.id, "image": row.image, "caption": row.caption}
     known |= {"status": "ok" if output.error is None else "error", "error": output.error}
-    return records.Record(**{**output.fields, **known, "shape": row.shape.name})
+    shape = {"shape": row.shape.name} if row.shape else {}  # Else what it was cropped to.
+    return records.Record(**{**output.fields, **known, **shape})
 
 
 def name_problem(pattern: str) -> str:
@@ -202,7 +203,7 @@ def _cut(
         options.choice,
         options.quality,
         options.strip_metadata,
-        row.shape.size,
+        row.shape.size if row.shape else None,
     )
     pictures = {crop["crop_file"]: data for crop, data in zip(crops, contents, strict=True)}
     known = {

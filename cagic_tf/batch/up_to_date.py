@@ -12,8 +12,9 @@ from cagic_tf.photos import crop_files
 
 def is_of_another(record: records.Record, row: manifest.Row) -> bool:
     """Whether a record of the row's id is of another photo's path, caption or shape."""
-    found = record.image, record.caption, record.shape_name
-    return found != (row.image, row.caption, row.shape.name)
+    if row.shape and row.shape.name != record.shape_name:
+        return True
+    return (record.image, record.caption) != (row.image, row.caption)
 
 
 def photo(path: Path) -> dict[str, Any]:

@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from cagic_tf.beyond import picking
+from cagic_tf.beyond.grounded_picking import HighestExpectedUtility
 from cagic_tf.method import annealing, sampling
 from cagic_tf.method.problems import Problem
 from cagic_tf.method.search import Bounds, LossFunction, Path, Progress, RunSideBySide
@@ -67,6 +68,11 @@ class CoarseToFine:
                 "@HighestExpectedIoU() is needed, with its ()"
             )
 
+    @property
+    def chooses_shape(self) -> bool:
+        """Whether the shape of a crop can be left to it, see `Bounds.smallest_sides`."""
+        return isinstance(self.pick, HighestExpectedUtility) and self.pick.most_stretch > 1
+
     def compile(self, loss: LossFunction, signature: Any) -> "CoarseToFineRun":
         """Makes the search for one loss; its graphs are traced once for a number of problems."""
         return CoarseToFineRun(self, loss, signature)
@@ -103,17 +109,18 @@ class CoarseToFineRun(RunSideBySide):
         alone = side_by_side is None
         scans = self._losses(self._as_one(views, side_by_side), grids, alone)
         found = [
-            settings.pick(totals, grid, limit.base_size, _meant(problem))
+            _pick(settings.pick, totals, grid, limit, _meant(problem))
             for totals, grid, limit, problem in zip(scans, grids, bounds, problems, strict=True)
         ]
-        itself = self._as_one(problems, side_by_side)
+        shaped = [_shaped(*each) for each in zip(problems, bounds, found, strict=True)]
+        itself = self._as_one([problem for problem, _ in shaped], side_by_side)
         # By the problem itself: another view's loss says nothing of it.
-        known = self._losses(itself, [picked[np.newaxis] for picked, _ in found], alone)
+        known = self._losses(itself, [each.theta[np.newaxis] for each in found], alone)
         walks = [
-            annealing.Walk(seed, _around(picked, settings.refine_scales), picked[:2], limit)
-            for seed, (picked, _), limit in zip(seeds, found, bounds, strict=True)
+            annealing.Walk(seed, _around(theta, settings.refine_scales), theta[:2], limit)
+            for seed, (theta, *_), (_, limit) in zip(seeds, found, shaped, strict=True)
         ]
-        paths = [Path(picked, np.inf, [], 0) for picked, _ in found]
+        paths = [Path(each.theta, np.inf, [], 0) for each in found]
         if settings.refine_scales:
             step = self._step(side_by_side)
             keep = settings.refinement.keep_restarts
@@ -121,7 +128,7 @@ class CoarseToFineRun(RunSideBySide):
         elif progress:  # The scan is all there is.
             progress(1, 1, float(np.mean([losses[0] for losses in known])))
         return [
-            _better(path, float(losses[0]), grid, *picked)
+            _better(path, float(losses[0]), grid, picked)
             for path, losses, grid, picked in zip(paths, known, grids, found, strict=True)
         ]
 
@@ -156,21 +163,42 @@ def _meant(problem: Any) -> picking.Meant | None:
     return picking.Meant(rows[:, :4], rows[:, 4])
 
 
+def _pick(
+    rule: picking.Pick,
+    losses: np.ndarray,
+    grid: np.ndarray,
+    limit: Bounds,
+    meant: picking.Meant | None,
+) -> picking.Picked:
+    if isinstance(rule, HighestExpectedUtility):  # The one rule that can choose a shape.
+        return rule(losses, grid, limit.base_size, meant, limit.smallest_sides)
+    return rule(losses, grid, limit.base_size, meant)
+
+
+def _shaped(problem: Any, limit: Bounds, picked: picking.Picked) -> tuple[Any, Bounds]:
+    """A problem and its bounds for crops of the shape that was picked."""
+    if picked.base_size is None:
+        return problem, limit
+    base_size = tf.constant(picked.base_size, problem.base_size.dtype)
+    least = max(np.divide(limit.smallest_sides or (0.0, 0.0), picked.base_size).tolist())
+    limit = limit._replace(base_size=picked.base_size, smallest_scale=min(1.0, least))
+    return problem._replace(base_size=base_size), limit
+
+
 def _around(picked: np.ndarray, factors: Sequence[float]) -> list[float]:
     """Scales around that of the picked crop."""
     return [min(factor * picked[2], 1.0) for factor in factors]
 
 
-def _better(
-    path: Path, known: float, grid: np.ndarray, picked: np.ndarray, ranks: np.ndarray
-) -> Path:
+def _better(path: Path, known: float, grid: np.ndarray, picked: picking.Picked) -> Path:
     """The path of the refinement, from the picked crop if that is no worse than its best."""
     refined = not known <= path.loss  # Perhaps neither has a loss.
     return path._replace(
-        theta=path.theta if refined else picked,
+        theta=path.theta if refined else picked.theta,
         loss=path.loss if refined else known,
         evaluations=path.evaluations + len(grid) + 1,
-        scanned=np.column_stack([ranks, grid]),
+        scanned=np.column_stack([picked.ranks, grid]),
+        base_size=picked.base_size,
     )
 
 

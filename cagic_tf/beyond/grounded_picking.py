@@ -2,11 +2,13 @@
 
 The scan and the grounder are two witnesses: one compares crops of the photo's shape with the
 caption, the other boxes of any shape. A box is likely if the grounder says so and likely crops show
-it, and the crop that is taken fits the likely boxes best, in the mean.
+it, and the crop that is taken fits the likely boxes best, in the mean. If its shape is free, it is
+stretched for that, within limits.
 """
 
 import dataclasses
-from collections.abc import Sequence
+import itertools
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -16,6 +18,8 @@ from cagic_tf.beyond.picking import Meant, Picked
 UNSEEN = 1e-3  # What a box counts for that no likely crop shows: scans err, too.
 NEARLY_WHOLE, WHOLE = 0.75, 0.95  # Of a box: shares that a crop shows of it.
 ROWS = 256  # Crops that are compared with all boxes at a time; more would need more memory.
+MOVES = (0.08, 0.04, 0.02, 0.01, 0.005)  # How far sides go, as fractions of the photo's.
+MOST_MOVES = 30  # Of each length.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,7 +30,7 @@ class HighestExpectedUtility(picking.HighestExpectedIoU):
     probability proportional to `exp(logit / box_temperature) * shown^agreement`, where `shown` is
     the share of it that crops show in the mean. A crop fits a box by its IoU with it, and by
     `wholeness` more if it shows the whole box. Without a grounder's boxes this is
-    `HighestExpectedIoU`.
+    `HighestExpectedIoU`, and the crop's shape the scanned ones'.
 
     Attributes:
       temperature: T of the crops, see `HighestExpectedIoU`.
@@ -35,6 +39,8 @@ class HighestExpectedUtility(picking.HighestExpectedIoU):
       box_temperature: By how much a smaller logit a box is less likely by a factor of e.
       agreement: How much it counts that likely crops show a box; 0: nothing.
       wholeness: How much IoU it is worth to cut nothing off; 0: nothing.
+      most_stretch: How many times wider for its height a crop may be than the photo, or higher for
+        its width, where its shape is free; 1: it has the photo's shape.
     """
 
     temperature: float = 0.2
@@ -43,11 +49,17 @@ class HighestExpectedUtility(picking.HighestExpectedIoU):
     box_temperature: float = 1.0
     agreement: float = 2.0
     wholeness: float = 0.1
+    most_stretch: float = 1.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self._check("box_temperature", positive=True)
         self._check("agreement", "wholeness")
+        self._check("most_stretch", positive=True)
+        if self.most_stretch < 1:
+            raise ValueError(
+                f"HighestExpectedUtility.most_stretch is {self.most_stretch}; at least 1 is needed"
+            )
 
     def __call__(
         self,
@@ -55,8 +67,18 @@ class HighestExpectedUtility(picking.HighestExpectedIoU):
         grid: np.ndarray,
         base_size: Sequence[float],
         meant: Meant | None = None,
+        smallest_sides: Sequence[float] | None = None,
     ) -> Picked:
-        """See `picking.Pick`."""
+        """See `picking.Pick`.
+
+        Args:
+          losses: See there.
+          grid: See there.
+          base_size: See there; (1, 1) where the shape is free.
+          meant: See there.
+          smallest_sides: Least width and height of a crop of free shape, as fractions of the
+            photo's; None: the crop's shape is that of the base size.
+        """
         if meant is None:
             return super().__call__(losses, grid, base_size)
         scanned = corners(grid, base_size)
@@ -64,13 +86,21 @@ class HighestExpectedUtility(picking.HighestExpectedIoU):
         likely = weights > picking.NEGLIGIBLE * weights.max()
         boxes, weights = meant.boxes[likely], weights[likely] / weights[likely].sum()
         units = np.array([*base_size, 1.0])
+        scales = grid[:, 2].min(), grid[:, 2].max()
+
+        def fit(crops: np.ndarray) -> np.ndarray:
+            return utility(crops, boxes, weights, self.wholeness)
+
         theta = picking.highest(
-            lambda each: utility(corners(each * units, base_size), boxes, weights, self.wholeness),
-            (grid[:, 2].min(), grid[:, 2].max()),
-            base_size,
+            lambda each: fit(corners(each * units, base_size)), scales, base_size
         )
-        ranks = 1 + self.wholeness - utility(scanned, boxes, weights, self.wholeness)
-        return Picked(theta, np.where(np.isfinite(losses), ranks, np.inf))
+        ranks = np.where(np.isfinite(losses), 1 + self.wholeness - fit(scanned), np.inf)
+        if smallest_sides is None:
+            return Picked(theta, ranks)
+        limits = Limits(self.most_stretch, scales, smallest_sides)
+        crop = stretched(fit, corners(theta[np.newaxis], base_size)[0], limits)
+        theta, base_size = _place(crop)
+        return Picked(theta, ranks, base_size)
 
     def box_weights(self, meant: Meant, scanned: np.ndarray, likely: np.ndarray) -> np.ndarray:
         """How likely each box is the one that is meant.
@@ -90,6 +120,56 @@ class HighestExpectedUtility(picking.HighestExpectedIoU):
         logits = meant.logits / self.box_temperature + self.agreement * np.log(shown + UNSEEN)
         weights = np.exp(logits - logits.max())
         return weights / weights.sum()
+
+
+@dataclasses.dataclass(frozen=True)
+class Limits:
+    """What crops of free shape are possible.
+
+    Attributes:
+      most_stretch: See `HighestExpectedUtility`.
+      scales: Least and greatest length of the longer side, each side as a fraction of the photo's.
+      smallest_sides: Least width and height, likewise.
+    """
+
+    most_stretch: float
+    scales: tuple[float, float]
+    smallest_sides: Sequence[float]
+
+    def allow(self, crops: np.ndarray) -> np.ndarray:
+        """Whether each of some crops, corners `[C, 4]`, is possible and inside the photo."""
+        sides = crops[:, 2:] - crops[:, :2]
+        shorter, longer = sides.min(axis=1), sides.max(axis=1)
+        inside = (crops >= 0) & (crops <= 1)
+        within = (longer >= self.scales[0]) & (longer <= self.scales[1])
+        large = (sides >= np.array(self.smallest_sides)).all(axis=1)
+        return inside.all(axis=1) & within & large & (longer <= shorter * self.most_stretch)
+
+
+def stretched(
+    fit: Callable[[np.ndarray], np.ndarray], crop: np.ndarray, limits: Limits
+) -> np.ndarray:
+    """The best crop near one: sides are moved, any at a time, as long as it gets better.
+
+    Args:
+      fit: Gives `[C]`, how good crops, corners `[C, 4]`, are.
+      crop: Corners `[4]`, where it begins.
+      limits: What crops are possible.
+
+    Returns:
+      Corners `[4]`.
+    """
+    ways = np.array(list(itertools.product((-1.0, 0.0, 1.0), repeat=4)))
+    best = float(fit(crop[np.newaxis])[0])
+    for length in MOVES:
+        for _ in range(MOST_MOVES):
+            moved = np.clip(crop + length * ways, 0, 1)
+            moved = moved[limits.allow(moved)]
+            values = fit(moved)
+            if not len(moved) or values.max() <= best:
+                break
+            crop, best = moved[values.argmax()], float(values.max())
+    return crop
 
 
 def utility(
@@ -137,6 +217,14 @@ def corners(crops: np.ndarray, base_size: Sequence[float]) -> np.ndarray:
     """Corners `[N, 4]` of crops, rows `(x, y, s)`, as fractions of the photo's sides."""
     half = crops[:, 2:] * np.array(base_size)
     return (np.concatenate([crops[:, :2] - half, crops[:, :2] + half], axis=1) + 1) / 2
+
+
+def _place(crop: np.ndarray) -> tuple[np.ndarray, tuple[float, float]]:
+    """The `(x, y, s)` and base size of a crop, corners `[4]`: `corners` the other way round."""
+    sides = crop[2:] - crop[:2]
+    scale = sides.max()
+    width, height = (sides / scale).tolist()
+    return np.array([*(crop[:2] + crop[2:] - 1), scale]), (width, height)
 
 
 def _parts(count: int) -> list[slice]:

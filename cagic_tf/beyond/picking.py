@@ -26,10 +26,13 @@ class Picked(NamedTuple):
       theta: `[3]`, the crop; perhaps none of the scanned ones.
       ranks: `[N]`, by which the scanned crops are ordered, lower is better; infinite for those that
         have no loss.
+      base_size: Where the rule chose another shape than the scanned crops', width and height of
+        the crop of scale 1 as fractions of the photo's; None: it did not.
     """
 
     theta: np.ndarray
     ranks: np.ndarray
+    base_size: tuple[float, float] | None = None
 
 
 class Meant(NamedTuple):

@@ -1,4 +1,4 @@
-"""Shapes that crops are asked to have: the photo's own, an aspect ratio, or a size in pixels."""
+"""Shapes that crops are asked to have: any, the photo's own, an aspect ratio, or a size."""
 
 import dataclasses
 import re
@@ -14,8 +14,8 @@ class Shape:
     """What a crop is like.
 
     Attributes:
-      name: As it was asked for: "original", "16:9" or "1200x628".
-      ratio: Width by height; None: the photo's own.
+      name: As it was asked for: "free", "original", "16:9" or "1200x628".
+      ratio: Width by height; None: the photo's own or, of a free one, what the search chooses.
       size: Width and height in pixels to which the crop's file is resized; None: it is not.
     """
 
@@ -26,7 +26,7 @@ class Shape:
     @property
     def suffix(self) -> str:
         """What tells the crop's row and files from those of other shapes: "", "-16x9", ..."""
-        return "" if self.ratio is None else "-" + self.name.replace(":", "x")
+        return "" if self == ORIGINAL else "-" + self.name.replace(":", "x")
 
     def base_size(self, width: int, height: int) -> tuple[float, float]:
         """The largest crop of this shape in a photo.
@@ -41,12 +41,12 @@ class Shape:
         Returns:
           Its width and height as fractions of the photo's, in (0, 1]; one of them, or both, are 1.
         """
-        if self.ratio is None:
+        if self.ratio is None:  # A search that chooses the shape begins with the photo's own.
             return 1.0, 1.0
         return min(1.0, self.ratio * height / width), min(1.0, width / (self.ratio * height))
 
 
-ORIGINAL = Shape()
+ORIGINAL, FREE = Shape(), Shape("free")
 
 
 def parse(text: str) -> Shape:
@@ -58,8 +58,8 @@ def parse(text: str) -> Shape:
         Shape(name='1200x600', ratio=2.0, size=(1200, 600))
 
     Args:
-      text: "original", a ratio of width to height such as "4:5" or "1.91:1", or a size in pixels
-        such as "1200x628" or "1200X628".
+      text: "free", what the search chooses; "original", the photo's own; a ratio of width to height
+        such as "4:5" or "1.91:1"; or a size in pixels such as "1200x628" or "1200X628".
 
     Returns:
       The shape.
@@ -68,14 +68,15 @@ def parse(text: str) -> Shape:
       ValueError: It is none of these, or longer than 100 times its width or the other way round.
     """
     text = text.lower().replace("×", "x")
-    if text == ORIGINAL.name:
-        return ORIGINAL
+    for named in (ORIGINAL, FREE):
+        if text == named.name:
+            return named
     found = _RATIO.fullmatch(text) or _SIZE.fullmatch(text)
     width, height = (float(side) for side in found.groups()) if found else (0.0, 0.0)
     if not (width and height and 1 / LONGEST <= width / height <= LONGEST):
         raise ValueError(
-            f"the shape is {text!r}; original, a ratio such as 16:9 (at most {LONGEST}:1) or a "
-            "size in pixels such as 1200x628 is needed"
+            f"the shape is {text!r}; original, free, a ratio such as 16:9 (at most {LONGEST}:1) or "
+            "a size in pixels such as 1200x628 is needed"
         )
     if ":" in text:
         return Shape(text, width / height)

@@ -4,14 +4,13 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-import tensorflow as tf
 
 from cagic_tf.cropping import requests
 from cagic_tf.cropping.graphs import Described, Graphs
 from cagic_tf.method import geometry, vocabulary
 from cagic_tf.method.objective import CropLoss
 from cagic_tf.method.problems import Problem
-from cagic_tf.method.search import Bounds, Path
+from cagic_tf.method.search import Bounds, Path, Placed
 from cagic_tf.results import Candidate, CropResult
 
 
@@ -37,7 +36,7 @@ def result(
     loss: CropLoss,
     prepared: Prepared,
     path: Path,
-    thetas: Sequence[np.ndarray],
+    crops: Sequence[Placed],
     described: Sequence[Described],
     seconds: float,
 ) -> CropResult:
@@ -47,15 +46,15 @@ def result(
       loss: The objective that was searched.
       prepared: The photo, and what was asked for.
       path: The search.
-      thetas: Its best distinct crops `(x, y, s)`, the best first.
+      crops: Its best distinct crops, the best first.
       described: What the networks see in each.
       seconds: What the photo took.
     """
     request, words = prepared.request, prepared.words
     height, width = prepared.photo.shape[:2]
     found: dict[tuple[int, ...], Candidate] = {}  # Of few pixels, distinct crops may be the same.
-    for theta, seen in zip(thetas, described, strict=True):
-        each = _candidate(theta, seen, (width, height), prepared.bounds.base_size)
+    for crop, seen in zip(crops, described, strict=True):
+        each = _candidate(crop, seen, (width, height))
         found.setdefault(each.box, each)
     best, *others = found.values()
     return CropResult(
@@ -79,7 +78,7 @@ def scored(
     graphs: Graphs,
     problem: Problem,
     photo: np.ndarray,
-    placed: Sequence[requests.Placed],
+    placed: Sequence[Placed],
 ) -> list[Candidate]:
     """What the networks see in boxes of a photo.
 
@@ -89,20 +88,16 @@ def scored(
       photo: `[H, W, 3]`, the upright photo.
       placed: The boxes.
     """
-    found, size = [], (photo.shape[1], photo.shape[0])
-    for theta, base_size in placed:
-        own = problem._replace(base_size=tf.constant(base_size, problem.base_size.dtype))
-        ((seen,),) = graphs.describe([own], [[theta]])
-        found.append(_candidate(theta, seen, size, base_size))
-    return found
+    size = photo.shape[1], photo.shape[0]
+    return [
+        _candidate(crop, seen, size)
+        for crop in placed
+        for seen in graphs.describe([problem], [[crop]])[0]
+    ]
 
 
-def _candidate(
-    theta: np.ndarray,
-    described: Described,
-    size: tuple[int, int],
-    base_size: tuple[float, float],
-) -> Candidate:
+def _candidate(crop: Placed, described: Described, size: tuple[int, int]) -> Candidate:
+    theta, base_size = crop
     x, y, scale = (float(value) for value in theta)
     return Candidate(
         box=geometry.pixel_box((x, y), scale, size[0], size[1], base_size),

@@ -1,5 +1,6 @@
 """An objective with its graphs: searches on photos alone, or on many side by side."""
 
+import itertools
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -12,6 +13,7 @@ from cagic_tf.method.search import (
     UNBOUNDED,
     Bounds,
     Path,
+    Placed,
     Progress,
     RunSideBySide,
     Search,
@@ -47,11 +49,14 @@ class Graphs:
             autograph=False,
         )
         self._describe_many = tf.function(
-            lambda problem, theta, owners: loss.describe(problem.of(owners), theta),
+            lambda problem, owners, theta, base_sizes: loss.describe(
+                problem.of(owners)._replace(base_size=base_sizes), theta
+            ),
             input_signature=[
                 loss.batch_signature,
-                tf.TensorSpec([None, 3], tf.float32),
                 tf.TensorSpec([None], tf.int32),
+                tf.TensorSpec([None, 3], tf.float32),
+                tf.TensorSpec([None, 2], tf.float32),
             ],
             autograph=False,
         )
@@ -85,23 +90,30 @@ class Graphs:
         return self._search.many(filled[0], filled[1], progress, filled[2])[:count]
 
     def describe(
-        self, problems: Sequence[Problem], crops: Sequence[Sequence[np.ndarray]]
+        self, problems: Sequence[Problem], crops: Sequence[Sequence[Placed]]
     ) -> list[list[Described]]:
-        """Losses and captions of some crops `(x, y, s)` of each problem."""
+        """Losses and captions of some crops of each problem."""
         if not self.goes_side_by_side:
-            thetas = (tf.constant(theta[np.newaxis], tf.float32) for theta in crops[0])
-            return [[self._text(*self._describe_alone(problems[0], theta))[0] for theta in thetas]]
+            return [[self._alone(problems[0], crop) for crop in crops[0]]]
         counts = [len(own) for own in crops]
         owners = np.repeat(np.arange(len(problems)), counts)
-        theta = np.array([theta for own in crops for theta in own])
+        theta, base_sizes = (np.array(each) for each in zip(*itertools.chain(*crops), strict=True))
         batch = self.loss.side_by_side(problems)
         found = self._text(
             *self._describe_many(
-                batch, tf.constant(theta, tf.float32), tf.constant(owners, tf.int32)
+                batch,
+                tf.constant(owners, tf.int32),
+                tf.constant(theta, tf.float32),
+                tf.constant(base_sizes, tf.float32),
             )
         )
         ends = np.cumsum(counts)
         return [found[end - count : end] for end, count in zip(ends, counts, strict=True)]
+
+    def _alone(self, problem: Problem, crop: Placed) -> Described:
+        base_size = tf.constant(crop.base_size, problem.base_size.dtype)
+        theta = tf.constant(crop.theta[np.newaxis], tf.float32)
+        return self._text(*self._describe_alone(problem._replace(base_size=base_size), theta))[0]
 
     def _text(self, losses: Any, predicted: Any) -> list[Described]:
         losses, words, lengths = tf.nest.map_structure(

@@ -9,11 +9,15 @@ from PIL import Image
 
 from cagic_tf.beyond import shapes
 from cagic_tf.beyond.grounded_picking import HighestExpectedUtility
-from cagic_tf.method.search import Bounds
+from cagic_tf.method.search import Bounds, Placed
 from cagic_tf.photos import reading
 from cagic_tf.system import arguments
 
 PIXELS = "pixels are needed, or 0"
+KEEPS_SHAPE = (
+    "the shape is free, but only @CoarseToFine() with a pick whose most_stretch is above 1 chooses "
+    "one, as in fast.gin; give original, or a ratio such as 16:9"
+)
 
 
 class Request(NamedTuple):
@@ -39,42 +43,51 @@ class Request(NamedTuple):
         """Which crops of a photo of that size may be tried."""
         base_size = self.shape.base_size(width, height)
         shorter = min(base_size[0] * width, base_size[1] * height)
-        return Bounds(base_size, smallest_scale=min(1.0, self.smallest_side / shorter))
+        smallest_scale = min(1.0, self.smallest_side / shorter)
+        if self.shape != shapes.FREE:
+            return Bounds(base_size, smallest_scale)
+        least_width, least_height = (min(1.0, self.smallest_side / n) for n in (width, height))
+        return Bounds(base_size, smallest_scale, (least_width, least_height))
 
 
 def checked(
-    image: Any, caption: Any, seed: Any, shape: Any, smallest_side: Any, candidate_count: Any
+    own_seed: int,
+    own_shape: shapes.Shape,
+    image: Any,
+    caption: Any,
+    seed: Any,
+    shape: Any,
+    smallest_side: Any,
+    candidate_count: Any,
 ) -> Request:
-    """A request of what a caller has given.
+    """A request of what a caller has given; with the cropper's own seed and shape for None.
 
     Raises:
-      ValueError: A value has a wrong type or is out of its range.
+      ValueError: A value has a wrong type or is out of its range, or a free shape is asked of a
+        cropper that chooses none.
     """
+    seed, shape = own_seed if seed is None else seed, own_shape if shape is None else shape
     arguments.check("the caption", caption, str | None, "a text is needed, or None")
-    arguments.check("the shape", shape, str | shapes.Shape, "a text such as '16:9' is needed")
+    needed = "a text such as '16:9' is needed, or None"
+    arguments.check("the shape", shape, str | shapes.Shape, needed)
     arguments.check_whole("smallest_side", smallest_side, 0, needed=PIXELS)
     arguments.check_whole("candidate_count", candidate_count, 1, needed="at least 1 is needed")
     arguments.check_seed(seed)
     shape = shapes.parse(shape) if isinstance(shape, str) else shape
+    if shape == shapes.FREE != own_shape:
+        raise ValueError(KEEPS_SHAPE)
     if isinstance(image, str | os.PathLike):
         image = os.path.expanduser(image)
     return Request(image, caption, seed, shape, smallest_side, candidate_count)
 
 
-class Placed(NamedTuple):
-    """A box as a search would name it.
-
-    Attributes:
-      theta: `[3]`, its `(x, y, s)`.
-      base_size: Width and height of the largest crop of its shape, as fractions of the photo's.
-    """
-
-    theta: np.ndarray
-    base_size: tuple[float, float]
+def own_shape(search: Any) -> shapes.Shape:
+    """The shape of a search's crops where nobody asks for one: free, if it can choose one."""
+    return shapes.FREE if getattr(search, "chooses_shape", False) else shapes.ORIGINAL
 
 
 def placed(box: Sequence[int], width: int, height: int) -> Placed:
-    """The place of a box `(x, y, w, h)` in pixels, in a photo of that size.
+    """A box `(x, y, w, h)` in pixels, in a photo of that size, as a search would name it.
 
     Raises:
       ValueError: The box is empty or not inside the photo, or its numbers are not whole.

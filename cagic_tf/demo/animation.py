@@ -41,6 +41,7 @@ def path(found: "search.Path", base_size: tuple[float, float]) -> list[_Box]:
     """
     if found.steps:
         thetas = [(*step.center, step.scale) for step in found.steps]
+        base_size = found.base_size or base_size
     else:
         rows = np.asarray(found.scanned, np.float64).reshape(-1, 4)
         rows = rows[np.argsort(rows[:, 0], kind="stable")]

@@ -81,9 +81,10 @@ class Page:
         with gr.Accordion("More settings", open=False):
             self._shape = gr.Dropdown(
                 _SHAPES,
-                value="original",
+                value="",
                 label="Shape or size",
-                info="The photo's own, a ratio such as 16:9, or a size in pixels such as 1200x628",
+                info="original is the photo's own; a ratio such as 16:9, or a size in pixels. Left "
+                "empty, fast.gin chooses, and the paper's methods keep the photo's own",
                 allow_custom_value=True,
             )
             self._count = gr.Slider(1, 8, value=4, step=1, label="Candidates")
@@ -191,7 +192,7 @@ class Page:
         return work.Wish(
             held[self._method],
             None if held[self._alone] else (held[self._caption] or "").strip(),
-            held[self._shape] or "original",
+            held[self._shape] or "",
             held[self._weight],
             int(held[self._count]),
             int(held[self._seed] or 0),

@@ -36,7 +36,7 @@ class Wish:
     Attributes:
       method: One of `croppers.METHODS`.
       caption: What the crop should show; None: nothing is said.
-      shape: See `shapes.parse`.
+      shape: See `shapes.parse`; "" is the method's own.
       weight: Of the aesthetic loss; None: the method's own.
       candidate_count: How many crops.
       seed: Of the restarts.
@@ -44,7 +44,7 @@ class Wish:
 
     method: str
     caption: str | None
-    shape: str = shapes.ORIGINAL.name
+    shape: str = ""
     weight: float | None = None
     candidate_count: int = 1
     seed: int = 0
@@ -225,8 +225,8 @@ def photo_of(visit: Visit) -> Path:
 def _row(path: Path, wish: Wish) -> manifest.Row:
     """The row that the command would have for that photo and wish."""
     (row,) = manifest.single(path.name, wish.caption)
-    shape = shapes.parse("".join(wish.shape.split()))
-    (row,) = manifest.in_shapes([row], [shape])
+    if shape := "".join(wish.shape.split()):
+        (row,) = manifest.in_shapes([row], [shapes.parse(shape)])
     return dataclasses.replace(row, path=path)
 
 

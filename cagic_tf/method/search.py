@@ -91,10 +91,13 @@ class Bounds(NamedTuple):
       base_size: Width and height of the crop of scale 1 as fractions of the photo's, each in
         (0, 1]; the paper's crops have the photo's own shape and (1, 1).
       smallest_scale: In [0, 1]; no crop of a smaller scale is tried.
+      smallest_sides: The least width and height of a crop as fractions of the photo's, where the
+        search may choose another shape than the base size's; None: it may not.
     """
 
     base_size: tuple[float, float] = (1.0, 1.0)
     smallest_scale: float = 0.0
+    smallest_sides: tuple[float, float] | None = None
 
     def scales(self, scales: Sequence[float]) -> list[float]:
         """These scales, those below `smallest_scale` moved up to it; what is then twice, once."""
@@ -104,6 +107,18 @@ class Bounds(NamedTuple):
 
 
 UNBOUNDED = Bounds()  # The paper's: crops of the photo's shape, of any scale.
+
+
+class Placed(NamedTuple):
+    """A crop of any shape.
+
+    Attributes:
+      theta: `[3]`, its `(x, y, s)`.
+      base_size: Width and height of the crop of scale 1 as fractions of the photo's.
+    """
+
+    theta: np.ndarray
+    base_size: tuple[float, float]
 
 
 class Step(NamedTuple):
@@ -140,6 +155,8 @@ class Path(NamedTuple):
       evaluations: Crops that the loss was computed for, in all.
       scanned: `[N, 4]` rows `(loss, x, y, s)` of crops tried before the first step, with the loss
         by which the search ranks them; () without any.
+      base_size: Where the search chose another shape than that of its `Bounds`, the base size of
+        `theta` and of the steps; None: it did not.
     """
 
     theta: np.ndarray
@@ -147,6 +164,7 @@ class Path(NamedTuple):
     steps: list[Step]
     evaluations: int
     scanned: np.ndarray | tuple[()] = ()
+    base_size: tuple[float, float] | None = None
 
 
 class Problems(Protocol):
