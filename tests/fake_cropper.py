@@ -10,6 +10,7 @@ from PIL import Image
 
 from cagic_tf import config, run
 from cagic_tf.batch import output_folder
+from cagic_tf.beyond import shapes
 from cagic_tf.method import geometry
 from cagic_tf.photos import drawing, reading
 
@@ -21,7 +22,7 @@ class FakeCropper:
     """Crops to the upper left quarter."""
 
     configuration = "# config\n"
-    seed = 0
+    seed, shape = 0, shapes.ORIGINAL
     loss = types.SimpleNamespace(networks=types.SimpleNamespace(checkpoints={"sat": "5a7"}))
 
     def __init__(self):

@@ -20,6 +20,7 @@ NEARLY_WHOLE, WHOLE = 0.75, 0.95  # Of a box: shares that a crop shows of it.
 ROWS = 256  # Crops that are compared with all boxes at a time; more would need more memory.
 MOVES = (0.08, 0.04, 0.02, 0.01, 0.005)  # How far sides go, as fractions of the photo's.
 MOST_MOVES = 30  # Of each length.
+ROUNDING = 1e-9  # Of sides: else a crop at a limit, as in a scan of one scale, could not move.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -141,9 +142,10 @@ class Limits:
         sides = crops[:, 2:] - crops[:, :2]
         shorter, longer = sides.min(axis=1), sides.max(axis=1)
         inside = (crops >= 0) & (crops <= 1)
-        within = (longer >= self.scales[0]) & (longer <= self.scales[1])
-        large = (sides >= np.array(self.smallest_sides)).all(axis=1)
-        return inside.all(axis=1) & within & large & (longer <= shorter * self.most_stretch)
+        within = (longer >= self.scales[0] - ROUNDING) & (longer <= self.scales[1] + ROUNDING)
+        large = (sides >= np.array(self.smallest_sides) - ROUNDING).all(axis=1)
+        alike = longer <= shorter * self.most_stretch + ROUNDING
+        return inside.all(axis=1) & within & large & alike
 
 
 def stretched(

@@ -12,6 +12,7 @@ from cagic_tf.method import geometry
 
 def test_parse():
     assert shapes.parse("original") == shapes.ORIGINAL == shapes.Shape("original", None, None)
+    assert shapes.parse("Free") == shapes.FREE == shapes.Shape("free", None, None)
     assert shapes.parse("4:5") == shapes.Shape("4:5", 0.8)
     assert shapes.parse("1.91:1") == shapes.Shape("1.91:1", 1.91)
     assert shapes.parse("1200x628") == shapes.Shape("1200x628", 1200 / 628, (1200, 628))
@@ -48,6 +49,7 @@ def test_bad_shapes_are_named(text):
     ("name", "size", "base_size"),
     [
         ("original", (300, 200), (1, 1)),
+        ("free", (300, 200), (1, 1)),
         ("3:2", (300, 200), (1, 1)),
         ("1:1", (300, 200), (2 / 3, 1)),
         ("1:1", (200, 300), (1, 2 / 3)),
@@ -98,7 +100,12 @@ def test_rows_in_shapes():
     found = manifest.in_shapes(rows, shapes.parse_list("original,16:9,50x50"))
     assert [row.id for row in found] == ["a-dog", "a-dog-16x9", "a-dog-50x50"]
     assert [row.shape.name for row in found] == ["original", "16:9", "50x50"]
-    assert found[0] == rows[0]
+    assert rows[0].shape is None and found[0] == manifest.in_shape(rows[0], shapes.ORIGINAL)
+    # What crops a row says its shape only where nobody else has, and the id stays as it is.
+    assert [manifest.in_shape(row, shapes.FREE) for row in found] == found
+    assert manifest.in_shape(rows[0], shapes.FREE).id == "a-dog"
+    (free,) = manifest.in_shapes(rows, [shapes.FREE])
+    assert (free.id, free.shape) == ("a-dog-free", shapes.FREE)
     clash = [*rows, manifest.Row("a-dog-16x9", "b.jpg", rows[0].path, "dog")]
     assert len(manifest.in_shapes(clash, shapes.parse_list("16:9"))) == 2
     with pytest.raises(manifest.ManifestError, match="'a-dog-16x9' would be that of two crops"):

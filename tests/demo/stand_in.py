@@ -12,7 +12,7 @@ import time
 
 import numpy as np
 
-from cagic_tf.beyond import candidates
+from cagic_tf.beyond import candidates, shapes
 from cagic_tf.cropping import requests
 from cagic_tf.demo import serving
 from cagic_tf.demo.croppers import Croppers
@@ -40,6 +40,7 @@ class StandIn:
         if caption == "crash":
             raise RuntimeError("out of memory")
         height, width = photo.shape[:2]
+        shape = shape or shapes.FREE  # As fast.gin's own; it happens to choose the photo's.
         base_size = shape.base_size(width, height)
         scales = [0.9, 0.7, 0.5] if "slow" not in (caption or "") else np.linspace(0.9, 0.5, 30)
         steps = []
@@ -51,8 +52,8 @@ class StandIn:
             progress(number + 1, len(scales), float(steps[-1].losses.total))
         path = Path(np.array([-0.5, -0.5, 0.5]), steps[-1].losses.total, steps, 33)
         found = [
-            self._candidate(theta, width, height, base_size)
-            for theta in candidates.distinct(path, candidate_count, base_size)
+            self._candidate(crop, width, height)
+            for crop in candidates.distinct(path, candidate_count, base_size)
         ]
         return CropResult(
             **vars(found[0]),
@@ -77,7 +78,7 @@ class StandIn:
     def score(self, image, caption, boxes):
         height, width = reading.read(image).shape[:2]
         placed = [requests.placed(box, width, height) for box in boxes]
-        return [self._candidate(theta, width, height, base) for theta, base in placed]
+        return [self._candidate(crop, width, height) for crop in placed]
 
     def _step(self, scale, center):
         found = losses([*center, scale])
@@ -86,7 +87,8 @@ class StandIn:
         ends = np.array([center, -center])
         return Step(scale, center, Losses(total, terms), ends, ends, np.ones(2), np.ones(2) * 3, 11)
 
-    def _candidate(self, theta, width, height, base_size):
+    def _candidate(self, crop, width, height):
+        theta, base_size = crop
         x, y, s = (float(value) for value in theta)
         return Candidate(
             geometry.pixel_box((x, y), s, width, height, base_size),

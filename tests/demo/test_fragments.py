@@ -63,7 +63,7 @@ def test_each_picture_and_link_says_what_it_is(found):
 
 
 def test_losses_stand_side_by_side(found):
-    own = stand_in.StandIn()._candidate((0, 0, 1.0), 60, 40, (1, 1))
+    own = stand_in.StandIn()._candidate(((0, 0, 1.0), (1, 1)), 60, 40)
     tree = parsed(fragments.comparison([found.result, own], ["the found crop", "your box"]))
     rows = [["".join(cell.itertext()) for cell in row] for row in tree.iter("tr")]
     assert rows[0] == ["", "the found crop", "your box"]

@@ -64,7 +64,7 @@ def test_the_json_is_a_line_of_the_commands_results(visit, photo, tmp_path):
     (record,) = records.read(path).values()
     assert record.ok and record.image == "my dog.png" and record.caption == "a dog"
     assert record.box == [0, 0, 30, 20] and record.loss["total"] == pytest.approx(0.495)
-    assert len(record.candidates) == 3 and record.seed == 0 and record.shape == "original"
+    assert len(record.candidates) == 3 and record.seed == 0 and record.shape == "free"
     assert str(tmp_path) not in path.read_text(encoding="utf-8")
 
 
@@ -117,8 +117,8 @@ def test_without_a_caption_and_of_any_seed(visit, photo):
         (work.Wish("fast.gin", "crash"), "RuntimeError: out of memory."),
         (
             work.Wish("fast.gin", "a dog", "wide"),
-            "The shape is 'wide'; original, a ratio such as 16:9 (at most 100:1) or a size in "
-            "pixels such as 1200x628 is needed.",
+            "The shape is 'wide'; original, free, a ratio such as 16:9 (at most 100:1) or a "
+            "size in pixels such as 1200x628 is needed.",
         ),
     ],
 )
