@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import cagic_tf
 from cagic_tf.beyond import shapes
@@ -82,12 +83,28 @@ def test_candidates_have_the_shapes_that_they_were_tried_in(result):
 
 
 def test_the_losses_are_those_of_the_box(cropper, result):
-    """Whole pixels move a crop by half of one at most; in another shape it would be far off."""
-    scored = cropper.score(PHOTO, CAPTION, [each.box for each in result.candidates])
-    for each, own in zip(scored, result.candidates, strict=True):
-        assert each.loss == pytest.approx(own.loss, abs=0.1)
-        assert each.box_normalized == pytest.approx(own.box_normalized, abs=0.003)
+    height, width = result.photo.shape[:2]
+    bases = [result.path.base_size, *[(1.0, 1.0)] * (len(result.candidates) - 1)]
+    for each, base_size in zip(result.candidates, bases, strict=True):
+        problem, _ = cropper.problem(result.photo, CAPTION, base_size)
+        theta = tf.constant([[*each.center, each.scale]], tf.float32)
+        found = cropper.loss(problem, theta)
+        expected = {"total": found.total, **found.terms}
+        assert each.loss == pytest.approx(
+            {name: float(value[0]) for name, value in expected.items()}, abs=1e-3
+        )
     assert result.loss["total"] == pytest.approx(result.path.loss, abs=1e-3)
+    # Whole pixels are up to half of one elsewhere; the box of another shape would be far off.
+    (scored,) = cropper.score(result.photo, CAPTION, [result.box])
+    assert scored.box == result.box
+    edges = np.subtract(scored.box_normalized, result.box_normalized) * [
+        width,
+        height,
+        width,
+        height,
+    ]
+    assert np.abs(edges).max() <= 1.01
+    assert scored.loss["total"] == pytest.approx(result.loss["total"], abs=0.2)
 
 
 def test_without_a_caption_there_is_nothing_to_choose_a_shape_by(cropper):
@@ -137,13 +154,13 @@ def test_many_photos_are_as_each_alone(cropper, result, monkeypatch):
 
 
 def test_other_searches_keep_the_photos_shape(cropper, plain):
-    assert plain.shape == shapes.ORIGINAL and cagic_tf.load_cropper("paper.gin").shape == plain.shape
+    assert plain.shape == cagic_tf.load_cropper("paper.gin").shape == shapes.ORIGINAL
     for shape in ("free", shapes.FREE):
         with pytest.raises(ValueError, match="the shape is free, but only @CoarseToFine") as error:
             plain.crop(PHOTO, CAPTION, shape=shape)
         assert str(error.value) == requests.KEEPS_SHAPE and "\n" not in requests.KEEPS_SHAPE
-    (refused,) = plain.crop_many([PHOTO], CAPTION, shapes="free")
-    assert isinstance(refused, ValueError) and str(refused) == requests.KEEPS_SHAPE
+    with pytest.raises(ValueError, match="the shape is free, but only @CoarseToFine"):
+        plain.crop_many([PHOTO], CAPTION, shapes=["free"])
     # What is wrong with a shape is said as before, of either.
     for each in (cropper, plain):
         with pytest.raises(ValueError, match="the shape is 'wide'; original, free, a ratio"):

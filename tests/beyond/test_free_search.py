@@ -154,7 +154,11 @@ def test_side_by_side_each_has_its_own_shape(refine_scales):
 
 def test_who_chooses_a_shape():
     utility, overlap = HighestExpectedUtility, picking.HighestExpectedIoU
-    for pick, chooses in ((utility(most_stretch=1.5), True), (utility(), False), (overlap(), False)):
+    for pick, chooses in (
+        (utility(most_stretch=1.5), True),
+        (utility(), False),
+        (overlap(), False),
+    ):
         search = coarse_to_fine.CoarseToFine(pick=pick)
         assert search.chooses_shape is chooses
         own = shapes.FREE if chooses else shapes.ORIGINAL

@@ -152,7 +152,9 @@ def test_a_crop_whose_side_is_a_limit_moves_all_the_same():
 def test_the_start_stays_where_nothing_is_better_or_possible():
     start = np.array([0.2, 0.3, 0.7, 0.8])
     limits = Limits(1.5, (0.32, 0.9), NO_LEAST)
-    np.testing.assert_array_equal(stretched(lambda crops: np.zeros(len(crops)), start, limits), start)
+    np.testing.assert_array_equal(
+        stretched(lambda crops: np.zeros(len(crops)), start, limits), start
+    )
     nothing = Limits(1.5, (0.32, 0.9), (1.0, 1.0))
     np.testing.assert_array_equal(stretched(fit_to((0, 0, 1, 1)), start, nothing), start)
     whole = np.array([0.0, 0, 1, 1])
