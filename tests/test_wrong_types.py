@@ -33,7 +33,7 @@ def said(call):
     [
         ({"shape": (16, 9)}, "the shape is (16, 9); a text such as '16:9' is needed"),
         ({"shape": 1.5}, "the shape is 1.5; a text"),
-        ({"shape": None}, "the shape is None"),
+        ({"shape": ["16:9"]}, "the shape is a list"),
         ({"shape": b"1:1"}, "the shape is 3 bytes"),
         ({"caption": ["a", "dog"]}, "the caption is a list; a text is needed, or None"),
         ({"caption": b"a dog"}, "the caption is 5 bytes"),

@@ -71,6 +71,7 @@ def run() -> Searched:
             bar.update(done - bar.n)
 
         try:
+            # What is drawn are centres and scales of one shape.
             result = cropper.crop(image, caption, progress=progress, shape="original")
         except ValueError as error:
             raise ExperimentError(f"--caption is {caption!r}: {error}") from error

@@ -91,6 +91,11 @@ def test_captions_can_stay_out(caption):
     assert report.describe(row, show_caption=False) == "x/a.png (16:9)"
 
 
+@pytest.mark.parametrize("shape", [None, shapes.ORIGINAL, shapes.FREE])
+def test_a_shape_without_a_ratio_is_not_worth_a_word(shape):
+    assert report.describe(dataclasses.replace(ROW, shape=shape)) == "x/a.png: a dog"
+
+
 def test_captions_and_names_cannot_spoil_the_terminal(capsys):
     caption = "a\ndog\x1b[2J" + "g" * 42_000
     row = dataclasses.replace(ROW, image="\x1b]0;a.png", caption=caption)

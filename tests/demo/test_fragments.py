@@ -95,6 +95,13 @@ def test_a_path_of_steps_is_in_their_order(found):
     assert np.allclose(boxes, [[0, 0, 0.9, 0.9], [0, 0, 0.7, 0.7], [0, 0, 0.5, 0.5]])
 
 
+def test_steps_are_drawn_in_the_shape_that_the_search_chose(found):
+    own = found.result.path._replace(base_size=(1.0, 0.5))
+    boxes = animation.path(own, (1.0, 1.0))
+    # Half as wide as the photo, around (-0.5, -0.5).
+    assert boxes[-1] == pytest.approx((0, 0.125, 0.5, 0.375))
+
+
 def test_a_path_of_a_scan_has_the_best_of_each_scale():
     rows = [[3, 0, 0, 0.5], [1, 0.5, 0, 0.5], [2, 0, 0, 0.9], [2.5, 0.1, 0, 0.9]]
     found = Path(np.array([0, 0, 0.5]), 1.0, [], 4, np.array(rows))

@@ -101,6 +101,25 @@ def test_a_pick_reads_what_the_grounder_says():
     assert found["mean IoU"] < 0.5
 
 
+def test_a_rule_that_stretches_is_measured_by_the_boxes_that_it_makes():
+    """A box 50 pixels wide and 36 high: at best 50 x 50 of the photo's shape, IoU 0.72."""
+    dataset = made(np.ones(9), (50, 50, 50, 36))
+    meant = np.array([[[0.5, 0.5, 1, 0.86, 0]]], np.float32)
+    dataset = dataset._replace(scan=dataset.scan._replace(meant=meant))
+    fixed, free = (
+        choose_pick.measure(
+            dataset, HighestExpectedUtility(most_stretch=stretch), {"caption": 1}, (0.5,)
+        )
+        for stretch in (1.0, 1.5)
+    )
+    assert fixed["mean IoU"] == pytest.approx(36 / 50) and fixed["ground truth kept"] == 1
+    assert free == {"mean IoU": 1, "hit rate": 1, "ground truth kept": 1, "cut through": 0}
+    # As much as it may: 50 pixels by 50 / 1.2, which is 42 whole ones.
+    less = HighestExpectedUtility(most_stretch=1.2)
+    found = choose_pick.measure(dataset, less, {"caption": 1}, (0.5,))
+    assert found["mean IoU"] == pytest.approx(36 / 42, abs=0.02)
+
+
 def test_boxes_of_a_row_are_those_that_there_are():
     rows = np.arange(20, dtype=np.float32).reshape(2, 2, 5)
     meant = np.concatenate([rows, np.full((2, 1, 5), np.nan, np.float32)], axis=1)
