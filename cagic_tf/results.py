@@ -67,7 +67,8 @@ class CropResult(Candidate):
       checkpoints: Name of each checkpoint used to its SHA-256.
       photo: `[H, W, 3]` uint8, the upright photo.
       path: Every step of the search.
-      shape: What was asked for: "original", the photo's own, or such as "16:9" or "1200x628".
+      shape: What was asked for: "free", so that the search chose; "original", the photo's own; or
+        such as "16:9" or "1200x628".
       size: Width and height in pixels to which `save` resizes; None: it does not.
       candidates: As many of the best distinct crops as were asked for and found, this one first,
         the others by their total loss (see `candidates.distinct`).

@@ -33,7 +33,6 @@ from cagic_tf.batch import (
     records,
     row_by_row,
 )
-from cagic_tf.beyond import shapes
 from cagic_tf.photos import drawing
 from cagic_tf.system import devices, provenance, startup
 
@@ -83,15 +82,12 @@ def crop_all(arguments: list[str], device: str | None, crop_rows: CropRows) -> i
         return fail(str(error))
     startup.quiet()  # It takes seconds, and comes before what imports TensorFlow as well.
     from cagic_tf import config
-    from cagic_tf.cropping import requests
     from cagic_tf.networks import checkpoints
 
     try:
         devices.prepare(device, FLAGS.threads)
         cropper = config.load_cropper(*FLAGS.gin_file, bindings=FLAGS.gin_param)
         rows = [manifest.in_shape(row, cropper.shape) for row in rows]
-        if any(row.shape == shapes.FREE != cropper.shape for row in rows):
-            raise CommandError(requests.KEEPS_SHAPE)
         folder = _open_folder(directory, cropper)
         with contextlib.closing(folder):
             if FLAGS.image is not None:  # Several commands may share a folder.
@@ -106,6 +102,7 @@ def crop_all(arguments: list[str], device: str | None, crop_rows: CropRows) -> i
         config.ConfigError,
         checkpoints.CheckpointError,
         devices.DeviceError,
+        manifest.ManifestError,
         output_folder.OutputError,
     ) as error:
         return fail(str(error))

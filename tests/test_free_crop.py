@@ -7,7 +7,6 @@ import tensorflow as tf
 import cagic_tf
 from cagic_tf.beyond import shapes
 from cagic_tf.beyond.coarse_to_fine import CoarseToFine
-from cagic_tf.cropping import requests
 from cagic_tf.cropping.graphs import Graphs
 from cagic_tf.method import geometry
 from cagic_tf.photos import reading
@@ -158,7 +157,7 @@ def test_other_searches_keep_the_photos_shape(cropper, plain):
     for shape in ("free", shapes.FREE):
         with pytest.raises(ValueError, match="the shape is free, but only @CoarseToFine") as error:
             plain.crop(PHOTO, CAPTION, shape=shape)
-        assert str(error.value) == requests.KEEPS_SHAPE and "\n" not in requests.KEEPS_SHAPE
+        assert str(error.value) == shapes.KEEPS_SHAPE and "\n" not in shapes.KEEPS_SHAPE
     with pytest.raises(ValueError, match="the shape is free, but only @CoarseToFine"):
         plain.crop_many([PHOTO], CAPTION, shapes=["free"])
     # What is wrong with a shape is said as before, of either.

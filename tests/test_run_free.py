@@ -7,7 +7,6 @@ import cagic_tf
 from cagic_tf import config, run
 from cagic_tf.batch import output_folder
 from cagic_tf.beyond import shapes
-from cagic_tf.cropping import requests
 from cagic_tf.photos import drawing
 from tests import fake_cropper, seeded
 from tests.fake_cropper import call, lines_of, three_photos
@@ -90,14 +89,14 @@ def test_each_shape_that_is_asked_for_has_its_own_row(cropper, tmp_path):
 def test_a_free_shape_that_nobody_chooses_is_a_line(cropper, tmp_path, capsys, given):
     cropper.shape = shapes.ORIGINAL
     assert call(**one(tmp_path), aspect_ratio=given) == run.EXIT_NOTHING == 1
-    assert requests.KEEPS_SHAPE in refused(capsys)
+    assert shapes.KEEPS_SHAPE in refused(capsys)
     assert cropper.calls == [] and not (tmp_path / "out").exists()
 
 
 def test_the_papers_method_chooses_no_shape(tmp_path, capsys):
     values = {**one(tmp_path), "gin_file": ["paper.gin"], "aspect_ratio": "free"}
     assert call(**values) == run.EXIT_NOTHING
-    assert requests.KEEPS_SHAPE in refused(capsys)
+    assert shapes.KEEPS_SHAPE in refused(capsys)
     assert not (tmp_path / "out").exists()
 
 

@@ -55,9 +55,15 @@ class Row:
     shape: shapes.Shape | None = None
 
 
-def in_shape(row: Row, shape: shapes.Shape) -> Row:
-    """The row with this shape if it has none."""
-    return row if row.shape else dataclasses.replace(row, shape=shape)
+def in_shape(row: Row, own: shapes.Shape) -> Row:
+    """The row, with what crops it giving its own shape if the row asks for none.
+
+    Raises:
+      ManifestError: The row asks for a free shape, and what crops it chooses none.
+    """
+    if row.shape == shapes.FREE != own:
+        raise ManifestError(shapes.KEEPS_SHAPE)
+    return row if row.shape else dataclasses.replace(row, shape=own)
 
 
 def in_shapes(rows: Sequence[Row], wanted: Sequence[shapes.Shape]) -> list[Row]:

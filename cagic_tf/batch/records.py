@@ -43,7 +43,7 @@ class Record:
       seconds: Time spent on the photo, networks loaded before.
       seed: Seed of the restarts.
       checkpoints: Name of each checkpoint used to its SHA-256.
-      shape: The crop's shape, such as "original" or "16:9".
+      shape: The shape that was asked for, such as "free", "original" or "16:9".
       candidates: The best distinct crops, this one first: the fields from `box` to
         `predicted_caption` and `crop_file` of each.
       note: What else is to know of the photo, such as that it is one of several pictures of its

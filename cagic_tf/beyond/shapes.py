@@ -7,6 +7,10 @@ _RATIO = re.compile(r"([0-9]{1,5}(?:\.[0-9]{1,5})?):([0-9]{1,5}(?:\.[0-9]{1,5})?
 _SIZE = re.compile(r"([0-9]{1,5})x([0-9]{1,5})")
 LONGEST = 100  # Times as long as wide, or the other way round.
 LARGEST = 16_383  # Pixels a side: what WebP holds.
+KEEPS_SHAPE = (
+    "the shape is free, but only @CoarseToFine() with a pick whose most_stretch is above 1 chooses "
+    "one, as in fast.gin; give original, or a ratio such as 16:9"
+)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -14,10 +14,6 @@ from cagic_tf.photos import reading
 from cagic_tf.system import arguments
 
 PIXELS = "pixels are needed, or 0"
-KEEPS_SHAPE = (
-    "the shape is free, but only @CoarseToFine() with a pick whose most_stretch is above 1 chooses "
-    "one, as in fast.gin; give original, or a ratio such as 16:9"
-)
 
 
 class Request(NamedTuple):
@@ -75,7 +71,7 @@ def checked(
     arguments.check_seed(seed)
     shape = shapes.parse(shape) if isinstance(shape, str) else shape
     if shape == shapes.FREE != own_shape:
-        raise ValueError(KEEPS_SHAPE)
+        raise ValueError(shapes.KEEPS_SHAPE)
     if isinstance(image, str | os.PathLike):
         image = os.path.expanduser(image)
     return Request(image, caption, seed, shape, smallest_side, candidate_count)
