@@ -97,6 +97,7 @@ setup(
             "pandas>=2.2",
             "tabulate>=0.9",
             "pytest>=8",
+            "pytest-xdist>=3.6",
             "ray>=2.50",
             "mypy>=1.11",
             "ruff>=0.6",
