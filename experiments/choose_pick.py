@@ -25,6 +25,7 @@ from tqdm import tqdm
 from cagic_tf import config
 from cagic_tf.batch import manifest
 from cagic_tf.beyond import picking
+from cagic_tf.beyond.coarse_to_fine import CoarseToFine
 from cagic_tf.beyond.grounded_picking import HighestExpectedUtility
 from cagic_tf.method import geometry
 from cagic_tf.system import devices
@@ -170,9 +171,9 @@ def measure(
     dataset: Dataset, pick: picking.Pick, weights: Mapping[str, float], scales: Sequence[float]
 ) -> dict[str, Any]:
     """The figures of a setting."""
-    free: dict[str, Any] = {}  # Crops have the photo's shape unless the rule chooses one.
-    if isinstance(pick, HighestExpectedUtility) and pick.most_stretch > 1:
-        free["smallest_sides"] = (0.0, 0.0)
+    # Crops have the photo's shape unless the rule chooses one.
+    chooses = CoarseToFine(pick=pick).chooses_shape
+    free: dict[str, Any] = {"smallest_sides": (0.0, 0.0)} if chooses else {}
     chosen = np.isin(dataset.scan.grid[:, 2], scales)
     grid, boxes = dataset.scan.grid[chosen], {}
     total = sum(weights[name] * values for name, values in dataset.scan.terms.items())

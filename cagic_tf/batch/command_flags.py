@@ -209,8 +209,6 @@ def _shard_problem() -> str:
 def _shape_problem() -> str:
     if FLAGS.aspect_ratio and FLAGS.size:
         return "give one of --aspect_ratio and --size: a size has its ratio"
-    if not (FLAGS.aspect_ratio or FLAGS.size):
-        return ""
     try:
         for shape in _shapes():
             if (shape.size is None) == bool(FLAGS.size):
@@ -222,8 +220,10 @@ def _shape_problem() -> str:
 
 
 def _shapes() -> tuple[shapes.Shape, ...]:
-    """The shapes that each photo is cropped to; a ratio may be written as 16x9 and 16/9, too."""
-    given = "".join((FLAGS.size or FLAGS.aspect_ratio or "").split())
+    """The shapes that are asked for, if any; a ratio may be written as 16x9 and 16/9, too."""
+    if not (FLAGS.size or FLAGS.aspect_ratio):
+        return ()
+    given = "".join((FLAGS.size or FLAGS.aspect_ratio).split())
     return shapes.parse_list(given if FLAGS.size else re.sub(r"(?<=\d)[xX×/](?=\d)", ":", given))
 
 
@@ -251,6 +251,6 @@ def rows(directory: Path) -> list[manifest.Row]:
         samples = resources.package_path("samples") / "manifest.jsonl"
         source = Path(FLAGS.manifest) if FLAGS.manifest else samples
         found = manifest.read(source, with_captions=not FLAGS.aesthetics_only)
-    if FLAGS.size or FLAGS.aspect_ratio:
-        found = manifest.in_shapes(found, _shapes())
+    if wanted := _shapes():
+        found = manifest.in_shapes(found, wanted)
     return manifest.shard(found, FLAGS.shard) if FLAGS.shard else found

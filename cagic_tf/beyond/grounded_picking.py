@@ -14,6 +14,7 @@ import numpy as np
 
 from cagic_tf.beyond import picking
 from cagic_tf.beyond.picking import Meant, Picked
+from cagic_tf.method.search import Placed
 
 UNSEEN = 1e-3  # What a box counts for that no likely crop shows: scans err, too.
 NEARLY_WHOLE, WHOLE = 0.75, 0.95  # Of a box: shares that a crop shows of it.
@@ -100,8 +101,9 @@ class HighestExpectedUtility(picking.HighestExpectedIoU):
             return Picked(theta, ranks)
         limits = Limits(self.most_stretch, scales, smallest_sides)
         crop = stretched(fit, corners(theta[np.newaxis], base_size)[0], limits)
-        theta, base_size = _place(crop)
-        return Picked(theta, ranks, base_size)
+        low, high = crop[:2], crop[2:]
+        theta, shape = Placed.of((low + high - 1).tolist(), (high - low).tolist())
+        return Picked(theta, ranks, shape)
 
     def box_weights(self, meant: Meant, scanned: np.ndarray, likely: np.ndarray) -> np.ndarray:
         """How likely each box is the one that is meant.
@@ -219,14 +221,6 @@ def corners(crops: np.ndarray, base_size: Sequence[float]) -> np.ndarray:
     """Corners `[N, 4]` of crops, rows `(x, y, s)`, as fractions of the photo's sides."""
     half = crops[:, 2:] * np.array(base_size)
     return (np.concatenate([crops[:, :2] - half, crops[:, :2] + half], axis=1) + 1) / 2
-
-
-def _place(crop: np.ndarray) -> tuple[np.ndarray, tuple[float, float]]:
-    """The `(x, y, s)` and base size of a crop, corners `[4]`: `corners` the other way round."""
-    sides = crop[2:] - crop[:2]
-    scale = sides.max()
-    width, height = (sides / scale).tolist()
-    return np.array([*(crop[:2] + crop[2:] - 1), scale]), (width, height)
 
 
 def _parts(count: int) -> list[slice]:

@@ -96,10 +96,8 @@ def placed(box: Sequence[int], width: int, height: int) -> Placed:
             f"the box is {arguments.shown(box)}; (x, y, w, h) in whole pixels inside the photo of "
             f"{width} x {height} is needed"
         )
-    across, down = w / width, h / height
-    scale = max(across, down)
-    theta = np.array([(2 * x + w) / width - 1, (2 * y + h) / height - 1, scale])
-    return Placed(theta, (across / scale, down / scale))
+    center = (2 * x + w) / width - 1, (2 * y + h) / height - 1
+    return Placed.of(center, (w / width, h / height))
 
 
 def check_parts(search: Any, networks: Any, objective: Any) -> None:

@@ -120,6 +120,13 @@ class Placed(NamedTuple):
     theta: np.ndarray
     base_size: tuple[float, float]
 
+    @classmethod
+    def of(cls, center: Sequence[float], sides: Sequence[float]) -> "Placed":
+        """By its centre, in [-1, 1], and its width and height as fractions of the photo's."""
+        width, height = sides
+        scale = max(sides)
+        return cls(np.array([*center, scale]), (width / scale, height / scale))
+
 
 class Step(NamedTuple):
     """What happened at one scale.
